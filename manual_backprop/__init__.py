@@ -1,0 +1,37 @@
+"""Layers of ``torch.nn`` whose backward is written by hand.
+
+Same names, same constructors, same ``state_dict``: replace ``torch.nn.Linear`` by
+``manual_backprop.Linear``. The functions behind them are in ``manual_backprop.functional``.
+"""
+
+from manual_backprop import functional
+from manual_backprop.binary_cross_entropy import BCELoss, BCEWithLogitsLoss
+from manual_backprop.cross_entropy import CrossEntropyLoss, NLLLoss
+from manual_backprop.linear import Identity, Linear
+from manual_backprop.rectifiers import ELU, LeakyReLU, ReLU
+from manual_backprop.sigmoids import Sigmoid, Tanh
+from manual_backprop.smooth_rectifiers import GELU, SiLU, Softplus
+from manual_backprop.softmax import LogSoftmax, Softmax
+from manual_backprop.squared_error import MSELoss, SquaredErrorLoss
+
+__all__ = [
+    "ELU",
+    "GELU",
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "CrossEntropyLoss",
+    "Identity",
+    "LeakyReLU",
+    "Linear",
+    "LogSoftmax",
+    "MSELoss",
+    "NLLLoss",
+    "ReLU",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "SquaredErrorLoss",
+    "Tanh",
+    "functional",
+]

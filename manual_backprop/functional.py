@@ -1,0 +1,33 @@
+"""The hand-written functions under the names and signatures of ``torch.nn.functional``."""
+
+from manual_backprop.binary_cross_entropy import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+)
+from manual_backprop.cross_entropy import cross_entropy, nll_loss
+from manual_backprop.linear import linear
+from manual_backprop.rectifiers import elu, leaky_relu, relu
+from manual_backprop.sigmoids import sigmoid, tanh
+from manual_backprop.smooth_rectifiers import gelu, silu, softplus
+from manual_backprop.softmax import log_softmax, softmax
+from manual_backprop.squared_error import mse_loss, squared_error_loss
+
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "elu",
+    "gelu",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "mse_loss",
+    "nll_loss",
+    "relu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "squared_error_loss",
+    "tanh",
+]
