@@ -6,8 +6,9 @@ Same names, same constructors, same ``state_dict``: replace ``torch.nn.Linear`` 
 
 from manual_backprop import functional
 from manual_backprop.binary_cross_entropy import BCELoss, BCEWithLogitsLoss
-from manual_backprop.cross_entropy import CrossEntropyLoss, NLLLoss
+from manual_backprop.cross_entropy import CrossEntropyLoss
 from manual_backprop.linear import Identity, Linear
+from manual_backprop.nll import NLLLoss
 from manual_backprop.rectifiers import ELU, LeakyReLU, ReLU
 from manual_backprop.sigmoids import Sigmoid, Tanh
 from manual_backprop.smooth_rectifiers import GELU, SiLU, Softplus

@@ -26,7 +26,7 @@ from torch.nn import functional as F
 from manual_backprop.function import Function, functional, in_opmath
 from manual_backprop.reduction import chosen_reduction, require_constant, unreduced
 
-SMALLEST_VARIANCE = 1e-12
+SMALLEST_VARIANCE = torch.tensor(1e-12, dtype=torch.float32).item()  # PyTorch's, a C++ float
 
 
 class BCEFunction(Function):

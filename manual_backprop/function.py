@@ -2,9 +2,9 @@
 
 A layer's file holds mathematics. What PyTorch asks for besides it stands here, once:
 
-* ``Function``: the base class. ``forward`` without ``ctx`` and a separate ``setup_context``, so that
-  ``torch.func`` can differentiate and ``vmap`` it.
-* ``functional``: the decorator of every public function: autocast, and a refusal of complex numbers.
+* ``Function``: the base class. ``forward`` without ``ctx`` and a separate ``setup_context``, so
+  that ``torch.func`` can differentiate and ``vmap`` it.
+* ``functional``: the decorator of every public function: autocast, and no complex numbers.
 * ``in_opmath``: half precision is computed in float32, as in PyTorch's own kernels.
 * ``overwrite``: what ``inplace=True`` means for a Function that must not change its input.
 """

@@ -4,8 +4,9 @@ from manual_backprop.binary_cross_entropy import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
 )
-from manual_backprop.cross_entropy import cross_entropy, nll_loss
+from manual_backprop.cross_entropy import cross_entropy
 from manual_backprop.linear import linear
+from manual_backprop.nll import nll_loss
 from manual_backprop.rectifiers import elu, leaky_relu, relu
 from manual_backprop.sigmoids import sigmoid, tanh
 from manual_backprop.smooth_rectifiers import gelu, silu, softplus

@@ -57,8 +57,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     Args:
         input: x, shape (…, in), or (in) for a single sample.
-        weight: W, shape (out, in), or (in) for a single output without a dimension of its own.
-        bias: b, shape (out), or () with a weight of shape (in).
+        weight: W, shape (out, in), or (in) for one output without a dimension of its own.
+        bias: b, shape (out); none with a weight of shape (in).
 
     Returns:
         z, shape (…, out), or (…) with a weight of shape (in).
@@ -71,14 +71,15 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             f"linear: expected input (…, in) and weight (out, in), "
             f"got input {tuple(input.shape)} and weight {tuple(weight.shape)}"
         )
-    if bias is not None and bias.shape != weight.shape[:-1]:
+    if bias is not None and bias.shape != weight.shape[:1]:
         raise ValueError(
-            f"linear: expected bias {tuple(weight.shape[:-1])} for weight {tuple(weight.shape)}, "
+            f"linear: expected bias {tuple(weight.shape[:1])} for weight {tuple(weight.shape)}, "
             f"got {tuple(bias.shape)}"
         )
     if weight.dim() == 1:
-        bias = None if bias is None else bias.unsqueeze(0)
-        return LinearFunction.apply(input, weight.unsqueeze(0), bias).squeeze(-1)
+        if bias is not None:
+            raise ValueError("linear: expected weight (out, in) to go with a bias, got (in)")
+        return LinearFunction.apply(input, weight.unsqueeze(0), None).squeeze(-1)
     return LinearFunction.apply(input, weight, bias)
 
 

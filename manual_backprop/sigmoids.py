@@ -55,13 +55,13 @@ class TanhFunction(Function):
 
 @functional()
 def sigmoid(input: Tensor) -> Tensor:
-    """a = σ(z), as ``torch.nn.functional.sigmoid``; any shape."""
+    """σ of z, as ``torch.nn.functional.sigmoid``; any shape."""
     return SigmoidFunction.apply(input)
 
 
 @functional()
 def tanh(input: Tensor) -> Tensor:
-    """a = tanh(z), as ``torch.nn.functional.tanh``; any shape."""
+    """tanh of z, as ``torch.nn.functional.tanh``; any shape."""
     return TanhFunction.apply(input)
 
 

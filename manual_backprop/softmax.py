@@ -16,9 +16,10 @@ and j run along ``dim``.
 Source: lecture notes 001 and 002 (softmax); 000 and 004 (its derivative under cross entropy).
 """
 
+import warnings
+
 import torch
 from torch import Tensor
-from torch.nn.functional import _get_softmax_dim
 
 from manual_backprop.function import Function, functional, in_opmath
 
@@ -61,6 +62,13 @@ class LogSoftmaxFunction(Function):
         return grad_input.to(grad_output.dtype), None
 
 
+def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
+    """PyTorch's choice for ``dim=None``, with its warning."""
+    dim = 0 if ndim in (0, 1, 3) else 1
+    warnings.warn(f"{name}: dim was not given; taking dim={dim}", stacklevel=stacklevel + 1)
+    return dim
+
+
 @functional(cuda="float32")
 def softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None
@@ -73,7 +81,7 @@ def softmax(
         dtype: the type to compute and return; the input's own if ``None``.
     """
     if dim is None:
-        dim = _get_softmax_dim("softmax", input.dim(), _stacklevel)
+        dim = _implicit_dim("softmax", input.dim(), _stacklevel)
     return SoftmaxFunction.apply(input if dtype is None else input.to(dtype), dim)
 
 
@@ -89,7 +97,7 @@ def log_softmax(
         dtype: the type to compute and return; the input's own if ``None``.
     """
     if dim is None:
-        dim = _get_softmax_dim("log_softmax", input.dim(), _stacklevel)
+        dim = _implicit_dim("log_softmax", input.dim(), _stacklevel)
     return LogSoftmaxFunction.apply(input if dtype is None else input.to(dtype), dim)
 
 
@@ -97,11 +105,11 @@ class Softmax(torch.nn.Softmax):
     """``torch.nn.Softmax`` with the backward above."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return softmax(input, self.dim, _stacklevel=6)
+        return softmax(input, self.dim, _stacklevel=5)
 
 
 class LogSoftmax(torch.nn.LogSoftmax):
     """``torch.nn.LogSoftmax`` with the backward above."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return log_softmax(input, self.dim, _stacklevel=6)
+        return log_softmax(input, self.dim, _stacklevel=5)
