@@ -75,7 +75,7 @@ class ELUFunction(Function):
     def backward(ctx, grad_output):
         g, z = in_opmath(grad_output, *ctx.saved_tensors)
         # eᶻ is only used for z ≤ 0; the clamp keeps it from overflowing where it is not.
-        grad_input = torch.where(z <= 0, g * ctx.alpha * z.clamp(max=0).exp(), g)
+        grad_input = torch.where(z > 0, g, g * ctx.alpha * z.clamp(max=0).exp())
         return grad_input.to(grad_output.dtype), None
 
 

@@ -53,8 +53,24 @@ def classes(*shape: int, of: int, seed: int = 0) -> Tensor:
 
 
 def extremes() -> tuple[Tensor]:
-    values = [-torch.inf, -1e4, -30, -1, -1e-30, -0.0, 0, 1e-30, 1, 20, 21, 1e4, torch.inf]
-    return (torch.tensor([*values, torch.nan], dtype=torch.float64),)
+    # 16 of them: PyTorch's ELU treats NaN differently in the odd ones left over by a vector loop.
+    values = [
+        torch.nan,
+        -torch.inf,
+        -1e4,
+        -30,
+        -1,
+        -1e-30,
+        -0.0,
+        0,
+        1e-30,
+        1,
+        20,
+        21,
+        1e4,
+        torch.inf,
+    ]
+    return (torch.tensor([*values, torch.nan, -20], dtype=torch.float64),)
 
 
 def rounded() -> tuple[Tensor]:

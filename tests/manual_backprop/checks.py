@@ -54,7 +54,7 @@ def cotangents(like: Tensor) -> Iterator[Tensor]:
     random = torch.randn(like.shape, generator=generator, dtype=torch.float64).to(like.dtype)
     yield random
     yield random * 1e-20
-    if like.dim() > 0:
+    if like.dim() > 0 and like.numel() > 0:
         one_hot = torch.zeros_like(like).flatten()
         one_hot[like.numel() // 2] = 1
         yield one_hot.view(like.shape)

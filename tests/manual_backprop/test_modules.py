@@ -1,0 +1,209 @@
+import inspect
+
+import pytest
+import torch
+
+import manual_backprop
+from manual_backprop import functional
+from tests.manual_backprop.cases import classes, normal, probabilities
+
+ACTIVATIONS = [
+    ("Sigmoid", {}),
+    ("Tanh", {}),
+    ("ReLU", {}),
+    ("ReLU", {"inplace": True}),
+    ("LeakyReLU", {"negative_slope": 0.2}),
+    ("ELU", {"alpha": 0.5}),
+    ("Softplus", {"beta": 2.0, "threshold": 3.0}),
+    ("SiLU", {}),
+    ("GELU", {"approximate": "tanh"}),
+    ("Identity", {}),
+    ("Softmax", {"dim": 0}),
+    ("LogSoftmax", {"dim": 1}),
+    ("Linear", {"in_features": 4, "out_features": 3}),
+    ("Linear", {"in_features": 4, "out_features": 3, "bias": False}),
+]
+WEIGHT = torch.tensor([1.0, 2, 0.5, 3], dtype=torch.float64)
+LOSSES = [
+    ("MSELoss", {}, lambda: normal(6, 4, seed=1)),
+    ("BCELoss", {"weight": WEIGHT}, lambda: probabilities(6, 4, seed=1)),
+    ("BCEWithLogitsLoss", {"pos_weight": WEIGHT}, lambda: probabilities(6, 4, seed=1)),
+    ("NLLLoss", {"weight": WEIGHT, "ignore_index": 2}, lambda: classes(6, of=4)),
+    ("CrossEntropyLoss", {"weight": WEIGHT, "label_smoothing": 0.1}, lambda: classes(6, of=4)),
+    ("CrossEntropyLoss", {"reduction": "sum"}, lambda: probabilities(6, 4)),
+]
+
+
+def twins(name, options):
+    reference = getattr(torch.nn, name)(**options).double()
+    manual = getattr(manual_backprop, name)(**options).double()
+    manual.load_state_dict(reference.state_dict())
+    return manual, reference
+
+
+@pytest.mark.parametrize(("name", "options"), ACTIVATIONS, ids=str)
+def test_layer_is_the_one_of_torch_nn(name, options):
+    manual, reference = twins(name, options)
+    assert isinstance(manual, getattr(torch.nn, name))
+    assert repr(manual) == repr(reference)
+    x, g = normal(6, 4), normal(6, manual(normal(6, 4)).shape[1], seed=1)
+    grads = []
+    for layer in (manual, reference):
+        leaf = x.clone().requires_grad_()
+        grads.append(torch.autograd.grad(layer(leaf * 1), [leaf, *layer.parameters()], g))
+    torch.testing.assert_close(*grads, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize(("name", "options", "target"), LOSSES, ids=str)
+def test_loss_is_the_one_of_torch_nn(name, options, target):
+    manual, reference = twins(name, options)
+    assert isinstance(manual, getattr(torch.nn, name))
+    input = probabilities(6, 4, seed=5).requires_grad_()
+    losses = [loss(input, target()) for loss in (manual, reference)]
+    torch.testing.assert_close(*losses, rtol=1e-12, atol=0)
+    torch.testing.assert_close(
+        *[torch.autograd.grad(loss, input) for loss in losses], rtol=1e-12, atol=1e-15
+    )
+
+
+def test_same_seed_same_initial_weights():
+    torch.manual_seed(0)
+    manual = manual_backprop.Linear(5, 3)
+    torch.manual_seed(0)
+    reference = torch.nn.Linear(5, 3)
+    assert torch.equal(manual.weight, reference.weight)
+
+
+@pytest.mark.parametrize("name", [n for n in functional.__all__ if n != "squared_error_loss"])
+def test_signature_is_the_one_of_torch(name):
+    parameters = list(inspect.signature(getattr(functional, name)).parameters.values())
+    try:
+        expected = inspect.signature(getattr(torch.nn.functional, name)).parameters.values()
+    except ValueError:  # written in C++; the first line of its documentation says it
+        pytest.skip(f"torch.nn.functional.{name} has no signature to compare with")
+    assert [p.name for p in parameters] == [p.name for p in expected]
+    assert [p.default for p in parameters] == [p.default for p in expected]
+
+
+def test_linear_by_hand():
+    x = torch.tensor([[1.0, 2], [3, 4]], requires_grad=True)
+    W = torch.tensor([[1.0, -1], [2, 0], [0, 3]], requires_grad=True)
+    b = torch.tensor([1.0, 0, -1], requires_grad=True)
+    z = functional.linear(x, W, b)
+    assert z.tolist() == [[0, 2, 5], [0, 6, 11]]
+    z.backward(torch.tensor([[1.0, 2, 3], [4, 5, 6]]))
+    assert x.grad.tolist() == [[5, 8], [14, 14]]
+    assert W.grad.tolist() == [[13, 18], [17, 24], [21, 30]]
+    assert b.grad.tolist() == [5, 7, 9]
+
+
+def test_squared_error_by_hand():
+    a = torch.tensor([[1.0, 4], [0, 2]], requires_grad=True)
+    y = torch.tensor([[3.0, 4], [1, 0]])
+    for reduction, loss, grad in [
+        ("sum", 4.5, [[-2, 0], [-1, 2]]),
+        ("mean", 2.25, [[-1, 0], [-0.5, 1]]),  # over two samples, not four elements
+    ]:
+        L = manual_backprop.SquaredErrorLoss(reduction)(a, y)
+        assert L.item() == loss
+        assert torch.autograd.grad(L, a)[0].tolist() == grad
+
+
+def test_cross_entropy_is_prediction_minus_target():
+    z = normal(5, 3).requires_grad_()
+    t = classes(5, of=3)
+    (delta,) = torch.autograd.grad(functional.cross_entropy(z, t, reduction="sum"), z)
+    expected = z.softmax(1) - torch.nn.functional.one_hot(t, 3)
+    torch.testing.assert_close(delta, expected, rtol=1e-12, atol=1e-15)
+
+
+def test_mlp_is_bit_for_bit_that_of_autograd():
+    def gradients(layers):
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(layers.Linear(784, 160), layers.ReLU(), layers.Linear(160, 10))
+        x, t = torch.rand(128, 784), torch.randint(10, (128,))
+        loss = layers.CrossEntropyLoss()(model(x), t)
+        return [loss, *torch.autograd.grad(loss, list(model.parameters()))]
+
+    for manual, reference in zip(gradients(manual_backprop), gradients(torch.nn), strict=True):
+        assert torch.equal(manual, reference)
+
+
+def test_compiled_by_inductor():
+    torch._dynamo.reset()
+    layers = manual_backprop
+    model = torch.nn.Sequential(layers.Linear(4, 8), layers.GELU(), layers.Linear(8, 3)).double()
+    x, t = normal(6, 4), classes(6, of=3)
+
+    def loss(x, t):
+        return functional.cross_entropy(model(x), t)
+
+    expected = torch.autograd.grad(loss(x, t), list(model.parameters()))
+    actual = torch.autograd.grad(
+        torch.compile(loss, fullgraph=True)(x, t), list(model.parameters())
+    )
+    torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("error", "says", "call"),
+    [
+        (
+            ValueError,
+            r"\(2, 3\) and weight \(4, 5\)",
+            lambda f: f.linear(normal(2, 3), normal(4, 5)),
+        ),
+        (ValueError, r"bias \(4,\)", lambda f: f.linear(normal(2, 3), normal(4, 3), normal(3))),
+        (ValueError, "approximate", lambda f: f.gelu(normal(2), approximate="sigmoid")),
+        (ValueError, "reduction", lambda f: f.mse_loss(normal(2), normal(2), reduction="max")),
+        (ValueError, r"\(3,\)", lambda f: f.squared_error_loss(normal(2), normal(3))),
+        (ValueError, r"\(3,\)", lambda f: f.binary_cross_entropy(normal(2), normal(3))),
+        (RuntimeError, "between 0 and 1", lambda f: f.binary_cross_entropy(normal(9), normal(9))),
+        (ValueError, r"\(4,\)", lambda f: f.cross_entropy(normal(4, 3), classes(5, of=3))),
+        (ValueError, "int64", lambda f: f.cross_entropy(normal(4, 3), normal(4))),
+        (ValueError, "floating", lambda f: f.cross_entropy(normal(4, 3), classes(4, 3, of=2))),
+        (ValueError, "0-d", lambda f: f.cross_entropy(normal(), classes(of=3))),
+        (ValueError, "3 classes", lambda f: f.nll_loss(normal(4, 3), classes(4, of=3), normal(4))),
+        (IndexError, "out of bounds", lambda f: f.nll_loss(normal(4, 3), classes(4, of=3) + 3)),
+        (
+            ValueError,
+            "label_smoothing",
+            lambda f: f.cross_entropy(normal(4, 3), classes(4, of=3), label_smoothing=2),
+        ),
+        (
+            RuntimeError,
+            "requires_grad=False",
+            lambda f: f.nll_loss(normal(4, 3), classes(4, of=3), normal(3).requires_grad_()),
+        ),
+    ],
+)
+def test_bad_input(error, says, call):
+    with pytest.raises(error, match=says):
+        call(functional)
+
+
+@pytest.mark.parametrize("name", functional.__all__)
+def test_complex_numbers_are_refused(name):
+    with pytest.raises(TypeError, match="real tensor"):
+        getattr(functional, name)(torch.ones(2, 2, dtype=torch.complex64), torch.ones(2, 2))
+
+
+def test_implicit_dim_warns_at_the_caller():
+    for call in (lambda: functional.softmax(normal(2, 3)), manual_backprop.Softmax().__call__):
+        with pytest.warns(UserWarning, match="dim"):
+            call(*([normal(2, 3)] if call.__name__ == "__call__" else []))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
+def test_autocast_types_on_a_gpu(dtype):
+    x, t = torch.randn(8, 4, device="cuda"), torch.randint(4, (8,), device="cuda")
+    with torch.autocast("cuda", dtype=dtype, enabled=dtype != torch.float32):
+        for name in ("softplus", "softmax", "log_softmax", "gelu", "relu", "sigmoid"):
+            options = {"dim": 1} if "softmax" in name else {}
+            manual = getattr(functional, name)(x.to(dtype), **options)
+            expected = getattr(torch.nn.functional, name)(x.to(dtype), **options)
+            assert manual.dtype == expected.dtype, name
+        loss = functional.cross_entropy(functional.linear(x, x), t)
+        assert loss.dtype == torch.nn.functional.cross_entropy(x @ x.T, t).dtype
