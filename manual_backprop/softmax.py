@@ -58,8 +58,22 @@ class LogSoftmaxFunction(Function):
     @staticmethod
     def backward(ctx, grad_output):
         g, log_a = in_opmath(grad_output, *ctx.saved_tensors)
-        grad_input = g - log_a.exp() * g.sum(ctx.dim, keepdim=True)
+        # g − e^ℓ Σ g, in one rounding as PyTorch's own kernel does it
+        grad_input = torch.addcmul(g, _exp(log_a), g.sum(ctx.dim, keepdim=True), value=-1)
         return grad_input.to(grad_output.dtype), None
+
+
+def _exp(x: Tensor) -> Tensor:
+    """e^x for x ≤ 0, on the CPU to the last bit as in PyTorch's own log-softmax backward.
+
+    ``torch.exp`` and PyTorch's fused kernels use different libraries there, MKL and SLEEF, which
+    round one number in ten differently. One bit is enough for two trainings to part after some
+    hundred steps. The second result of log-sigmoid, e^{−|x|}, comes from the same library as the
+    fused kernels, but is not differentiable: it serves where nobody differentiates again.
+    """
+    if x.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return x.exp()
+    return torch.ops.aten.log_sigmoid_forward(x)[1]
 
 
 def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
