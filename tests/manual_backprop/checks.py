@@ -94,7 +94,11 @@ def check_gradcheck(case: Case) -> None:
 
 
 def check_lower_precision(case: Case) -> None:
-    """As near to the float64 truth as torch, within twice its error and a few roundings."""
+    """As near to the float64 truth as torch: within twice its error and a few roundings.
+
+    In bfloat16 the formula is to be computed in float32 and rounded once, as torch does; rounding at
+    every step shows in the mean of the error rather than in its maximum.
+    """
     for dtype in (torch.float32, torch.bfloat16):
         exact = prepared(case, arguments(case, dtype), torch.float64)  # the same, rounded values
         args, typed = prepared(case, exact, dtype), in_type(case, dtype)
@@ -107,9 +111,11 @@ def check_lower_precision(case: Case) -> None:
             strict=True,
         ):
             assert manual.dtype == auto.dtype
-            error, allowed = (manual - truth).abs().max(), 2 * (auto - truth).abs().max()
-            allowed += 4 * torch.finfo(dtype).eps * truth.abs().max()
-            assert error <= allowed, f"{dtype}: {error} > {allowed}"
+            eps = torch.finfo(dtype).eps * truth.abs().max()
+            error, torch_error = (manual - truth).abs(), (auto - truth).abs()
+            assert error.max() <= 2 * torch_error.max() + 4 * eps, dtype
+            if dtype == torch.bfloat16:
+                assert error.mean() <= 1.5 * torch_error.mean() + 0.01 * eps, dtype
 
 
 def check_special_values(case: Case) -> None:
