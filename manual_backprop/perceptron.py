@@ -240,7 +240,7 @@ class SigmoidNeuron:
         return delta @ rows, delta.sum()
 
     def descend(self, x: Numbers, y: Numbers, lr: float = 1.0, steps: int = 1000) -> Descent:
-        """w ← w − η ∂L/∂w, b ← b − η ∂L/∂b, ``steps`` times; returns the whole path."""
+        """Gradient descent, ``steps`` times θ ← θ − η ∂L/∂θ; returns the whole path."""
         path = [(self.w, self.b, self.loss(x, y))]
         for _ in range(steps):
             grad_w, grad_b = self.gradient(x, y)
