@@ -1,13 +1,15 @@
 """Layers of ``torch.nn`` whose backward is written by hand.
 
 Same names, same constructors, same ``state_dict``: replace ``torch.nn.Linear`` by
-``manual_backprop.Linear``. The functions behind them are in ``manual_backprop.functional``.
+``manual_backprop.Linear``. The functions behind them are in ``manual_backprop.functional``, the
+optimisers in ``manual_backprop.optim``. ``Network`` is the whole network by hand, without autograd.
 """
 
-from manual_backprop import functional
+from manual_backprop import functional, optim
 from manual_backprop.binary_cross_entropy import BCELoss, BCEWithLogitsLoss
 from manual_backprop.cross_entropy import CrossEntropyLoss
 from manual_backprop.linear import Identity, Linear
+from manual_backprop.network import Network
 from manual_backprop.nll import NLLLoss
 from manual_backprop.rectifiers import ELU, LeakyReLU, ReLU
 from manual_backprop.sigmoids import Sigmoid, Tanh
@@ -27,6 +29,7 @@ __all__ = [
     "LogSoftmax",
     "MSELoss",
     "NLLLoss",
+    "Network",
     "ReLU",
     "SiLU",
     "Sigmoid",
@@ -35,4 +38,5 @@ __all__ = [
     "SquaredErrorLoss",
     "Tanh",
     "functional",
+    "optim",
 ]

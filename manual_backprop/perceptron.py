@@ -220,7 +220,7 @@ class SigmoidNeuron:
         b: the bias.
     """
 
-    def __init__(self, w: Numbers | float, b: float = 0.0):
+    def __init__(self, w: Numbers | float, b: Tensor | float = 0.0):
         self.w = torch.as_tensor(w, dtype=torch.float64).reshape(-1)
         self.b = torch.as_tensor(b, dtype=torch.float64).reshape(())
 
