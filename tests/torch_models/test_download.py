@@ -1,0 +1,128 @@
+"""The download against a server on this machine that misbehaves in every way that servers have."""
+
+import gc
+import hashlib
+import http.server
+import threading
+import time
+
+import pytest
+
+from torch_models import download as module
+from torch_models import mnist
+from torch_models.download import DownloadError, download
+
+# torchvision leaves the connections of failed transfers to the garbage collector.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
+]
+
+CONTENT = bytes(range(256)) * 64
+MD5 = hashlib.md5(CONTENT).hexdigest()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        kind = self.path.split("/")[1]
+        if kind == "missing":
+            self.send_error(404)
+        elif kind == "broken":
+            self.send_error(500)
+        elif kind == "circle":
+            self.send_response(302)
+            self.send_header("Location", self.path)
+            self.end_headers()
+        elif kind == "silent":
+            self.server.stop.wait(30)
+        else:
+            body = b"something else" if kind == "wrong" else CONTENT
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if kind == "half":
+                self.wfile.write(body[: len(body) // 2])
+            elif kind == "dripping":
+                for byte in body:
+                    if self.server.stop.wait(0.05):
+                        return
+                    self.wfile.write(bytes([byte]))
+                    self.wfile.flush()
+            else:
+                self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.stop = threading.Event()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.stop.set()
+    server.shutdown()
+    server.server_close()
+    # A transfer that was given up ends with its server; what it left open must not be blamed on
+    # the tests that follow.
+    for thread in threading.enumerate():
+        if thread.daemon:
+            thread.join(2)
+    gc.collect()
+
+
+def test_the_first_mirror_that_works_gives_the_file(server, tmp_path):
+    urls = [f"{server}{kind}/file" for kind in ("missing", "wrong", "good", "broken")]
+    download(urls, tmp_path / "file", MD5)
+    assert (tmp_path / "file").read_bytes() == CONTENT
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("missing", "404"),
+        ("broken", "500"),
+        ("wrong", "md5"),
+        ("half", "md5|bytes|retrieval"),
+        ("circle", "redirect|infinite loop"),
+        ("silent", "timed out"),
+        ("dripping", "timed out"),
+    ],
+)
+def test_a_server_that_misbehaves(server, tmp_path, monkeypatch, kind, says):
+    monkeypatch.setattr(module, "PATIENCE", 0.5)
+    started = time.monotonic()
+    with pytest.raises(DownloadError, match=f"(?i){kind}/file: .*({says})"):
+        download([f"{server}{kind}/file"], tmp_path / "file", MD5)
+    assert time.monotonic() - started < 10
+    assert not (tmp_path / "file").exists()
+
+
+def test_mnist_from_a_mirror(server, tmp_path, monkeypatch, mnist_root):
+    """The four files by way of torchvision's names and md5 sums."""
+    source = mnist.SOURCES["mnist"]
+    raw = mnist.folder("mnist", mnist_root)
+
+    class Mirror(Handler):
+        def do_GET(self):
+            body = (raw / self.path.rsplit("/", 1)[1]).read_bytes()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    mirror = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
+    threading.Thread(target=mirror.serve_forever, daemon=True).start()
+    here = f"http://127.0.0.1:{mirror.server_port}/"
+    monkeypatch.setattr(source, "mirrors", [f"{server}missing/", here])
+    contents = mnist.load("mnist", tmp_path)
+    mirror.shutdown()
+    mirror.server_close()
+    assert [len(tensor) for tensor in contents] == [60_000, 60_000, 10_000, 10_000]
+    assert sorted(p.name for p in mnist.folder("mnist", tmp_path).iterdir()) == sorted(
+        name for name, _ in source.resources
+    )

@@ -1,0 +1,195 @@
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from manual_backprop.rectifiers import ReLUFunction
+from torch_models import curves
+from torch_models.train import main
+
+
+def train(tmp_path, *arguments):
+    return main(["--dataset", "digits", "--log-dir", str(tmp_path), *map(str, arguments)])
+
+
+def weights(run):
+    return torch.load(run / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+
+
+def test_manual_and_autograd_are_bit_for_bit_the_same(tmp_path, capsys):
+    figures = []
+    for way in ("manual", "autograd"):
+        assert train(tmp_path, "--backprop", way, "--epochs", 2) == 0
+        out = capsys.readouterr().out
+        figures.append(re.findall(r"^test (?:accuracy|loss) (0\.\d{4})$", out, re.MULTILINE))
+        assert f"{tmp_path}/{way}/version_0" in out
+        assert "\x1b" not in out
+    assert len(figures[0]) == 2
+    assert figures[0] == figures[1]
+    manual, autograd = (weights(tmp_path / way / "version_0") for way in ("manual", "autograd"))
+    assert manual.keys() == autograd.keys()
+    assert all(torch.equal(manual[name], autograd[name]) for name in manual)
+
+
+def test_a_wrong_backward_would_show(tmp_path, capsys, monkeypatch):
+    assert train(tmp_path, "--backprop", "autograd", "--epochs", 1) == 0
+    monkeypatch.setattr(ReLUFunction, "backward", staticmethod(lambda ctx, g: g * 1.01))
+    assert train(tmp_path, "--manual", "--epochs", 1) == 0
+    manual, autograd = (weights(tmp_path / way / "version_0") for way in ("manual", "autograd"))
+    assert not torch.equal(manual["network.0.weight"], autograd["network.0.weight"])
+
+
+def test_what_a_run_leaves(tmp_path, capsys):
+    assert train(tmp_path, "--manual", "--epochs", 2, "--hidden", 12, 8) == 0
+    run = tmp_path / "manual/version_0"
+    assert {"best.ckpt", "last.ckpt"} <= {path.name for path in (run / "checkpoints").iterdir()}
+    events = EventAccumulator(str(run))
+    events.Reload()
+    wanted = {
+        f"{what}/{when}" for what in ("loss", "accuracy") for when in ("train", "val", "test")
+    }
+    assert wanted <= set(events.Tags()["scalars"])
+    hparams = (run / "hparams.yaml").read_text()
+    for line in ("backprop: manual", "dataset: digits", "sizes: 784-12-8-10", "lr: 0.1"):
+        assert line in hparams
+    assert all(len(values) == 2 for _, values in curves.curves(run).values())
+    assert curves.main(["--log-dir", str(tmp_path), "--output", str(tmp_path / "c.png")]) == 0
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_resumed_is_as_if_never_interrupted(tmp_path, capsys):
+    assert train(tmp_path / "whole", "--epochs", 3) == 0
+    assert train(tmp_path / "parts", "--epochs", 1) == 0
+    assert train(tmp_path / "parts", "--epochs", 3, "--resume", "last") == 0
+    runs = [tmp_path / part / "autograd" for part in ("whole", "parts")]
+    assert [path.name for path in runs[1].iterdir()] == ["version_0"]
+    whole, parts = (weights(run / "version_0") for run in runs)
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    assert train(folder, "--manual", "--epochs", 1) == 0
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("says", "arguments"),
+    [
+        ("there is no such file", ["--resume", "{folder}/nothing.ckpt"]),
+        ("truncated", ["--resume", "{folder}/truncated.ckpt"]),
+        ("not a checkpoint of", ["--resume", "{folder}/foreign.ckpt"]),
+        ("sizes", ["--resume", "last", "--hidden", "17"]),
+        ("loss cross-entropy there, mse here", ["--resume", "last", "--loss", "mse"]),
+        ("no run below", ["--resume", "last", "--log-dir", "{folder}/empty"]),
+        ("cannot be written", ["--log-dir", "{folder}/truncated.ckpt"]),
+        ("not on this machine", ["--precision", "transformer-engine"]),
+        ("not on this machine", ["--accelerator", "tpu"]),
+        ("needs a GPU", ["--accelerator", "cpu", "--precision", "16-mixed"]),
+    ],
+)
+def test_refused_in_one_line(trained, capsys, says, arguments):
+    checkpoint = trained / "manual/version_0/checkpoints/last.ckpt"
+    (trained / "truncated.ckpt").write_bytes(checkpoint.read_bytes()[:1000])
+    torch.save({"state_dict": {}}, trained / "foreign.ckpt")
+    arguments = [argument.format(folder=trained) for argument in arguments]
+    assert train(trained, "--manual", *arguments) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+
+
+def test_resume_of_the_other_way_is_refused(trained, capsys):
+    last = trained / "manual/version_0/checkpoints/last.ckpt"
+    assert train(trained, "--backprop", "autograd", "--resume", last) == 2
+    assert "backprop manual there, autograd here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("says", "arguments"),
+    [
+        ("--epochs", ["--epochs", "-1"]),
+        ("--hidden", ["--hidden", "0"]),
+        ("--activation", ["--activation", "step"]),
+        ("--loss", ["--loss", "l1"]),
+        ("--lr", ["--lr", "nan"]),
+        ("--momentum", ["--momentum", "1.5"]),
+        ("--batch-size", ["--batch-size", "0"]),
+        ("contradicts", ["--manual", "--backprop", "autograd"]),
+        ("unrecognized", ["--epoch", "3"]),
+        ("bce-with-logits", ["--loss", "bce", "--precision", "bf16-mixed"]),
+    ],
+)
+def test_wrong_options(capsys, says, arguments):
+    with pytest.raises(SystemExit) as exit:
+        main(arguments)
+    assert exit.value.code == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+
+
+def test_a_loss_that_becomes_nan(tmp_path, capsys):
+    assert train(tmp_path, "--manual", "--lr", 1e9) == 1
+    error = capsys.readouterr().err
+    assert re.search(r"training loss became (nan|inf) at step \d+ \(epoch 1\)", error)
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
+def test_other_precisions(tmp_path, precision):
+    assert train(tmp_path, "--manual", "--epochs", 1, "--precision", precision) == 0
+
+
+def test_compiled(tmp_path):
+    torch._dynamo.reset()
+    assert train(tmp_path, "--manual", "--epochs", 1, "--compile") == 0
+
+
+def test_no_network_and_no_data_is_digits_with_a_warning(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", ["http://127.0.0.1:9/"])
+    arguments = ["--manual", "--data-dir", str(tmp_path / "data"), "--log-dir", str(tmp_path)]
+    assert main(arguments) == 0
+    captured = capsys.readouterr()
+    assert "WARNING: this is NOT MNIST" in captured.err
+    accuracy = float(re.search(r"test accuracy (\S+)", captured.out)[1])
+    assert accuracy >= 0.95
+    assert main([*arguments, "--dataset", "mnist"]) == 2
+    error = capsys.readouterr().err
+    assert "http://127.0.0.1:9/train-images" in error
+    assert "put these four files into" in error
+
+
+def test_real_mnist_reaches_the_accuracy(tmp_path, capsys, mnist_root):
+    """One epoch here; five of the defaults end above 97.5 %."""
+    arguments = ["--manual", "--epochs", "1", "--dataset", "mnist", "--data-dir", str(mnist_root)]
+    assert main([*arguments, "--log-dir", str(tmp_path)]) == 0
+    assert float(re.search(r"test accuracy (\S+)", capsys.readouterr().out)[1]) > 0.94
+
+
+def test_help_is_immediate():
+    started = time.perf_counter()
+    command = [sys.executable, "-X", "importtime", "-m", "torch_models.train", "--help"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "--manual" in result.stdout
+    assert "import time:" in result.stderr
+    assert not re.search(r"\| +(torch|lightning|numpy)$", result.stderr, re.MULTILINE)
+    assert time.perf_counter() - started < 5
+
+
+def test_a_command_in_a_pipe(tmp_path):
+    command = [sys.executable, "-m", "torch_models.train", "--manual", "--dataset", "digits"]
+    result = subprocess.run(
+        [*command, "--epochs", "1", "--log-dir", tmp_path], capture_output=True, text=True
+    )
+    assert result.returncode == 0
+    assert result.stderr == ""
+    assert "\x1b" not in result.stdout
+    assert "test accuracy" in result.stdout
+    shutil.rmtree(tmp_path)

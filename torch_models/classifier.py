@@ -1,0 +1,173 @@
+"""The LightningModule that trains a classifier, whatever computes its gradient."""
+
+import math
+
+import lightning as L
+import torch
+from torch import Tensor
+from torchmetrics import MeanMetric
+from torchmetrics.classification import MulticlassAccuracy
+
+from torch_models.batches import Batch
+from torch_models.networks import loss_function, mlp, namespace
+
+#: Steps between two looks at the losses. Each look waits for the device, so a step must not.
+STEPS_PER_LOOK = 50
+
+
+class NonFiniteLossError(Exception):
+    """The loss became NaN or infinite; the message says where."""
+
+
+class Classifier(L.LightningModule):
+    """A network, its loss, and stochastic gradient descent with momentum.
+
+    The hyperparameters say all that is needed to build it again, in types that a checkpoint can
+    hold safely and TensorBoard can show: str, int and float.
+
+    Args:
+        backprop: way of computing the gradient, a key of ``names.NAMESPACES``.
+        sizes: neurons of each layer, input first, as in ``"784-160-10"``.
+        activation: of the hidden layers, one of ``names.ACTIVATIONS``.
+        loss: one of ``names.LOSSES``.
+        lr: learning rate η in v ← μ v + g, w ← w − η v.
+        momentum: μ, 0 for plain descent.
+        seed: decides the initial weights, the same ones for every way.
+    """
+
+    def __init__(
+        self,
+        backprop: str = "autograd",
+        sizes: str = "784-160-10",
+        activation: str = "relu",
+        loss: str = "cross-entropy",
+        lr: float = 0.1,
+        momentum: float = 0.9,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters(logger=False)
+        widths = [int(width) for width in sizes.split("-")]
+        layers = namespace(backprop)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.network = mlp(widths, activation, loss, layers)
+        self.loss = loss_function(loss, layers, classes=widths[-1])
+        self.tallies = torch.nn.ModuleDict(
+            {f"of {stage}": Tally(widths[-1]) for stage in ("train", "val", "test")}
+        )
+        self._unseen: list[tuple[int, Tensor, Tensor, Tensor]] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in) → (N, out); logits, log-probabilities or probabilities, as the loss wants."""
+        return self.network(x)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """SGD with momentum, as torch defines it."""
+        return torch.optim.SGD(
+            self.parameters(), lr=self.hparams["lr"], momentum=self.hparams["momentum"]
+        )
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of one batch; its statistics wait for the next look."""
+        x, labels = batch
+        output = self(x)
+        loss = self.loss(output, labels)
+        self._unseen.append((self.global_step + 1, loss.detach(), output.detach(), labels))
+        if len(self._unseen) == STEPS_PER_LOOK:
+            self._look()
+        return loss
+
+    def _look(self) -> None:
+        """Take the batches since the last look into the epoch's mean loss and accuracy."""
+        if not self._unseen:
+            return
+        steps, losses, outputs, labels = zip(*self._unseen, strict=True)
+        self._unseen.clear()
+        loss = torch.stack(losses)
+        finite = loss.isfinite()
+        if not finite.all():
+            first = int(finite.int().argmin())
+            raise NonFiniteLossError(
+                f"the training loss became {float(loss[first])} at step {steps[first]} "
+                f"(epoch {self.current_epoch + 1})"
+            )
+        sizes = torch.tensor([len(y) for y in labels], device=loss.device)
+        self._tally("train").update(loss, sizes, torch.cat(outputs), torch.cat(labels))
+
+    def epoch_metrics(self, stage: str) -> dict[str, float]:
+        """Mean loss and accuracy over the samples of the epoch's batches so far.
+
+        For ``"train"`` each batch counts as it was when the training came to it.
+
+        Raises:
+            NonFiniteLossError: the loss is NaN or infinite.
+        """
+        if stage == "train":
+            self._look()
+        loss, accuracy = self._tally(stage).compute()
+        if not math.isfinite(loss):
+            raise NonFiniteLossError(f"loss/{stage} is {loss} after step {self.global_step}")
+        return {f"loss/{stage}": loss, f"accuracy/{stage}": accuracy}
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count one batch."""
+        self._evaluate("val", batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count one batch."""
+        self._evaluate("test", batch)
+
+    def _evaluate(self, stage: str, batch: Batch) -> None:
+        x, labels = batch
+        output = self(x)
+        self._tally(stage).update(self.loss(output, labels), len(labels), output, labels)
+
+    def on_validation_epoch_start(self) -> None:
+        """A loss that became NaN in training is reported as such, not as one of validation."""
+        self._look()
+
+    def on_validation_epoch_end(self) -> None:
+        """Log ``loss/val`` and ``accuracy/val``."""
+        self._log("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log ``loss/test`` and ``accuracy/test``."""
+        self._log("test")
+
+    def on_train_epoch_end(self) -> None:
+        """Log ``loss/train`` and ``accuracy/train``."""
+        self._log("train")
+
+    def _log(self, stage: str) -> None:
+        self.log_dict(self.epoch_metrics(stage))
+        self._tally(stage).reset()
+
+    def _tally(self, stage: str) -> "Tally":
+        tally = self.tallies[f"of {stage}"]
+        assert isinstance(tally, Tally)
+        return tally
+
+
+class Tally(torch.nn.Module):
+    """Mean loss and accuracy over the samples of one epoch, kept on the device."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        # A look for NaN in each update would wait for the device each time.
+        self.loss = MeanMetric(nan_strategy="disable")
+        self.accuracy = MulticlassAccuracy(classes, average="micro", validate_args=False)
+
+    def update(self, loss: Tensor, samples: Tensor | int, output: Tensor, labels: Tensor) -> None:
+        """Count batches: the mean loss of each, its number of samples, and all their outputs."""
+        self.loss.update(loss, samples)
+        self.accuracy.update(output, labels)
+
+    def compute(self) -> tuple[float, float]:
+        """Loss and accuracy so far."""
+        return float(self.loss.compute()), float(self.accuracy.compute())
+
+    def reset(self) -> None:
+        """Start an epoch."""
+        self.loss.reset()
+        self.accuracy.reset()

@@ -1,0 +1,86 @@
+"""``python -m torch_models.curves``: the four curves of all ways, overlaid in one picture.
+
+Training and validation loss and accuracy per epoch, as lecture note 001 draws them, read back from
+the newest run of each way of computing the gradient. TensorBoard shows the same, alive.
+"""
+
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch_models.options import OneLineParser
+
+#: One colour and one dash for each way: equal curves lie on each other and must both be seen.
+STYLES = {
+    "autograd": {"color": "#E69F00", "linewidth": 5, "alpha": 0.6},
+    "manual": {"color": "#0072B2", "linewidth": 2},
+    "explicit": {"color": "#D55E00", "linewidth": 2, "linestyle": (0, (2, 3))},
+}
+TAGS = ("loss/train", "loss/val", "accuracy/train", "accuracy/val")
+
+Curve = tuple[list[int], list[float]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code (0 drawn, 2 bad input)."""
+    parser = OneLineParser(prog="python -m torch_models.curves", description=__doc__)
+    parser.add_argument("--log-dir", default="lightning_logs", metavar="DIR")
+    parser.add_argument("--output", default="curves.png", metavar="FILE", help="a PNG, SVG or PDF")
+    options = parser.parse_args(arguments)
+    runs = {way: curves(run) for way in STYLES if (run := newest(options.log_dir, way))}
+    if not any(runs.values()):
+        parser.error(f"--log-dir {options.log_dir}: no run is there; train one first")
+    try:
+        draw(runs, options.output)
+    except (OSError, ValueError) as error:
+        parser.error(f"--output {options.output} cannot be written: {error}")
+    sys.stdout.write(f"{options.output}: {', '.join(runs)}\n")
+    return 0
+
+
+def newest(log_dir: Path | str, way: str) -> Path | None:
+    """The folder of this way's newest run, if there is one."""
+    runs = [path for path in Path(log_dir, way).glob("version_*") if path.is_dir()]
+    return max(runs, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+
+def curves(run: Path) -> dict[str, Curve]:
+    """Tag → (epochs, values) of a run's four curves, as far as it has logged them."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run))
+    events.Reload()
+    logged = [tag for tag in TAGS if tag in events.Tags()["scalars"]]
+    # The table of hyperparameters starts loss/val with a NaN.
+    values = {
+        tag: [event.value for event in events.Scalars(tag) if math.isfinite(event.value)]
+        for tag in logged
+    }
+    return {tag: (list(range(1, len(v) + 1)), v) for tag, v in values.items()}
+
+
+def draw(runs: dict[str, dict[str, Curve]], output: Path | str) -> None:
+    """Draw loss on the left and accuracy on the right, validation dashed."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    for axis, quantity in zip(axes, ("loss", "accuracy"), strict=True):
+        for way, tags in runs.items():
+            for stage, marker in (("train", "o"), ("val", "s")):
+                epochs, values = tags.get(f"{quantity}/{stage}", ([], []))
+                axis.plot(epochs, values, marker=marker, label=f"{way}, {stage}", **STYLES[way])
+        axis.set_xlabel("epoch")
+        axis.set_ylabel(quantity)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.grid(alpha=0.3)
+        axis.legend()
+    figure.savefig(output, dpi=110)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""The data sets as a LightningDataModule."""
+
+from pathlib import Path
+
+import lightning as L
+import torch
+
+from torch_models import datasets
+from torch_models.batches import Batches, ShuffledBatches
+
+
+class ImageData(L.LightningDataModule):
+    """Batches of ``datasets.load``, taken by index from tensors on the training device.
+
+    The hyperparameters, which a checkpoint keeps, hold the name of the data actually used.
+    """
+
+    def __init__(
+        self,
+        dataset: str = "auto",
+        data_dir: Path | str = "data",
+        batch_size: int = 128,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.wanted, self.data_dir = dataset, data_dir
+        self.images: datasets.Images | None = None
+        self.save_hyperparameters(
+            {"dataset": dataset, "batch_size": batch_size, "seed": seed}, logger=False
+        )
+
+    def prepare_data(self) -> None:
+        """Load, after downloading what is absent; Lightning calls it on one process a machine."""
+        self._load(download_absent=True)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Load, without a network, in the processes that have nothing yet."""
+        self._load(download_absent=False)
+
+    def _load(self, download_absent: bool) -> None:
+        if self.images is None:
+            self.images = datasets.load(
+                self.wanted, self.data_dir, self.hparams["seed"], download_absent
+            )
+            self.hparams["dataset"] = self.images.name
+
+    def train_dataloader(self) -> ShuffledBatches:
+        """Shuffled anew each epoch, by the seed and the epoch."""
+        return self._loaded().training_batches(
+            self.hparams["batch_size"], self.hparams["seed"], self._device()
+        )
+
+    def val_dataloader(self) -> Batches:
+        """In order."""
+        return self._loaded().val_batches(self._device())
+
+    def test_dataloader(self) -> Batches:
+        """In order."""
+        return self._loaded().test_batches(self._device())
+
+    def _loaded(self) -> datasets.Images:
+        assert self.images is not None, "Lightning calls setup() before it asks for batches"
+        return self.images
+
+    def _device(self) -> torch.device:
+        assert self.trainer is not None
+        return self.trainer.strategy.root_device

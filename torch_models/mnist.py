@@ -1,0 +1,99 @@
+"""MNIST and Fashion-MNIST: the four gzip files as they were published, where torchvision has them.
+
+Names, md5 sums and mirrors are torchvision's. The files are verified and read as they are: nothing
+is unpacked beside them, so the folder may be read-only. A file that is there and is not the
+original stops the work, in the hope that nobody trains on it, or loses it, without knowing.
+"""
+
+import gzip
+import hashlib
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torchvision.datasets import MNIST, FashionMNIST
+
+from torch_models.download import DownloadError, download
+
+SOURCES: dict[str, type[MNIST]] = {"mnist": MNIST, "fashion-mnist": FashionMNIST}
+
+# An IDX file starts with a magic number of 4 bytes and 4 bytes for each dimension's size.
+IMAGES_START, LABELS_START = 16, 8
+
+
+class DataError(Exception):
+    """The data cannot be had or cannot be trusted; the message says which, and what to do."""
+
+
+class NoDataError(DataError):
+    """Files are absent and could not be downloaded."""
+
+
+def folder(dataset: str, data_dir: Path | str) -> Path:
+    """Where the four files lie: ``<data_dir>/MNIST/raw`` or ``<data_dir>/FashionMNIST/raw``."""
+    return Path(data_dir, SOURCES[dataset].__name__, "raw")
+
+
+def load(dataset: str, data_dir: Path | str, download_absent: bool = True) -> list[Tensor]:
+    """The four files' contents: training images and labels, test images and labels.
+
+    Images are uint8 (n, 784), labels int64 (n,). Files that are there are verified before any
+    that are not are downloaded.
+
+    Raises:
+        NoDataError: files are absent, and the download failed or was not wanted.
+        DataError: a file is not the original, or cannot be read; the folder cannot be written.
+    """
+    where = folder(dataset, data_dir)
+    files = SOURCES[dataset].resources
+    contents = {name: _verified(where / name, md5) for name, md5 in files}
+    for name, md5 in files:
+        if contents[name] is None:
+            if not download_absent:
+                raise NoDataError(f"{where / name} is absent")
+            _fetch(dataset, where, name, md5)
+            contents[name] = _verified(where / name, md5)
+    return [_tensor(name, contents[name]) for name, _ in files]
+
+
+def _verified(path: Path, md5: str) -> bytes | None:
+    """The file's bytes, or None where there is no such file."""
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if found != md5:
+        raise DataError(
+            f"{path} is damaged or not the original: its md5 is {found}, expected {md5}; "
+            f"delete it to have it downloaded again, or put the original in its place"
+        )
+    return content
+
+
+def _fetch(dataset: str, where: Path, name: str, md5: str) -> None:
+    source = SOURCES[dataset]
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+        download([mirror + name for mirror in source.mirrors], where / name, md5)
+    except OSError as error:
+        raise DataError(
+            f"{where} lacks {name} and cannot be written ({error.strerror}); "
+            f"choose another folder with --data-dir"
+        ) from error
+    except DownloadError as error:
+        files = ", ".join(name for name, _ in source.resources)
+        raise NoDataError(
+            f"{where} lacks {name}, and no mirror gave it ({error}); "
+            f"to do without a network, put these four files into {where}: {files}"
+        ) from error
+
+
+def _tensor(name: str, content: bytes | None) -> Tensor:
+    assert content is not None
+    numbers = bytearray(gzip.decompress(content))
+    if "images" in name:
+        return torch.frombuffer(numbers, dtype=torch.uint8, offset=IMAGES_START).view(-1, 28 * 28)
+    return torch.frombuffer(numbers, dtype=torch.uint8, offset=LABELS_START).long()

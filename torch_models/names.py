@@ -1,0 +1,44 @@
+"""The names that command lines, hyperparameters and constructors share.
+
+They stand apart from the code that they name, so that ``--help`` needs neither torch nor Lightning.
+"""
+
+#: Way of computing the gradient → namespace whose layers and losses it is built from.
+NAMESPACES = {
+    "autograd": "torch.nn",
+    "manual": "manual_backprop",
+}
+
+#: Activation → its class, in either namespace.
+ACTIVATIONS = {
+    "relu": "ReLU",
+    "leaky-relu": "LeakyReLU",
+    "elu": "ELU",
+    "sigmoid": "Sigmoid",
+    "tanh": "Tanh",
+    "softplus": "Softplus",
+    "silu": "SiLU",
+    "gelu": "GELU",
+    "identity": "Identity",
+}
+
+#: Loss → what it reads from the network.
+LOSSES = {
+    "cross-entropy": "logits",
+    "nll": "log-probabilities (LogSoftmax)",
+    "bce": "probabilities (Sigmoid)",
+    "bce-with-logits": "logits",
+    "mse": "probabilities (Sigmoid)",
+    "squared-error": "probabilities (Sigmoid)",
+}
+
+#: Data set → epochs of training unless the user says otherwise. An epoch of digits is 11 batches
+#: of 128, one of MNIST is 430; with the five epochs of MNIST, digits would stop at about 94 %.
+EPOCHS = {
+    "mnist": 5,
+    "fashion-mnist": 5,
+    "digits": 20,
+}
+
+#: What ``--dataset`` takes; auto is mnist where it can be had, else digits.
+DATASETS = ("auto", *EPOCHS)

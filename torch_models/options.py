@@ -1,0 +1,199 @@
+"""The command line of ``python -m torch_models.train``, without importing torch."""
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from typing import NoReturn
+
+from torch_models.names import ACTIVATIONS, DATASETS, EPOCHS, LOSSES, NAMESPACES
+
+#: Wider layers are more likely a slip of the finger than a wish; their weights fill the memory.
+WIDEST = 65_536
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line on stderr and exit code 2."""
+
+    def __init__(self, **settings) -> None:
+        super().__init__(allow_abbrev=False, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what was wrong, without the whole usage in front of it."""
+        self.exit(2, f"{self.prog}: error: {message} (--help lists the options)\n")
+
+
+def integer(at_least: int, at_most: int | None = None) -> Callable[[str], int]:
+    """An argparse type: a whole number within limits."""
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
+        if number < at_least or (at_most is not None and number > at_most):
+            limit = f"from {at_least} to {at_most}" if at_most is not None else f"≥ {at_least}"
+            raise argparse.ArgumentTypeError(f"expected a whole number {limit}, got {text}")
+        return number
+
+    return parse
+
+
+def number(accept: Callable[[float], bool], wanted: str) -> Callable[[str], float]:
+    """An argparse type: a finite number that ``accept`` accepts, described by ``wanted``."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value) or not accept(value):
+            raise argparse.ArgumentTypeError(f"expected a number {wanted}, got {text!r}")
+        return value
+
+    return parse
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say what data to use, and the seed."""
+    group = parser.add_argument_group("data")
+    group.add_argument(
+        "--dataset",
+        choices=DATASETS,
+        default="auto",
+        help="auto (the default) is mnist where the data folder has it or it can be downloaded, "
+        "else digits, scikit-learn's 1,797 scans, with a warning",
+    )
+    group.add_argument(
+        "--data-dir",
+        default="data",
+        metavar="DIR",
+        help="folder that has or gets MNIST/raw and FashionMNIST/raw (default: %(default)s)",
+    )
+    group.add_argument(
+        "--seed",
+        type=integer(0, 2**32 - 1),
+        default=0,
+        help="decides initial weights, validation images and order (default: %(default)s)",
+    )
+
+
+def add_network_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say what network to build."""
+    group = parser.add_argument_group("network")
+    group.add_argument(
+        "--hidden",
+        type=integer(1, WIDEST),
+        nargs="+",
+        default=[160],
+        metavar="N",
+        help="neurons of each hidden layer (default: 160)",
+    )
+    group.add_argument(
+        "--activation",
+        choices=ACTIVATIONS,
+        default="relu",
+        help="of the hidden layers (default: %(default)s)",
+    )
+    group.add_argument(
+        "--loss",
+        choices=LOSSES,
+        default="cross-entropy",
+        help="the output layer follows from it: logits, LogSoftmax for nll, Sigmoid for bce, mse "
+        "and squared-error (default: %(default)s)",
+    )
+
+
+def train_parser() -> OneLineParser:
+    """The parser of ``python -m torch_models.train``."""
+    parser = OneLineParser(
+        prog="python -m torch_models.train",
+        description="Train a multilayer perceptron, its gradient computed by autograd or by hand.",
+        epilog="Exit code 0: trained; 1: the loss became NaN or infinite; 2: an option or a file "
+        "is wrong.",
+    )
+    parser.add_argument("--version", action=Version, nargs=0, help="print the versions and exit")
+    parser.add_argument(
+        "--backprop",
+        choices=NAMESPACES,
+        help="what computes the gradient: torch.nn's autograd (the default) or manual_backprop's "
+        "hand-written layers",
+    )
+    parser.add_argument("--manual", action="store_true", help="short for --backprop manual")
+    add_data_options(parser)
+    add_network_options(parser)
+
+    training = parser.add_argument_group("training")
+    by_dataset = ", ".join(f"{epochs} for {name}" for name, epochs in EPOCHS.items())
+    training.add_argument(
+        "--epochs", type=integer(1), metavar="N", help=f"how often all is seen ({by_dataset})"
+    )
+    training.add_argument(
+        "--batch-size", type=integer(1), default=128, metavar="N", help="(default: %(default)s)"
+    )
+    training.add_argument(
+        "--lr",
+        type=number(lambda lr: lr > 0, "above 0"),
+        default=0.1,
+        help="learning rate (default: %(default)s)",
+    )
+    training.add_argument(
+        "--momentum",
+        type=number(lambda momentum: 0 <= momentum < 1, "from 0 to below 1"),
+        default=0.9,
+        help="(default: %(default)s)",
+    )
+    training.add_argument("--compile", action="store_true", help="torch.compile the network")
+
+    runs = parser.add_argument_group("runs")
+    runs.add_argument(
+        "--log-dir",
+        default="lightning_logs",
+        metavar="DIR",
+        help="a run lies in DIR/<backprop>/version_N (default: %(default)s)",
+    )
+    runs.add_argument(
+        "--resume",
+        metavar="PATH|last",
+        help="go on from a checkpoint, in its run's folder; last is the newest last.ckpt of this "
+        "--log-dir and --backprop. The other options must be those of that run, but --epochs may "
+        "be more",
+    )
+
+    machine = parser.add_argument_group("machine (as lightning.Trainer takes them)")
+    machine.add_argument("--accelerator", default="auto", help="cpu, gpu, … (default: %(default)s)")
+    machine.add_argument("--devices", default="1", help="how many, or which (default: %(default)s)")
+    machine.add_argument("--strategy", default="auto", help="ddp, … (default: %(default)s)")
+    machine.add_argument(
+        "--precision", default="32-true", help="64-true, bf16-mixed, … (default: %(default)s)"
+    )
+    return parser
+
+
+def parse_train(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options, ``backprop`` decided; exits with code 2 and one line when they are wrong."""
+    parser = train_parser()
+    options = parser.parse_args(arguments)
+    if options.manual and options.backprop not in (None, "manual"):
+        parser.error(f"--manual contradicts --backprop {options.backprop}: give one of them")
+    options.backprop = "manual" if options.manual else options.backprop or "autograd"
+    if options.loss == "bce" and options.precision.endswith(("mixed", "16")):
+        parser.error(
+            "--loss bce takes the logarithm of rounded probabilities, which mixed precision "
+            "forbids: use --loss bce-with-logits"
+        )
+    return options
+
+
+class Version(argparse.Action):
+    """Prints the versions that a report of a problem needs."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> NoReturn:
+        """Look them up only now: it takes longer than parsing."""
+        versions = []
+        for package in ("manual-backprop", "torch", "lightning"):
+            try:
+                versions.append(f"{package} {metadata.version(package)}")
+            except metadata.PackageNotFoundError:
+                versions.append(f"{package} (not installed)")
+        parser.exit(0, ", ".join(versions) + "\n")

@@ -1,0 +1,90 @@
+"""What a training shows while it runs: one line an epoch, and in a terminal a bar as well."""
+
+import sys
+import time
+from typing import Any
+
+import lightning as L
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from torch_models.classifier import STEPS_PER_LOOK, Classifier
+
+
+class Report(L.Callback):
+    """Prints loss and accuracy of training and validation after each epoch.
+
+    While an epoch runs, a terminal shows a bar with loss and accuracy so far; they are read as
+    often as the classifier looks at its losses, so that no step waits for the device.
+    """
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._task: Any = None
+        self._started = 0.0
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the clock, and the bar."""
+        self._started = time.perf_counter()
+        if trainer.is_global_zero and sys.stdout.isatty():
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=30),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[figures]}"),
+                console=Console(),
+                transient=True,
+            )
+            self._bar.start()
+            self._task = self._bar.add_task(
+                _epoch(trainer), total=trainer.num_training_batches, figures=""
+            )
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, i: int
+    ) -> None:
+        """Move the bar, not at every step."""
+        if self._bar is not None and (i + 1) % STEPS_PER_LOOK == 0:
+            assert isinstance(pl_module, Classifier)
+            figures = pl_module.epoch_metrics("train")
+            self._bar.update(
+                self._task,
+                completed=i + 1,
+                figures=f"loss {figures['loss/train']:.4f}  "
+                f"accuracy {figures['accuracy/train']:.4f}",
+            )
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Replace the bar by the epoch's line."""
+        self._close()
+        if trainer.is_global_zero:
+            assert isinstance(pl_module, Classifier)
+            train, val = pl_module.epoch_metrics("train"), trainer.callback_metrics
+            say(
+                f"{_epoch(trainer)}  "
+                f"train loss {train['loss/train']:.4f} accuracy {train['accuracy/train']:.4f}  "
+                f"val loss {val['loss/val']:.4f} accuracy {val['accuracy/val']:.4f}  "
+                f"{time.perf_counter() - self._started:.1f} s"
+            )
+
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
+        """Leave the terminal as it was."""
+        self._close()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def say(line: str) -> None:
+    """One line on stdout, at once: a pipe must not hold it back until the end."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _epoch(trainer: L.Trainer) -> str:
+    width = len(str(trainer.max_epochs))
+    return f"epoch {trainer.current_epoch + 1:{width}}/{trainer.max_epochs}"

@@ -1,0 +1,31 @@
+"""Silence what Lightning says to everybody, and let through what concerns this run."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+#: Start of a warning → that it tells a user nothing to do about.
+NOT_THE_USERS = (
+    # Lightning 2.6 with torch ≥ 2.13: its own code calls what torch deprecates.
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+    # A resumed run goes on in its own folder, which is what was asked for.
+    r"Checkpoint directory .* exists and is not empty",
+)
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Within it, Lightning's notes and tips are not shown; warnings and errors are."""
+    loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        for message in NOT_THE_USERS:
+            warnings.filterwarnings("ignore", message=message)
+        for logger in loggers:
+            logger.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

@@ -1,0 +1,161 @@
+"""``python -m torch_models.train``: train, validate, test, and leave a run for TensorBoard."""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch_models.names import EPOCHS
+from torch_models.options import parse_train
+
+
+class RefusedError(Exception):
+    """The command cannot be carried out; the message is the one line that the user gets."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code (0 trained, 1 failed, 2 bad input)."""
+    options = parse_train(arguments)
+    # From here on it takes seconds to import; --help and wrong options have been answered.
+    from torch_models.classifier import NonFiniteLossError
+    from torch_models.mnist import DataError
+    from torch_models.quiet import quietly
+    from torch_models.resume import CheckpointError
+
+    try:
+        with quietly():
+            train(options)
+    except NonFiniteLossError as error:
+        return fail(1, f"{error}: try a smaller --lr than {options.lr:g}")
+    except (RefusedError, DataError, CheckpointError) as error:
+        return fail(2, str(error))
+    return 0
+
+
+def fail(code: int, message: str) -> int:
+    """Print one line to stderr."""
+    sys.stderr.write(f"python -m torch_models.train: error: {' '.join(message.split())}\n")
+    return code
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train and test as the options say, and print the figures."""
+    from torch_models import resume
+    from torch_models.classifier import Classifier
+    from torch_models.dashboards import log_hyperparameters
+    from torch_models.data import ImageData
+    from torch_models.progress import say
+
+    checkpoint = None
+    if options.resume:
+        checkpoint = resume.find(options.resume, options.log_dir, options.backprop)
+        contents = resume.read(checkpoint)
+    require_writable(Path(options.log_dir, options.backprop))
+
+    data = ImageData(options.dataset, options.data_dir, options.batch_size, options.seed)
+    data.prepare_data()
+    images = data.images
+    assert images is not None
+    if images.warning:
+        warn_loudly(images.warning)
+    epochs = options.epochs or EPOCHS[images.name]
+    classifier = Classifier(
+        backprop=options.backprop,
+        sizes="-".join(map(str, [images.train[0].shape[1], *options.hidden, 10])),
+        activation=options.activation,
+        loss=options.loss,
+        lr=options.lr,
+        momentum=options.momentum,
+        seed=options.seed,
+    )
+    hparams = {**classifier.hparams, **data.hparams}
+    if checkpoint:
+        resume.check(checkpoint, contents, hparams, classifier.state_dict())
+
+    trainer = build_trainer(options, epochs, checkpoint)
+    if not checkpoint:
+        log_hyperparameters(trainer.logger, {**hparams, "epochs": epochs})
+    if options.compile:
+        classifier.network.compile()
+
+    say(
+        f"{images.name}: {len(images.train[1])} training, {len(images.val[1])} validation, "
+        f"{len(images.test[1])} test images"
+    )
+    say(
+        f"{hparams['sizes']} {options.activation}, {options.loss}, gradient by {options.backprop}, "
+        f"on {trainer.strategy.root_device}"
+    )
+    if checkpoint:
+        say(f"resuming {checkpoint} after epoch {contents['epoch'] + 1} of {epochs}")
+    trainer.fit(classifier, data, ckpt_path=checkpoint, weights_only=True)
+    trainer.test(classifier, data, verbose=False)
+    say(f"test accuracy {trainer.callback_metrics['accuracy/test']:.4f}")
+    say(f"test loss {trainer.callback_metrics['loss/test']:.4f}")
+    say(f"run         {trainer.logger.log_dir}")
+    say(f"dashboards  tensorboard --logdir {trainer.logger.save_dir}")
+
+
+def build_trainer(options: argparse.Namespace, epochs: int, checkpoint: Path | None):
+    """The Trainer, logging into a new version or into that of the checkpoint.
+
+    Raises:
+        RefusedError: Lightning finds no such accelerator, device, strategy or precision here.
+    """
+    import lightning as L
+
+    from torch_models.dashboards import checkpoints, run_logger
+    from torch_models.progress import Report
+
+    if checkpoint and checkpoint.resolve().parent.name == "checkpoints":
+        run = checkpoint.parent.parent
+        logger = run_logger(run.parent.parent, run.parent.name, run.name)
+    else:
+        logger = run_logger(options.log_dir, options.backprop)
+    try:
+        trainer = L.Trainer(
+            accelerator=options.accelerator,
+            devices=options.devices,
+            strategy=options.strategy,
+            precision=options.precision,
+            max_epochs=epochs,
+            logger=logger,
+            callbacks=[checkpoints(), Report()],
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=1,
+        )
+    except Exception as error:
+        raise RefusedError(
+            f"--accelerator {options.accelerator} --devices {options.devices} --strategy "
+            f"{options.strategy} --precision {options.precision}: not on this machine: {error}"
+        ) from error
+    if options.precision == "16-mixed" and trainer.strategy.root_device.type == "cpu":
+        raise RefusedError("--precision 16-mixed needs a GPU: use bf16-mixed or 32-true on the CPU")
+    return trainer
+
+
+def require_writable(folder: Path) -> None:
+    """Raises RefusedError unless files can be made in the folder, which is made if need be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise RefusedError(
+            f"--log-dir: {folder} cannot be written ({error.strerror}): choose another folder"
+        ) from error
+
+
+def warn_loudly(reason: str) -> None:
+    """Say on stderr that the data are not MNIST, so that nobody takes the figures for MNIST's."""
+    bar = "!" * 100
+    sys.stderr.write(
+        f"{bar}\nWARNING: this is NOT MNIST. Training on digits instead: 1,797 scans of 8 × 8 "
+        f"pixels that come with scikit-learn.\n{reason}\n{bar}\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
