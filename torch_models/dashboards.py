@@ -23,16 +23,21 @@ def log_hyperparameters(logger: TensorBoardLogger, hparams: dict[str, str | int 
     logger.log_hyperparams(hparams, {"loss/val": float("nan")})
 
 
-def checkpoints() -> ModelCheckpoint:
-    """Keeps ``best.ckpt`` (smallest validation loss) and ``last.ckpt`` in the run's folder.
+def checkpoints(logger: TensorBoardLogger) -> list[ModelCheckpoint]:
+    """Keep ``best.ckpt`` (smallest validation loss) and ``last.ckpt`` in the run's folder.
 
     Saved when an epoch is over, its logging included: a training that is resumed starts with a
-    whole epoch.
+    whole epoch. They are two callbacks because one with ``save_last`` saves its last checkpoint
+    only in epochs that are also the best so far.
     """
-    return ModelCheckpoint(
-        filename="best",
-        monitor="loss/val",
-        save_last=True,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
+    return [
+        ModelCheckpoint(
+            # Given, it is made absolute: the run can then be resumed from another folder.
+            dirpath=Path(logger.log_dir, "checkpoints"),
+            filename=name,
+            monitor=monitor,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+        for name, monitor in (("best", "loss/val"), ("last", None))
+    ]

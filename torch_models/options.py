@@ -188,7 +188,7 @@ def parse_train(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 class Version(argparse.Action):
     """Prints the versions that a report of a problem needs."""
 
-    def __call__(self, parser, namespace, values, option_string=None) -> NoReturn:
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
         """Look them up only now: it takes longer than parsing."""
         versions = []
         for package in ("manual-backprop", "torch", "lightning"):

@@ -11,6 +11,8 @@ NOT_THE_USERS = (
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
     # A resumed run goes on in its own folder, which is what was asked for.
     r"Checkpoint directory .* exists and is not empty",
+    # Refused by train.py in words of its own: another precision is not what was asked for.
+    r"You passed `Trainer\(accelerator='cpu', precision='16-mixed'\)`",
 )
 
 

@@ -88,7 +88,12 @@ def train(options: argparse.Namespace) -> None:
         f"on {trainer.strategy.root_device}"
     )
     if checkpoint:
-        say(f"resuming {checkpoint} after epoch {contents['epoch'] + 1} of {epochs}")
+        done = contents["epoch"] + 1
+        say(
+            f"resuming {checkpoint} after epoch {done} of {epochs}"
+            if done < epochs
+            else f"{checkpoint} has {done} epochs: nothing left to train, unless --epochs is more"
+        )
     trainer.fit(classifier, data, ckpt_path=checkpoint, weights_only=True)
     trainer.test(classifier, data, verbose=False)
     say(f"test accuracy {trainer.callback_metrics['accuracy/test']:.4f}")
@@ -108,11 +113,10 @@ def build_trainer(options: argparse.Namespace, epochs: int, checkpoint: Path | N
     from torch_models.dashboards import checkpoints, run_logger
     from torch_models.progress import Report
 
-    if checkpoint and checkpoint.resolve().parent.name == "checkpoints":
-        run = checkpoint.parent.parent
+    logger = run_logger(options.log_dir, options.backprop)
+    if checkpoint and checkpoint.absolute().parent.name == "checkpoints":
+        run = checkpoint.absolute().parent.parent
         logger = run_logger(run.parent.parent, run.parent.name, run.name)
-    else:
-        logger = run_logger(options.log_dir, options.backprop)
     try:
         trainer = L.Trainer(
             accelerator=options.accelerator,
@@ -121,7 +125,7 @@ def build_trainer(options: argparse.Namespace, epochs: int, checkpoint: Path | N
             precision=options.precision,
             max_epochs=epochs,
             logger=logger,
-            callbacks=[checkpoints(), Report()],
+            callbacks=[Report(), *checkpoints(logger)],
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,

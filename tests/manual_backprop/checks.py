@@ -96,8 +96,8 @@ def check_gradcheck(case: Case) -> None:
 def check_lower_precision(case: Case) -> None:
     """As near to the float64 truth as torch: within twice its error and a few roundings.
 
-    In bfloat16 the formula is to be computed in float32 and rounded once, as torch does; rounding at
-    every step shows in the mean of the error rather than in its maximum.
+    In bfloat16 the formula is to be computed in float32 and rounded once, as torch does; rounding
+    at every step shows in the mean of the error rather than in its maximum.
     """
     for dtype in (torch.float32, torch.bfloat16):
         exact = prepared(case, arguments(case, dtype), torch.float64)  # the same, rounded values

@@ -1,0 +1,72 @@
+"""Tables and lines for people: coloured in a terminal, plain and never cut off in a pipe."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from compare.report import Report
+from compare.verdict import BUG, CLOSER, EXACT, NO_TRUTH, ROUNDING
+
+# Wide enough for any table of ours. A pipe has no width, and rich would assume 80.
+_PIPE = 200
+_STYLES = {EXACT: "green", ROUNDING: "green", CLOSER: "cyan", NO_TRUTH: "red", BUG: "bold red"}
+
+
+def stdout() -> Console:
+    """Where tables and results go."""
+    return Console(width=None if sys.stdout.isatty() else _PIPE, highlight=False)
+
+
+def say(console: Console, line: str, style: str = "") -> None:
+    """One line, as it is: no markup, no wrapping by us."""
+    console.print(Text(line, style=style), soft_wrap=True)
+
+
+@contextmanager
+def progress(console: Console, what: str, steps: int) -> Iterator[Callable[[], None]]:
+    """A bar with the time that is left, in a terminal only; gives the function that moves it."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task(what, total=steps)
+        yield lambda: bar.advance(task)
+
+
+def table(report: Report) -> Table:
+    """The rows in backward order."""
+    view = Table()
+    for column in ("name", "kind", "exact"):
+        view.add_column(column)
+    for column in ("max abs", "max rel", "ULP"):
+        view.add_column(column, justify="right", no_wrap=True)
+    view.add_column("verdict")
+    for row in report.rows:
+        numbers = (_short(row.max_abs), _short(row.max_rel), _count(row.max_ulp))
+        view.add_row(
+            row.name,
+            row.kind,
+            "yes" if row.exact else "no",
+            *numbers,
+            Text(row.verdict, style=_STYLES[row.verdict]),
+        )
+    return view
+
+
+def _short(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2e}" if value else "0"
+
+
+def _count(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}" if value < 10**9 else f"{value:.1e}"

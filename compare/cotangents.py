@@ -1,0 +1,83 @@
+"""What is fed into a backward: incoming gradients that different mistakes cannot all survive.
+
+A vector of ones (``out.sum().backward()``) is the worst choice: the gradients of softmax and of
+normalisation are then zero, and so is a wrong one. Each of these asks another question:
+
+    random      is the formula right
+    one-hot     is it right for one output alone, where no sum can hide an error
+    expanded    one row for all samples, as ``mean(0)`` hands back: stride 0, no memory behind it
+    transposed  the same numbers in another order in memory: ``view`` fails or, worse, reorders
+    tiny        random · 1e-20: an absolute tolerance, or an ε added somewhere, shows
+
+A single number, such as a loss, has no layout, and comes with three:
+
+    one         what ``loss.backward()`` sends
+    random      does the backward use what it is sent at all
+    tiny        as above
+
+Every maker takes the output (for its shape) and a generator, and returns float64 of that shape.
+"""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Generator, Tensor
+
+Maker = Callable[[Tensor, Generator], Tensor]
+
+# A power of two, so that scaling by it rounds nothing until numbers get subnormal. Half of the
+# exponents that are left below 1 stay free for the factors that the layers multiply by.
+_TINY = {torch.float16: 2.0**-7}
+_TINY_ELSEWHERE = 2.0**-66  # 1.4e-20
+
+
+def _normal(shape: torch.Size | tuple[int, ...], generator: Generator) -> Tensor:
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def one(output: Tensor, generator: Generator) -> Tensor:
+    """1, for a single number."""
+    return torch.ones(output.shape, dtype=torch.float64)
+
+
+def random(output: Tensor, generator: Generator) -> Tensor:
+    """Standard normal."""
+    return _normal(output.shape, generator)
+
+
+def one_hot(output: Tensor, generator: Generator) -> Tensor:
+    """1 at one place, drawn at random."""
+    flat = torch.zeros(output.numel(), dtype=torch.float64)
+    if flat.numel():
+        flat[int(torch.randint(flat.numel(), (), generator=generator))] = 1
+    return flat.reshape(output.shape)
+
+
+def expanded(output: Tensor, generator: Generator) -> Tensor:
+    """One random row repeated over dim 0 with stride 0; for a vector, one number."""
+    if output.dim() == 0:
+        return _normal((), generator)
+    return _normal((1, *output.shape[1:]), generator).expand(output.shape)
+
+
+def transposed(output: Tensor, generator: Generator) -> Tensor:
+    """Standard normal, last dimension outermost in memory; for a vector, every second number."""
+    if output.dim() == 1:
+        return _normal((2 * output.shape[0],), generator)[::2]
+    order = tuple(reversed(range(output.dim())))
+    return _normal(tuple(reversed(output.shape)), generator).permute(order)
+
+
+def tiny(output: Tensor, generator: Generator) -> Tensor:
+    """Standard normal times 2⁻⁶⁶ ≈ 1e-20, or 2⁻⁷ in float16, which has nothing below 2⁻²⁴."""
+    return _normal(output.shape, generator) * _TINY.get(output.dtype, _TINY_ELSEWHERE)
+
+
+TENSORS: Mapping[str, Maker] = {
+    "random": random,
+    "one-hot": one_hot,
+    "expanded": expanded,
+    "transposed": transposed,
+    "tiny": tiny,
+}
+ONE_NUMBER: Mapping[str, Maker] = {"one": one, "random": random, "tiny": tiny}

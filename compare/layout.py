@@ -1,0 +1,31 @@
+"""Copies that lie in memory as the original does: a backward can be right for one layout only."""
+
+import torch
+from torch import Tensor
+
+
+def copy_with_layout(
+    x: Tensor, dtype: torch.dtype | None = None, device: torch.device | None = None
+) -> Tensor:
+    """A detached copy of x that shares no memory with x and has x's strides.
+
+    Dimensions expanded with stride 0 stay expanded. Where elements overlap in another way (sliding
+    windows made by ``as_strided``) no such copy can be filled, and it is contiguous instead.
+    """
+    x = x.detach()
+    dtype, device = dtype or x.dtype, device or x.device
+    once = x[tuple(slice(0, 1) if stride == 0 else slice(None) for stride in x.stride())]
+    if _overlaps(once):
+        once = once.contiguous()
+    copy = torch.empty_strided(once.shape, once.stride(), dtype=dtype, device=device)
+    return copy.copy_(once).expand(x.shape)
+
+
+def _overlaps(x: Tensor) -> bool:
+    """Whether two indices can mean the same memory."""
+    reach = 0  # the largest offset that the dimensions so far can add up to
+    for stride, size in sorted(zip(x.stride(), x.shape, strict=True)):
+        if size > 1 and stride <= reach:
+            return True
+        reach += stride * (size - 1)
+    return False

@@ -1,0 +1,97 @@
+"""``python -m compare.training``: does a training by hand stay the same as autograd's.
+
+Our own MLP on real data. For any two models there is ``compare.train_in_lockstep``, which also says
+what passes when the two are not the same bit for bit.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from compare.options import training_parser
+
+if TYPE_CHECKING:
+    from compare.lockstep import Batch, Training
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code (0 the same, 1 not, 2 bad input)."""
+    parser = training_parser()
+    options = parser.parse_args(arguments)
+    # From here on it takes seconds to import; --help and wrong options have been answered.
+    from compare.command import exit_code
+
+    return exit_code(parser.prog, lambda: _compare(options))
+
+
+def _compare(options: argparse.Namespace) -> bool:
+    from compare import candidates, console
+    from compare.command import write_json
+    from compare.lockstep import train_in_lockstep
+
+    images = candidates.load(options)
+    manual = candidates.build("manual", options, images)
+    reference = candidates.build("autograd", options, images)
+    batches = images.training_batches(options.batch_size, options.seed)
+    steps = options.epochs * len(batches)
+    dtype = next(reference.network.parameters()).dtype
+
+    def all_batches() -> "Iterator[Batch]":
+        for epoch in range(options.epochs):
+            for x, labels in batches.of_epoch(epoch):
+                yield x.to(dtype), labels
+
+    out = console.stdout()
+    console.say(
+        out,
+        f"manual against autograd: {candidates.describe(options, images)}, {steps} steps of "
+        f"{min(options.batch_size, len(batches.images))}, lr {options.lr:g}, "
+        f"momentum {options.momentum:g}, seed {options.seed}",
+        "bold",
+    )
+    with console.progress(out, "training both", steps) as advance:
+        training = train_in_lockstep(
+            manual.network,
+            reference.network,
+            all_batches(),
+            loss=(manual.loss, reference.loss),
+            lr=options.lr,
+            momentum=options.momentum,
+            on_step=lambda _: advance(),
+        )
+    for line in _in_words(training):
+        console.say(out, line)
+    console.say(out, _summary(training), "green" if training.passed else "bold red")
+    if options.json:
+        facts = {"dataset": images.name, "dtype": options.dtype, "seed": options.seed}
+        write_json(options.json, {**training.as_json(), **facts})
+    return training.passed
+
+
+def _in_words(training: "Training") -> list[str]:
+    from compare.report import describe
+
+    lines = []
+    if training.first is not None:
+        lines += [f"first difference at step {training.first_step}: {describe(training.first)}"]
+        lines += [f"largest difference of a weight after any step: {training.max_abs:.3g}"]
+    if training.report is not None and not training.report.passed:
+        lines += [f"gradients at step {training.steps}, both at manual's weights:"]
+        lines += [describe(row) for row in training.report.failures]
+    return lines
+
+
+def _summary(training: "Training") -> str:
+    steps = f"{training.steps} step{'s' if training.steps > 1 else ''}"
+    if training.problem:
+        return f"FAILED after {steps}: {training.problem}"
+    if training.bitwise:
+        return f"passed: {steps}, every loss, gradient and weight bit for bit the same"
+    if training.report is not None and not training.report.passed:
+        return f"{training.report.summary()}, after {steps}"
+    return f"passed: {steps}, not bit for bit the same, every gradient judged was right"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

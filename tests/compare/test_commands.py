@@ -1,0 +1,291 @@
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from compare import gradients, training
+from manual_backprop.linear import LinearFunction
+from manual_backprop.nll import NLLFunction
+from manual_backprop.rectifiers import ReLUFunction
+from torch_models import datasets
+
+SMALL = ["--dataset", "digits", "--hidden", "12", "--batch-size", "32"]
+HIDDEN = 12
+COLUMNS = ["name", "kind", "exact", "max_abs", "max_rel", "max_ulp", "verdict"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def digits():
+    """Loaded once for all the commands here."""
+    images = datasets.load("digits")
+    patch = pytest.MonkeyPatch()
+    patch.setattr(datasets, "load", lambda *_: images)
+    yield images
+    patch.undo()
+
+
+@pytest.fixture
+def run(capsys, tmp_path):
+    """Runs a command with ``--json``; gives exit code, JSON, stdout and stderr."""
+
+    def call(command, *arguments):
+        path = tmp_path / "outcome.json"
+        code = command.main([*SMALL, "--json", str(path), *arguments])
+        captured = capsys.readouterr()
+        outcome = json.loads(path.read_text()) if path.exists() else None
+        return code, outcome, captured.out, captured.err
+
+    return call
+
+
+class TestGradients:
+    @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+    def test_agree(self, run, dtype):
+        code, outcome, out, err = run(gradients, "--dtype", dtype)
+        assert (code, err) == (0, "")
+        assert outcome["passed"] is True
+        assert outcome["dtype"] == dtype
+        assert [row["name"] for row in outcome["rows"]] == [
+            "loss",
+            "output",
+            "2 Linear δ",
+            "2.weight",
+            "2.bias",
+            "1 ReLU δ",
+            "0 Linear δ",
+            "0.weight",
+            "0.bias",
+            "input",
+        ]
+        for row in outcome["rows"]:
+            assert list(row) == [
+                "name",
+                "kind",
+                "exact",
+                "max_abs",
+                "max_rel",
+                "max_ulp",
+                "verdict",
+            ]
+            assert row["name"] in out
+        assert f"passed: 10 tensors agree in {dtype} (seed 0)" in out
+
+    def test_plain_text_in_a_pipe(self, run):
+        _, _, out, _ = run(gradients, "--hidden", *["20"] * 9)
+        assert "\x1b" not in out
+        assert "…" not in out
+        assert "manual against autograd: digits, 784-20-20-20-20-20-20-20-20-20-10 relu" in out
+
+    @pytest.mark.parametrize("loss", ["nll", "bce", "mse", "squared-error", "bce-with-logits"])
+    def test_other_losses_and_activations(self, run, loss):
+        code, outcome, *_ = run(gradients, "--loss", loss, "--activation", "gelu")
+        assert code == 0
+        assert "1 GELU δ" in [row["name"] for row in outcome["rows"]]
+
+    def test_batch_of_one_and_of_everything(self, run):
+        for size in ("1", "100000"):
+            assert run(gradients, "--batch-size", size)[0] == 0
+
+
+class TestTraining:
+    def test_same(self, run, digits):
+        code, outcome, out, err = run(training, "--epochs", "2", "--dtype", "float64")
+        assert (code, err) == (0, "")
+        assert outcome["steps"] == 2 * -(-len(digits.train[0]) // 32)
+        assert list(outcome)[:5] == ["passed", "steps", "bitwise", "first_difference", "max_abs"]
+        assert outcome["passed"] is True
+        assert f"passed: {outcome['steps']} steps" in out
+
+    def test_float32_is_bit_for_bit_the_same(self, run):
+        code, outcome, out, _ = run(training)
+        assert code == 0
+        assert outcome["bitwise"] is True
+        assert outcome["first_difference"] is None
+        assert outcome["max_abs"] == 0
+        assert "every loss, gradient and weight bit for bit the same" in out
+
+    def test_loss_that_becomes_nan(self, run):
+        code, outcome, out, _ = run(training, "--lr", "1e30")
+        assert code == 1
+        assert outcome["passed"] is False
+        assert "FAILED" in out
+        assert "smaller learning rate" in out
+
+
+def of_hidden_layer(change):
+    """Changes the gradients of the Linear with ``HIDDEN`` outputs only."""
+
+    def backward(ctx, g, right):
+        return change(ctx, g, right(ctx, g)) if g.shape[-1] == HIDDEN else right(ctx, g)
+
+    return backward
+
+
+def everywhere(change):
+    return lambda ctx, g, right: change(ctx, g, right(ctx, g))
+
+
+PLANTED = {
+    "ReLU, wrong sign": (ReLUFunction, everywhere(lambda ctx, g, r: -r), "1 ReLU"),
+    "ReLU, no derivative": (ReLUFunction, everywhere(lambda ctx, g, r: g), "1 ReLU"),
+    "loss, no mean over the batch": (
+        NLLFunction,
+        everywhere(lambda ctx, g, r: (r[0] * 32, *r[1:])),
+        "loss CrossEntropyLoss",
+    ),
+    "hidden weight, 1 % off": (
+        LinearFunction,
+        of_hidden_layer(lambda ctx, g, r: (r[0], r[1] * 1.01, r[2])),
+        "0 Linear",
+    ),
+    "hidden bias, one sample for the sum": (
+        LinearFunction,
+        of_hidden_layer(lambda ctx, g, r: (r[0], r[1], g[0])),
+        "0 Linear",
+    ),
+    "hidden weight, another axis": (
+        LinearFunction,
+        of_hidden_layer(lambda ctx, g, r: (r[0], r[1].flip(1), r[2])),
+        "0 Linear",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+class TestPlanted:
+    @pytest.fixture(autouse=True)
+    def plant(self, name, monkeypatch):
+        function, wrong, _ = PLANTED[name]
+        right = function.backward
+        monkeypatch.setattr(function, "backward", staticmethod(lambda ctx, g: wrong(ctx, g, right)))
+
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    def test_gradients(self, name, run, dtype):
+        code, outcome, out, _ = run(gradients, "--dtype", dtype)
+        assert code == 1
+        assert outcome["passed"] is False
+        assert "bug" in {row["verdict"] for row in outcome["rows"]}
+        assert "FAILED" in out
+        assert f"computed by the backward of {PLANTED[name][2]}" in out
+
+    def test_training(self, name, run):
+        code, outcome, out, _ = run(training)
+        assert code == 1
+        assert outcome["passed"] is False
+        assert outcome["first_difference"]["step"] == 1
+        assert "FAILED" in out
+        assert f"computed by the backward of {PLANTED[name][2]}" in out
+
+
+def test_backward_of_a_wrong_shape_is_one_line_on_stderr(run, monkeypatch):
+    right = LinearFunction.backward
+    wrong = of_hidden_layer(lambda ctx, g, r: (r[0], r[1].T, r[2]))
+    monkeypatch.setattr(
+        LinearFunction, "backward", staticmethod(lambda ctx, g: wrong(ctx, g, right))
+    )
+    for command in (gradients, training):
+        code, _, _, err = run(command)
+        assert code == 1
+        assert len(err.splitlines()) == 1
+        assert "LinearFunction" in err
+        assert "invalid gradient" in err
+
+
+class TestBadInput:
+    @pytest.mark.parametrize("command", [gradients, training])
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--dtype", "float8"], "--dtype: invalid choice: 'float8'"),
+            (["--activation", "step"], "--activation: invalid choice: 'step'"),
+            (["--batch-size", "0"], "--batch-size: expected a whole number ≥ 1, got 0"),
+            (["--hidden", "0"], "--hidden: expected a whole number"),
+            (["--seed", "-1"], "--seed: expected a whole number"),
+            (["--json", "{tmp}/missing/out.json"], "cannot be written (No such file"),
+            (["--json", "{tmp}"], "is a folder"),
+            (["--unknown"], "unrecognized arguments"),
+        ],
+    )
+    def test_options(self, command, arguments, message, capsys, tmp_path):
+        with pytest.raises(SystemExit) as caught:
+            command.main([*SMALL, *(a.format(tmp=tmp_path) for a in arguments)])
+        assert caught.value.code == 2
+        err = capsys.readouterr().err
+        assert message in err
+        assert len(err.splitlines()) == 1
+
+    @pytest.mark.parametrize(
+        "arguments", [["--epochs", "-1"], ["--lr", "nan"], ["--momentum", "1"]]
+    )
+    def test_training_options(self, arguments, capsys):
+        with pytest.raises(SystemExit) as caught:
+            training.main([*SMALL, *arguments])
+        assert caught.value.code == 2
+        assert arguments[0] in capsys.readouterr().err
+
+    @pytest.mark.parametrize("command", [gradients, training])
+    def test_data_that_cannot_be_had(self, command, capsys, monkeypatch):
+        def load(*_):
+            raise datasets.DataError("a file\nis damaged")
+
+        monkeypatch.setattr(datasets, "load", load)
+        assert command.main(SMALL) == 2
+        assert capsys.readouterr().err.endswith("error: a file is damaged\n")
+
+    def test_json_that_becomes_unwritable(self, capsys, tmp_path, monkeypatch):
+        def replace(*_):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("os.replace", replace)
+        assert gradients.main([*SMALL, "--json", str(tmp_path / "out.json")]) == 2
+        assert "No space left on device" in capsys.readouterr().err
+        assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["gradients", "training"])
+def test_help_answers_at_once_and_without_torch(command):
+    code = (
+        "import sys, runpy\n"
+        f"sys.argv = ['compare.{command}', '--help']\n"
+        "try:\n"
+        f"    runpy.run_module('compare.{command}', run_name='__main__')\n"
+        "finally:\n"
+        "    assert 'torch' not in sys.modules\n"
+    )
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "--dtype" in done.stdout
+    assert done.stderr == ""
+    assert time.perf_counter() - started < 2  # 0.1 s; the limit leaves room for a busy machine
+
+
+def test_module_runs_from_the_command_line(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "compare.gradients", *SMALL, "--json", tmp_path / "out.json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((tmp_path / "out.json").read_text())["passed"] is True
+
+
+def test_names_of_the_package():
+    import compare
+
+    assert "assert_gradients_match" in dir(compare)
+    for name in compare.__all__:
+        assert getattr(compare, name)
+    with pytest.raises(AttributeError, match="no attribute 'missing'"):
+        compare.missing  # noqa: B018
+
+
+def test_random_state_of_the_caller_is_left_alone(run):
+    state = torch.get_rng_state()
+    run(gradients)
+    run(training)
+    assert torch.equal(state, torch.get_rng_state())
