@@ -140,7 +140,7 @@ class Classifier(L.LightningModule):
         self._log("train")
 
     def _log(self, stage: str) -> None:
-        self.log_dict(self.epoch_metrics(stage))
+        self.log_dict(self.epoch_metrics(stage), sync_dist=True)
         self._tally(stage).reset()
 
     def _tally(self, stage: str) -> "Tally":
@@ -154,9 +154,12 @@ class Tally(torch.nn.Module):
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        # A look for NaN in each update would wait for the device each time.
-        self.loss = MeanMetric(nan_strategy="disable")
-        self.accuracy = MulticlassAccuracy(classes, average="micro", validate_args=False)
+        # A look for NaN in each update would wait for the device each time. Each process counts for
+        # itself, so that one of them alone can show its figures; logging takes their mean.
+        self.loss = MeanMetric(nan_strategy="disable", sync_on_compute=False)
+        self.accuracy = MulticlassAccuracy(
+            classes, average="micro", validate_args=False, sync_on_compute=False
+        )
 
     def update(self, loss: Tensor, samples: Tensor | int, output: Tensor, labels: Tensor) -> None:
         """Count batches: the mean loss of each, its number of samples, and all their outputs."""

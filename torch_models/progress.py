@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import lightning as L
+from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -79,8 +80,9 @@ class Report(L.Callback):
             self._bar = None
 
 
+@rank_zero_only
 def say(line: str) -> None:
-    """One line on stdout, at once: a pipe must not hold it back until the end."""
+    """One line on stdout, from one process, at once: a pipe must not hold it back."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 

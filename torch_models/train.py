@@ -51,7 +51,8 @@ def train(options: argparse.Namespace) -> None:
     if options.resume:
         checkpoint = resume.find(options.resume, options.log_dir, options.backprop)
         contents = resume.read(checkpoint)
-    require_writable(Path(options.log_dir, options.backprop))
+    logger = build_logger(options, checkpoint)
+    require_writable(Path(logger.root_dir))
 
     data = ImageData(options.dataset, options.data_dir, options.batch_size, options.seed)
     data.prepare_data()
@@ -73,9 +74,9 @@ def train(options: argparse.Namespace) -> None:
     if checkpoint:
         resume.check(checkpoint, contents, hparams, classifier.state_dict())
 
-    trainer = build_trainer(options, epochs, checkpoint)
+    trainer = build_trainer(options, epochs, logger)
     if not checkpoint:
-        log_hyperparameters(trainer.logger, {**hparams, "epochs": epochs})
+        log_hyperparameters(logger, {**hparams, "epochs": epochs})
     if options.compile:
         classifier.network.compile()
 
@@ -98,25 +99,31 @@ def train(options: argparse.Namespace) -> None:
     trainer.test(classifier, data, verbose=False)
     say(f"test accuracy {trainer.callback_metrics['accuracy/test']:.4f}")
     say(f"test loss {trainer.callback_metrics['loss/test']:.4f}")
-    say(f"run         {trainer.logger.log_dir}")
-    say(f"dashboards  tensorboard --logdir {trainer.logger.save_dir}")
+    say(f"run         {logger.log_dir}")
+    say(f"dashboards  tensorboard --logdir {logger.save_dir}")
 
 
-def build_trainer(options: argparse.Namespace, epochs: int, checkpoint: Path | None):
-    """The Trainer, logging into a new version or into that of the checkpoint.
+def build_logger(options: argparse.Namespace, checkpoint: Path | None):
+    """The logger of a new version, or of the run that the checkpoint lies in."""
+    from torch_models.dashboards import run_logger
+
+    if checkpoint and checkpoint.absolute().parent.name == "checkpoints":
+        run = checkpoint.absolute().parent.parent
+        return run_logger(run.parent.parent, run.parent.name, run.name)
+    return run_logger(options.log_dir, options.backprop)
+
+
+def build_trainer(options: argparse.Namespace, epochs: int, logger):
+    """The Trainer that the options describe.
 
     Raises:
         RefusedError: Lightning finds no such accelerator, device, strategy or precision here.
     """
     import lightning as L
 
-    from torch_models.dashboards import checkpoints, run_logger
+    from torch_models.dashboards import checkpoints
     from torch_models.progress import Report
 
-    logger = run_logger(options.log_dir, options.backprop)
-    if checkpoint and checkpoint.absolute().parent.name == "checkpoints":
-        run = checkpoint.absolute().parent.parent
-        logger = run_logger(run.parent.parent, run.parent.name, run.name)
     try:
         trainer = L.Trainer(
             accelerator=options.accelerator,

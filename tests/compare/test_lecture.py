@@ -170,13 +170,17 @@ PLANTED = {
 
 @pytest.mark.parametrize(("affected", "owner", "name", "bug"), PLANTED.values(), ids=PLANTED.keys())
 def test_a_planted_bug_is_reported(affected, owner, name, bug, monkeypatch):
+    # All are imported first: one that is imported later would keep the planted bug for good.
+    modules = [
+        importlib.import_module(f"compare.lecture.{module}")
+        for system in affected
+        for module in systems.SYSTEMS[system][1]
+    ]
     right = getattr(owner, name)
     monkeypatch.setattr(owner, name, bug)
-    for system in affected:
-        for module in systems.SYSTEMS[system][1]:
-            imported = importlib.import_module(f"compare.lecture.{module}")
-            if vars(imported).get(name) is right:
-                monkeypatch.setattr(imported, name, bug)
+    for module in modules:
+        if vars(module).get(name) is right:
+            monkeypatch.setattr(module, name, bug)
     for system in affected:
         failures = [r for r in systems.rows_of(system) if not r.passed]
         assert failures, system
