@@ -10,8 +10,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from compare.cotangents import ONE_NUMBER as ONE_NUMBER
-    from compare.cotangents import TENSORS as TENSORS
     from compare.lockstep import Training as Training
     from compare.lockstep import train_in_lockstep as train_in_lockstep
     from compare.pair import assert_gradients_match as assert_gradients_match
@@ -21,10 +19,8 @@ if TYPE_CHECKING:
     from compare.verdict import judge as judge
 
 _HOME = {
-    "ONE_NUMBER": "compare.cotangents",
     "Report": "compare.report",
     "Row": "compare.verdict",
-    "TENSORS": "compare.cotangents",
     "Training": "compare.lockstep",
     "assert_gradients_match": "compare.pair",
     "compare_gradients": "compare.pair",

@@ -16,7 +16,7 @@ from torch_models.train import warn_loudly
 class Candidate:
     """A network and the loss that belongs to it, both by the same way of computing gradients."""
 
-    network: nn.Module
+    network: nn.Sequential
     loss: Callable[[Tensor, Tensor], Tensor]
 
 

@@ -8,21 +8,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from compare.pair import ComparisonError, ManualError
+from compare.case import ComparisonError
+from compare.pair import ManualError
 from torch_models.mnist import DataError
 
 
 def exit_code(program: str, work: Callable[[], bool]) -> int:
-    """0 or 1 for what ``work`` found; 1 or 2, and one line on stderr, for what it raised."""
+    """0 or 1 for what ``work`` found; another one, and a line on stderr, for what it raised."""
     try:
         return 0 if work() else 1
     except ManualError as error:
         return _fail(program, 1, error)
     except (ComparisonError, DataError, NotWrittenError) as error:
         return _fail(program, 2, error)
+    except KeyboardInterrupt:
+        return _fail(program, 130, "interrupted")
 
 
-def _fail(program: str, code: int, error: Exception) -> int:
+def _fail(program: str, code: int, error: object) -> int:
     sys.stderr.write(f"{program}: error: {' '.join(str(error).split())}\n")
     return code
 

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from compare.report import Report
+from compare.report import Report, count
 from compare.verdict import BUG, CLOSER, EXACT, NO_TRUTH, ROUNDING
 
 # Wide enough for any table of ours. A pipe has no width, and rich would assume 80.
@@ -23,8 +23,8 @@ def stdout() -> Console:
 
 
 def say(console: Console, line: str, style: str = "") -> None:
-    """One line, as it is: no markup, no wrapping by us."""
-    console.print(Text(line, style=style), soft_wrap=True)
+    """One line without markup, broken between words in a terminal and nowhere in a pipe."""
+    console.print(Text(line, style=style), soft_wrap=not console.is_terminal)
 
 
 @contextmanager
@@ -53,7 +53,11 @@ def table(report: Report) -> Table:
         view.add_column(column, justify="right", no_wrap=True)
     view.add_column("verdict")
     for row in report.rows:
-        numbers = (_short(row.max_abs), _short(row.max_rel), _count(row.max_ulp))
+        numbers = (
+            _short(row.max_abs),
+            _short(row.max_rel),
+            "–" if row.max_ulp is None else count(row.max_ulp),
+        )
         view.add_row(
             row.name,
             row.kind,
@@ -66,7 +70,3 @@ def table(report: Report) -> Table:
 
 def _short(value: float | None) -> str:
     return "–" if value is None else f"{value:.2e}" if value else "0"
-
-
-def _count(value: int | None) -> str:
-    return "–" if value is None else f"{value:,}" if value < 10**9 else f"{value:.1e}"

@@ -7,13 +7,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from compare.options import gradients_parser
+from compare.options import checked, gradients_parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 agree, 1 disagree, 2 bad input)."""
     parser = gradients_parser()
-    options = parser.parse_args(arguments)
+    options = checked(parser, parser.parse_args(arguments))
     # From here on it takes seconds to import; --help and wrong options have been answered.
     from compare.command import exit_code
 
@@ -23,23 +23,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _compare(options: argparse.Namespace) -> bool:
     from compare import candidates, console
     from compare.command import write_json
+    from compare.explicit import compare_explicit
     from compare.pair import compare_gradients
     from compare.report import describe
 
     images = candidates.load(options)
-    manual = candidates.build("manual", options, images)
+    manual = candidates.build(options.backprop, options, images)
     reference = candidates.build("autograd", options, images)
     batches = images.training_batches(options.batch_size, options.seed)
     x, labels = next(batches.of_epoch(0))
-    report = compare_gradients(
-        manual.network,
-        reference.network,
-        x.to(next(reference.network.parameters()).dtype),
-        loss=(manual.loss, reference.loss),
-        targets=labels,
-        seed=options.seed,
-    )
-    title = f"manual against autograd: {candidates.describe(options, images)}, batch of {len(x)}"
+    x = x.to(next(reference.network.parameters()).dtype)
+    if options.backprop == "explicit":
+        how = (options.activation, options.loss)
+        report = compare_explicit(reference.network, *how, x, labels, options.seed)
+    else:
+        report = compare_gradients(
+            manual.network,
+            reference.network,
+            x,
+            loss=(manual.loss, reference.loss),
+            targets=labels,
+            seed=options.seed,
+        )
+    what = candidates.describe(options, images)
+    title = f"{options.backprop} against autograd: {what}, batch of {len(x)}"
     out = console.stdout()
     console.say(out, title, "bold")
     out.print(console.table(report))

@@ -5,17 +5,10 @@ the first difference two right trainings drift apart: ReLU is a step for the gra
 sample one of the two takes another branch, and no bound on the distance of the weights holds for
 any length of training. What can be held against the truth is each gradient. A training with right
 gradients and the same optimiser is right, so a difference passes where the gradients pass
-``compare_gradients`` (both at manual's weights, against float64):
-
-* at the step where the two first differ;
-* whenever they differ ``JUMP`` times as much, relative to their size, as when last judged, so that
-  a backward that is wrong at one step only does not hide in the drift;
-* whenever the batch has another shape than the one before;
-* every ``LOOK`` steps, and at the last one.
+``compare_gradients`` on every occasion that ``sides.Judge`` names.
 """
 
 import copy
-import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,14 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from compare.bits import same_bits
-from compare.pair import ComparisonError, ManualError, compare_gradients, said, with_state_of
+from compare.case import ComparisonError, fork_random_state, state, with_state_of
+from compare.pair import ManualError, said
 from compare.report import Report, finite
-from compare.verdict import Row, largest, measure
+from compare.sides import Judge, Loss, Side, Way
+from compare.verdict import Row, measure
 
-LOOK = 50
-JUMP = 4.0
-
-Loss = Callable[[Tensor, Tensor], Tensor]
 Batch = tuple[Tensor, Tensor]
 
 
@@ -80,29 +71,6 @@ class Training:
         }
 
 
-class _Side:
-    """A model with its loss and its optimiser: plain torch.optim.SGD."""
-
-    def __init__(self, model: nn.Module, loss: Loss, lr: float, momentum: float) -> None:
-        self.model, self.loss = model, copy.deepcopy(loss)
-        self.optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=momentum)
-
-    @property
-    def weights(self) -> dict[str, Tensor]:
-        return {name: p.detach() for name, p in self.model.named_parameters()}
-
-    @property
-    def gradients(self) -> dict[str, Tensor]:
-        named = self.model.named_parameters()
-        return {name: p.grad for name, p in named if p.grad is not None}
-
-    def differentiate(self, x: Tensor, y: Tensor) -> Tensor:
-        self.optimizer.zero_grad(set_to_none=True)
-        loss = self.loss(self.model(x), y)
-        loss.backward()
-        return loss.detach()
-
-
 def train_in_lockstep(
     manual: nn.Module,
     reference: nn.Module,
@@ -112,6 +80,7 @@ def train_in_lockstep(
     lr: float = 0.1,
     momentum: float = 0.9,
     on_step: Callable[[Training], None] = lambda training: None,
+    way: Way | None = None,
 ) -> Training:
     """Train copies of both models from the reference's weights, and compare them as they go.
 
@@ -123,6 +92,7 @@ def train_in_lockstep(
         lr: Learning rate of torch.optim.SGD.
         momentum: Of the same.
         on_step: Called after each step with the state of affairs.
+        way: How manual is differentiated and judged, where that is not by autograd.
 
     Returns:
         What was found. The training ends early at a gradient that is wrong, and when the
@@ -133,22 +103,39 @@ def train_in_lockstep(
         ManualError: Manual raised.
     """
     losses = loss if isinstance(loss, tuple) else (loss, loss)
-    m = _Side(with_state_of(reference, manual), losses[0], lr, momentum)
-    a = _Side(copy.deepcopy(reference), losses[1], lr, momentum)
-    initial = {name: weight.clone() for name, weight in a.weights.items()}
-    training, judge = Training(), _Judge(m, a)
+    if not any(True for _ in reference.parameters()):
+        raise ComparisonError("the reference has no parameters to train")
+    m = Side(with_state_of(reference, manual), losses[0], lr, momentum, way)
+    a = Side(copy.deepcopy(reference), losses[1], lr, momentum)
+    training = Training()
+    with fork_random_state(list(state(reference).values())):
+        initial = {name: weight.clone() for name, weight in a.weights.items()}
+        _train(training, m, a, batches, on_step)
+    if training.steps == 0:
+        raise ComparisonError("there are no batches to train on")
+    if not training.problem and _same(initial, a.weights):
+        training.problem = "nothing was compared: no weight of the reference has moved"
+    return training
 
+
+def _train(
+    training: Training,
+    m: Side,
+    a: Side,
+    batches: Iterable[Batch],
+    on_step: Callable[[Training], None],
+) -> None:
+    judge = Judge(m, a)
     for (x, y), is_last in _mark_last(batches):
         training.steps += 1
-        random_state = torch.get_rng_state()
-        loss_a = a.differentiate(x, y)
+        with fork_random_state(list(a.weights.values())):  # the same numbers for both
+            loss_a = a.differentiate(x, y)
         if not loss_a.isfinite():
             training.problem = (
                 f"the reference's own loss is {float(loss_a)} at step {training.steps}, so there "
                 "is nothing to compare with: try a smaller learning rate"
             )
-            return training
-        torch.set_rng_state(random_state)
+            return
         try:
             loss_m = m.differentiate(x, y)
         except Exception as error:
@@ -159,64 +146,20 @@ def train_in_lockstep(
         if training.first is not None and judge.is_due(x, is_last):
             training.report = judge.report(x, y)
             training.first = _with_verdict(training.first, training.report)
-            if not training.report.passed:
-                return training
         m.optimizer.step()
         a.optimizer.step()
         if training.first is not None:
-            training.max_abs = max(training.max_abs, _distance(m.weights, a.weights))
+            distance = _distance(m.weights, a.weights)
+            training.max_abs = max(distance, training.max_abs)  # in this order NaN stays
+        if training.report is not None and not training.report.passed:
+            return
         on_step(training)
-
-    if training.steps == 0:
-        raise ComparisonError("there are no batches to train on")
     if training.first is None and not _same(m.weights, a.weights):
         training.problem = "the weights differ, although no gradient did"
         training.max_abs = _distance(m.weights, a.weights)
-    if _same(initial, a.weights):
-        training.problem = "nothing was compared: no weight of the reference has moved"
-    return training
 
 
-class _Judge:
-    """When to hold the gradients against the truth, and doing it."""
-
-    def __init__(self, m: _Side, a: _Side) -> None:
-        self.m, self.a = m, a
-        self.steps_since = 0
-        self.shape: torch.Size | None = None
-        self.distance = 0.0
-
-    def is_due(self, x: Tensor, is_last: bool) -> bool:
-        """Asked once for each step from the first difference on."""
-        self.steps_since += 1
-        new_shape, self.shape = x.shape != self.shape, x.shape
-        distance = self._relative_distance()
-        calm = distance <= JUMP * self.distance  # False for NaN
-        if calm and not new_shape and not is_last and self.steps_since < LOOK:
-            return False
-        self.steps_since, self.distance = 0, distance
-        return True
-
-    def report(self, x: Tensor, y: Tensor) -> Report:
-        reference = with_state_of(self.m.model, self.a.model)
-        losses = (self.m.loss, self.a.loss)
-        return compare_gradients(self.m.model, reference, x, loss=losses, targets=y)
-
-    def _relative_distance(self) -> float:
-        ours, theirs = self.m.gradients, self.a.gradients
-        if ours.keys() != theirs.keys():
-            return math.inf
-        return max(
-            (
-                float((ours[name] - g).abs().max()) / (largest(g) or 1.0)
-                for name, g in theirs.items()
-                if g.numel()
-            ),
-            default=0.0,
-        )
-
-
-def _first_difference(loss_m: Tensor, loss_a: Tensor, m: _Side, a: _Side) -> Row | None:
+def _first_difference(loss_m: Tensor, loss_a: Tensor, m: Side, a: Side) -> Row | None:
     """What differs first in the order of computation, None if all is bit for bit the same."""
     tensors: list[tuple[str, str, Tensor | None, Tensor | None]]
     tensors = [("loss", "output", loss_m, loss_a)]
@@ -256,4 +199,5 @@ def _same(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> bool:
 
 
 def _distance(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> float:
-    return max(largest(ours[name].double() - w.double()) for name, w in theirs.items())
+    differences = [ours[name].double() - w.double() for name, w in theirs.items() if w.numel()]
+    return float(torch.stack([d.abs().max() for d in differences]).max())

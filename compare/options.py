@@ -60,6 +60,13 @@ def training_parser() -> OneLineParser:
 def _add_comparison_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("comparison")
     group.add_argument(
+        "--backprop",
+        choices=("manual", "explicit"),
+        default="manual",
+        help="the way to hold against autograd: hand-written layers, or Network, which has no "
+        "autograd and computes in float32 and float64 (default: %(default)s)",
+    )
+    group.add_argument(
         "--dtype", choices=DTYPES, default="float32", help="of both sides (default: %(default)s)"
     )
     group.add_argument(
@@ -69,6 +76,13 @@ def _add_comparison_options(parser: argparse.ArgumentParser) -> argparse._Argume
         "--json", type=_new_file, metavar="FILE", help="write the outcome there as well"
     )
     return group
+
+
+def checked(parser: OneLineParser, options: argparse.Namespace) -> argparse.Namespace:
+    """The options, unless two of them contradict each other; then exit with code 2."""
+    if options.backprop == "explicit" and options.dtype not in ("float32", "float64"):
+        parser.error(f"--backprop explicit has no --dtype {options.dtype}: use float32 or float64")
+    return options
 
 
 def _new_file(text: str) -> Path:

@@ -93,6 +93,11 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def count(steps: int) -> str:
+    """A number of ULP, in full while that is readable."""
+    return f"{steps:,}" if steps < 10**9 else f"{steps:.1e}"
+
+
 def blame(row: Row) -> str:
     """Which layer has to do with a row, as far as that is known."""
     if row.kind == "output":
@@ -108,10 +113,10 @@ def describe(row: Row) -> str:
         parts += [
             f"max abs {row.max_abs:.3g}",
             f"max rel {row.max_rel:.3g}",
-            f"{row.max_ulp:,} ULP",
+            f"{count(row.max_ulp or 0)} ULP",
         ]
     if row.index is not None:
-        parts += [f"{row.manual:.6g} instead of {row.reference:.6g} at {list(row.index)}"]
+        parts += [f"{row.manual:.9g} instead of {row.reference:.9g} at {list(row.index)}"]
     if row.verdict == BUG and row.allowed is not None:
         parts += [
             f"error {row.error_manual:.2g} against the truth where {row.allowed:.2g} is rounding"

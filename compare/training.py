@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from compare.options import training_parser
+from compare.options import checked, training_parser
 
 if TYPE_CHECKING:
     from compare.lockstep import Batch, Training
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 the same, 1 not, 2 bad input)."""
     parser = training_parser()
-    options = parser.parse_args(arguments)
+    options = checked(parser, parser.parse_args(arguments))
     # From here on it takes seconds to import; --help and wrong options have been answered.
     from compare.command import exit_code
 
@@ -28,10 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _compare(options: argparse.Namespace) -> bool:
     from compare import candidates, console
     from compare.command import write_json
+    from compare.explicit import LockstepExplicit
     from compare.lockstep import train_in_lockstep
 
     images = candidates.load(options)
-    manual = candidates.build("manual", options, images)
+    manual = candidates.build(options.backprop, options, images)
+    explicit = LockstepExplicit(options.activation, options.loss)
     reference = candidates.build("autograd", options, images)
     batches = images.training_batches(options.batch_size, options.seed)
     steps = options.epochs * len(batches)
@@ -45,8 +47,8 @@ def _compare(options: argparse.Namespace) -> bool:
     out = console.stdout()
     console.say(
         out,
-        f"manual against autograd: {candidates.describe(options, images)}, {steps} steps of "
-        f"{min(options.batch_size, len(batches.images))}, lr {options.lr:g}, "
+        f"{options.backprop} against autograd: {candidates.describe(options, images)}, "
+        f"{steps} steps of {min(options.batch_size, len(batches.images))}, lr {options.lr:g}, "
         f"momentum {options.momentum:g}, seed {options.seed}",
         "bold",
     )
@@ -59,6 +61,7 @@ def _compare(options: argparse.Namespace) -> bool:
             lr=options.lr,
             momentum=options.momentum,
             on_step=lambda _: advance(),
+            way=explicit if options.backprop == "explicit" else None,
         )
     for line in _in_words(training):
         console.say(out, line)

@@ -127,9 +127,7 @@ class Network(Parameters):
         Raises:
             RuntimeError: if there was no forward pass.
         """
-        if not self.a:
-            raise RuntimeError("backward needs the z and a of a forward pass: call forward first")
-        return self._backpropagate(self._targets(y, len(self.a[0])))
+        return self._backpropagate(self._targets_of_last_pass(y))
 
     def _backpropagate(self, y: Tensor) -> Gradients:
         derivative = ACTIVATIONS[self.activation].derivative
@@ -224,6 +222,14 @@ class Network(Parameters):
                 curves.validation_accuracy.append(accuracy)
         return curves
 
+    def loss_of(self, y: Any) -> Tensor:
+        """L, (), on the device, for the samples of the last forward pass, whose targets are y.
+
+        Raises:
+            RuntimeError: if there was no forward pass.
+        """
+        return self._mean_loss(self.z, self.a, self._targets_of_last_pass(y))
+
     def loss_value(self, x: Any, y: Any) -> float:
         """L, the mean loss over the samples. Leaves z and a as they are."""
         return self._evaluate(*self._pair(x, y))[0]
@@ -252,6 +258,11 @@ class Network(Parameters):
 
     def _targets(self, y: Any, m: int) -> Tensor:
         return network_input.targets(y, m, self.sizes[-1], self.loss, like=self.weights[0])
+
+    def _targets_of_last_pass(self, y: Any) -> Tensor:
+        if not self.a:
+            raise RuntimeError("this needs the z and a of a forward pass: call forward first")
+        return self._targets(y, len(self.a[0]))
 
     def _pair(self, x: Any, y: Any) -> tuple[Tensor, Tensor]:
         x = self._samples(x)

@@ -8,7 +8,9 @@ from torch import Tensor
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
+from manual_backprop.optim import Momentum
 from torch_models.batches import Batch
+from torch_models.explicit import Explicit
 from torch_models.networks import loss_function, mlp, namespace
 
 #: Steps between two looks at the losses. Each look waits for the device, so a step must not.
@@ -30,8 +32,9 @@ class Classifier(L.LightningModule):
         sizes: neurons of each layer, input first, as in ``"784-160-10"``.
         activation: of the hidden layers, one of ``names.ACTIVATIONS``.
         loss: one of ``names.LOSSES``.
-        lr: learning rate η in v ← μ v + g, w ← w − η v.
-        momentum: μ, 0 for plain descent.
+        lr: learning rate η in w ← w − η v.
+        momentum: β, 0 for plain descent.
+        momentum_form: ``"torch"`` for v ← β v + g, ``"ema"`` for the notes' v ← β v + (1 − β) g.
         seed: decides the initial weights, the same ones for every way.
     """
 
@@ -43,6 +46,7 @@ class Classifier(L.LightningModule):
         loss: str = "cross-entropy",
         lr: float = 0.1,
         momentum: float = 0.9,
+        momentum_form: str = "torch",
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -56,6 +60,7 @@ class Classifier(L.LightningModule):
         self.tallies = torch.nn.ModuleDict(
             {f"of {stage}": Tally(widths[-1]) for stage in ("train", "val", "test")}
         )
+        self._explicit: Explicit | None = None
         self._unseen: list[tuple[int, Tensor, Tensor, Tensor]] = []
 
     def forward(self, x: Tensor) -> Tensor:
@@ -63,20 +68,36 @@ class Classifier(L.LightningModule):
         return self.network(x)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """SGD with momentum, as torch defines it."""
-        return torch.optim.SGD(
-            self.parameters(), lr=self.hparams["lr"], momentum=self.hparams["momentum"]
-        )
+        """SGD with momentum, as torch defines it or as the notes do."""
+        form = {"torch": torch.optim.SGD, "ema": Momentum}[self.hparams["momentum_form"]]
+        return form(self.parameters(), lr=self.hparams["lr"], momentum=self.hparams["momentum"])
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch; its statistics wait for the next look."""
         x, labels = batch
-        output = self(x)
-        loss = self.loss(output, labels)
+        if self._explicit:
+            loss, output = self._explicit.forward(x, labels)
+            self._labels = labels
+        else:
+            output = self(x)
+            loss = self.loss(output, labels)
         self._unseen.append((self.global_step + 1, loss.detach(), output.detach(), labels))
         if len(self._unseen) == STEPS_PER_LOOK:
             self._look()
         return loss
+
+    def on_fit_start(self) -> None:
+        """The explicit way starts when the weights are where they will stay."""
+        if self.hparams["backprop"] == "explicit":
+            activation, loss = self.hparams["activation"], self.hparams["loss"]
+            self._explicit = Explicit(self.network, activation, loss)
+
+    def backward(self, loss: Tensor) -> None:
+        """Fill every parameter's ``.grad``: the one place where the ways differ."""
+        if self._explicit:
+            self._explicit.backward(self._labels)
+        else:
+            loss.backward()
 
     def _look(self) -> None:
         """Take the batches since the last look into the epoch's mean loss and accuracy."""

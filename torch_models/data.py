@@ -19,11 +19,14 @@ class ImageData(L.LightningDataModule):
         self,
         dataset: str = "auto",
         data_dir: Path | str = "data",
-        batch_size: int = 128,
+        batch_size: int | str = 128,
         seed: int = 0,
+        train_size: int | None = None,
+        val_size: int | None = None,
     ) -> None:
         super().__init__()
         self.wanted, self.data_dir = dataset, data_dir
+        self.sizes = train_size, val_size
         self.images: datasets.Images | None = None
         self.save_hyperparameters(
             {"dataset": dataset, "batch_size": batch_size, "seed": seed}, logger=False
@@ -40,9 +43,11 @@ class ImageData(L.LightningDataModule):
     def _load(self, download_absent: bool) -> None:
         if self.images is None:
             self.images = datasets.load(
-                self.wanted, self.data_dir, self.hparams["seed"], download_absent
+                self.wanted, self.data_dir, self.hparams["seed"], download_absent, *self.sizes
             )
             self.hparams["dataset"] = self.images.name
+            self.hparams["train_size"] = len(self.images.train[1])
+            self.hparams["val_size"] = len(self.images.val[1])
 
     def train_dataloader(self) -> ShuffledBatches:
         """Shuffled anew each epoch, by the seed and the epoch."""

@@ -40,9 +40,14 @@ class Images:
     warning: str = ""
 
     def training_batches(
-        self, batch_size: int = 128, seed: int = 0, device: torch.device | str = "cpu"
+        self, batch_size: int | str = 128, seed: int = 0, device: torch.device | str = "cpu"
     ) -> ShuffledBatches:
-        """Everything that trains takes its batches here: the same seed gives the same batches."""
+        """Everything that trains takes its batches here: the same seed gives the same batches.
+
+        A ``batch_size`` of ``"full"`` is all images at once.
+        """
+        if isinstance(batch_size, str):
+            batch_size = len(self.train[1])
         return ShuffledBatches(*self.train, batch_size, device, seed=seed)
 
     def val_batches(self, device: torch.device | str = "cpu") -> Batches:
@@ -59,6 +64,8 @@ def load(
     data_dir: Path | str = "data",
     seed: int = 0,
     download_absent: bool = True,
+    train_size: int | None = None,
+    val_size: int | None = None,
 ) -> Images:
     """Load a data set; ``seed`` decides which training images are held out for validation.
 
@@ -68,31 +75,44 @@ def load(
         data_dir: folder that holds, or gets, ``MNIST/raw`` and ``FashionMNIST/raw``.
         seed: 0 or more.
         download_absent: False for files that must be there already.
+        train_size: training images; all that validation leaves if ``None``.
+        val_size: images held out for validation; ``MNIST_VALIDATION`` or ``DIGITS_VALIDATION``
+            if ``None``.
 
     Raises:
         NoDataError: files are absent and could not be downloaded.
-        DataError: a file is damaged, or the folder cannot be read or written.
+        DataError: a file is damaged, the folder cannot be read or written, or there are fewer
+            images than the two sizes ask for.
         ValueError: the name is unknown.
     """
     if dataset not in DATASETS:
         raise ValueError(f"unknown data set {dataset!r}: choose from {', '.join(DATASETS)}")
     if dataset == "digits":
-        return _digits(seed)
+        return _digits(seed, train_size, val_size)
+    where = (data_dir, download_absent)
     if dataset != "auto":
-        return _mnist(dataset, data_dir, seed, download_absent)
+        return _mnist(dataset, where, seed, train_size, val_size)
     try:
-        return _mnist("mnist", data_dir, seed, download_absent)
+        return _mnist("mnist", where, seed, train_size, val_size)
     except NoDataError as error:
-        return _digits(seed, warning=str(error))
+        return _digits(seed, train_size, val_size, warning=str(error))
 
 
-def _mnist(dataset: str, data_dir: Path | str, seed: int, download_absent: bool) -> Images:
-    images, labels, test_images, test_labels = mnist.load(dataset, data_dir, download_absent)
-    train, val = _split(images.float() / 255, labels, MNIST_VALIDATION, seed)
+def _mnist(
+    dataset: str,
+    where: tuple[Path | str, bool],
+    seed: int,
+    train_size: int | None,
+    val_size: int | None,
+) -> Images:
+    images, labels, test_images, test_labels = mnist.load(dataset, *where)
+    train, val = _split(
+        images.float() / 255, labels, seed, train_size, val_size or MNIST_VALIDATION
+    )
     return Images(dataset, train, val, (test_images.float() / 255, test_labels))
 
 
-def _digits(seed: int, warning: str = "") -> Images:
+def _digits(seed: int, train_size: int | None, val_size: int | None, warning: str = "") -> Images:
     """scikit-learn's 1,797 scans of handwriting, 8 × 8 pixels of 0 … 16, enlarged to 28 × 28.
 
     They come with the package, so they need no network. Every fifth one is for test, whatever the
@@ -105,11 +125,23 @@ def _digits(seed: int, warning: str = "") -> Images:
     images = F.interpolate(small, size=(28, 28), mode="bilinear").flatten(1)
     labels = torch.from_numpy(digits.target).long()
     test = torch.arange(len(labels)) % 5 == 0
-    train, val = _split(images[~test], labels[~test], DIGITS_VALIDATION, seed)
+    train, val = _split(
+        images[~test], labels[~test], seed, train_size, val_size or DIGITS_VALIDATION
+    )
     return Images("digits", train, val, (images[test], labels[test]), warning)
 
 
-def _split(images: Tensor, labels: Tensor, held_out: int, seed: int) -> tuple[Pair, Pair]:
+def _split(
+    images: Tensor, labels: Tensor, seed: int, train_size: int | None, val_size: int
+) -> tuple[Pair, Pair]:
+    wanted = val_size + (train_size or 1)
+    if wanted > len(labels):
+        raise DataError(
+            f"{train_size or 'at least 1'} images for training and {val_size} for validation are "
+            f"more than the {len(labels)} that there are for both: choose a smaller --train-size "
+            f"or --val-size"
+        )
     order = shuffled(len(labels), seed)
-    val, train = order[:held_out], order[held_out:]
+    val = order[:val_size]
+    train = order[val_size : val_size + train_size if train_size else None]
     return (images[train], labels[train]), (images[val], labels[val])

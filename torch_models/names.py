@@ -3,10 +3,12 @@
 They stand apart from the code that they name, so that ``--help`` needs neither torch nor Lightning.
 """
 
-#: Way of computing the gradient → namespace whose layers and losses it is built from.
+#: Way of computing the gradient → namespace whose layers and losses it is built from. The explicit
+#: way has no layers: torch.nn's hold the weights, ``manual_backprop.Network`` differentiates.
 NAMESPACES = {
     "autograd": "torch.nn",
     "manual": "manual_backprop",
+    "explicit": "torch.nn",
 }
 
 #: Activation → its class, in either namespace.

@@ -54,6 +54,10 @@ def number(accept: Callable[[float], bool], wanted: str) -> Callable[[str], floa
     return parse
 
 
+def _batch_size(text: str) -> int | str:
+    return text if text == "full" else integer(1)(text)
+
+
 def add_data_options(parser: argparse.ArgumentParser) -> None:
     """The options that say what data to use, and the seed."""
     group = parser.add_argument_group("data")
@@ -116,8 +120,8 @@ def train_parser() -> OneLineParser:
     parser.add_argument(
         "--backprop",
         choices=NAMESPACES,
-        help="what computes the gradient: torch.nn's autograd (the default) or manual_backprop's "
-        "hand-written layers",
+        help="what computes the gradient: torch.nn's autograd (the default), manual_backprop's "
+        "hand-written layers, or its explicit Network, without any autograd",
     )
     parser.add_argument("--manual", action="store_true", help="short for --backprop manual")
     add_data_options(parser)
@@ -129,7 +133,20 @@ def train_parser() -> OneLineParser:
         "--epochs", type=integer(1), metavar="N", help=f"how often all is seen ({by_dataset})"
     )
     training.add_argument(
-        "--batch-size", type=integer(1), default=128, metavar="N", help="(default: %(default)s)"
+        "--batch-size",
+        type=_batch_size,
+        default=128,
+        metavar="N|full",
+        help="images a step; full takes all of them at once (default: %(default)s)",
+    )
+    training.add_argument(
+        "--train-size", type=integer(1), metavar="N", help="training images (default: all the rest)"
+    )
+    training.add_argument(
+        "--val-size",
+        type=integer(1),
+        metavar="N",
+        help="images held out for validation (default: 5,000 of MNIST, 137 of digits)",
     )
     training.add_argument(
         "--lr",
@@ -142,6 +159,12 @@ def train_parser() -> OneLineParser:
         type=number(lambda momentum: 0 <= momentum < 1, "from 0 to below 1"),
         default=0.9,
         help="(default: %(default)s)",
+    )
+    training.add_argument(
+        "--momentum-form",
+        choices=("torch", "ema"),
+        default="torch",
+        help="torch: v ← βv + g; ema, the lecture notes': v ← βv + (1 − β)g (default: %(default)s)",
     )
     training.add_argument("--compile", action="store_true", help="torch.compile the network")
 
@@ -177,6 +200,13 @@ def parse_train(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     if options.manual and options.backprop not in (None, "manual"):
         parser.error(f"--manual contradicts --backprop {options.backprop}: give one of them")
     options.backprop = "manual" if options.manual else options.backprop or "autograd"
+    if options.backprop == "explicit":
+        if options.precision not in ("32-true", "32", "64-true", "64"):
+            parser.error("--backprop explicit computes in --precision 32-true or 64-true only")
+        if options.compile:
+            parser.error("--compile is for autograd and manual: there is no module to compile")
+        if len(options.devices.split(",")) > 1 or options.devices not in ("1", "auto", "0", "0,"):
+            parser.error("--backprop explicit runs on one device: nothing averages its gradients")
     if options.loss == "bce" and options.precision.endswith(("mixed", "16")):
         parser.error(
             "--loss bce takes the logarithm of rounded probabilities, which mixed precision "

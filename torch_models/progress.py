@@ -71,8 +71,10 @@ class Report(L.Callback):
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
-        """Leave the terminal as it was."""
+        """Leave the terminal as it was; Lightning ends the program without a word."""
         self._close()
+        if isinstance(exception, KeyboardInterrupt):
+            say(f"interrupted in epoch {trainer.current_epoch + 1}; --resume last repeats it")
 
     def _close(self) -> None:
         if self._bar is not None:

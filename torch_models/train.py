@@ -30,6 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(1, f"{error}: try a smaller --lr than {options.lr:g}")
     except (RefusedError, DataError, CheckpointError) as error:
         return fail(2, str(error))
+    except KeyboardInterrupt:
+        return fail(130, "interrupted")
+    except Exception as error:
+        compiler = ("torch._dynamo", "torch._inductor")
+        if options.compile and type(error).__module__.startswith(compiler):
+            return fail(2, f"--compile does not work on this machine: {error}".split("\n")[0])
+        raise
     return 0
 
 
@@ -54,7 +61,14 @@ def train(options: argparse.Namespace) -> None:
     logger = build_logger(options, checkpoint)
     require_writable(Path(logger.root_dir))
 
-    data = ImageData(options.dataset, options.data_dir, options.batch_size, options.seed)
+    data = ImageData(
+        options.dataset,
+        options.data_dir,
+        options.batch_size,
+        options.seed,
+        options.train_size,
+        options.val_size,
+    )
     data.prepare_data()
     images = data.images
     assert images is not None
@@ -68,6 +82,7 @@ def train(options: argparse.Namespace) -> None:
         loss=options.loss,
         lr=options.lr,
         momentum=options.momentum,
+        momentum_form=options.momentum_form,
         seed=options.seed,
     )
     hparams = {**classifier.hparams, **data.hparams}

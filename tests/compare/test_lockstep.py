@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from compare import lockstep, train_in_lockstep
-from compare.pair import ComparisonError, ManualError
+from compare import sides, train_in_lockstep
+from compare.case import ComparisonError
+from compare.pair import ManualError
 from tests.compare.planted import PLANTED, WEIGHT, batch, changed, pair
 
 
@@ -62,6 +63,7 @@ def test_planted_fault_fails_and_its_layer_is_named(name):
     assert training.steps == 1  # and no further
     assert training.report.failures[0].name == first
     assert training.report.failures[0].source == culprit
+    assert training.max_abs > 0  # of the weights after that step
 
 
 def test_first_difference_in_the_order_of_the_backward():
@@ -86,8 +88,8 @@ class TestFaultThatHidesInTheDrift:
 
     @pytest.fixture(autouse=True)
     def no_occasion(self, monkeypatch):
-        monkeypatch.setattr(lockstep, "JUMP", math.inf)
-        monkeypatch.setattr(lockstep, "LOOK", 10**9)
+        monkeypatch.setattr(sides, "JUMP", math.inf)
+        monkeypatch.setattr(sides, "LOOK", 10**9)
 
     def steps_until_found(self, given, is_wrong):
         """Step at which a gradient is found that is 1 % off where ``is_wrong(x, steps done)``."""
@@ -110,7 +112,7 @@ class TestFaultThatHidesInTheDrift:
         assert self.steps_until_found(batches(9), lambda x, done: done == 5) is None
 
     def test_jump(self, monkeypatch):
-        monkeypatch.setattr(lockstep, "JUMP", 4.0)
+        monkeypatch.setattr(sides, "JUMP", 4.0)
         assert self.steps_until_found(batches(9), lambda x, done: done == 5) == 6
 
     def test_batch_of_another_shape(self):
@@ -122,7 +124,7 @@ class TestFaultThatHidesInTheDrift:
         assert self.steps_until_found(batches(9), lambda x, done: done == 8) == 9
 
     def test_every_so_many_steps(self, monkeypatch):
-        monkeypatch.setattr(lockstep, "LOOK", 3)
+        monkeypatch.setattr(sides, "LOOK", 3)
         assert self.steps_until_found(batches(9), lambda x, done: done == 3) == 4
         assert self.steps_until_found(batches(9), lambda x, done: done in (2, 4)) is None
 
@@ -182,6 +184,7 @@ def test_only_manual_becomes_nan():
     training = train("2", changed(WEIGHT, lambda r, *_: r * math.nan))
     assert not training.passed
     assert training.as_json()["first_difference"]["max_abs"] is None
+    assert training.as_json()["max_abs"] is None
 
 
 def test_manual_that_raises():

@@ -7,7 +7,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from compare import assert_gradients_match, compare_gradients
-from compare.pair import ComparisonError, ManualError
+from compare.case import ComparisonError
+from compare.pair import ManualError
 from tests.compare.planted import PLANTED, batch, changed, pair
 
 
