@@ -235,6 +235,14 @@ class TestBadInput:
         assert command.main(SMALL) == 2
         assert capsys.readouterr().err.endswith("error: a file is damaged\n")
 
+    def test_interrupted(self, capsys, monkeypatch):
+        def load(*_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(datasets, "load", load)
+        assert training.main(SMALL) == 130
+        assert capsys.readouterr().err == "python -m compare.training: error: interrupted\n"
+
     def test_json_that_becomes_unwritable(self, capsys, tmp_path, monkeypatch):
         def replace(*_):
             raise OSError(28, "No space left on device")

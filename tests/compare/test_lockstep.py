@@ -144,7 +144,9 @@ def test_nothing_is_left_behind():
 def test_dropout_drops_the_same_on_both_sides():
     model = nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.5), nn.Linear(8, 3))
     loss = nn.CrossEntropyLoss()
+    random_state = torch.get_rng_state()
     assert train_in_lockstep(copy.deepcopy(model), model, batches(), loss=loss).bitwise
+    assert torch.equal(random_state, torch.get_rng_state())
 
 
 def test_learning_rate_and_momentum_are_used(monkeypatch):
@@ -164,6 +166,10 @@ class TestProvesNothing:
     def test_no_batches(self):
         with pytest.raises(ComparisonError, match="no batches"):
             train(steps=0)
+
+    def test_no_parameters(self):
+        with pytest.raises(ComparisonError, match="no parameters"):
+            train_in_lockstep(nn.ReLU(), nn.ReLU(), batches(), loss=nn.CrossEntropyLoss())
 
     def test_loss_that_is_nan(self):
         training = train(steps=40, lr=1e9)

@@ -306,6 +306,10 @@ class TestCannotVouch:
         with pytest.raises(ComparisonError, match="no floating-point tensor"):
             compare_gradients(lambda x: 3, lambda x: 3, torch.ones(2))
 
+    def test_targets_without_a_loss(self):
+        with pytest.raises(ComparisonError, match="there is no loss"):
+            compare_gradients(torch.tanh, torch.tanh, torch.ones(2), targets=torch.ones(2))
+
     def test_reference_that_gives_nan(self):
         report = compare_gradients(torch.log, torch.log, -torch.ones(2, 2))
         assert {row.verdict for row in report.rows} == {"reference is NaN", "exact"}
