@@ -100,7 +100,10 @@ def test_what_a_run_leaves(tmp_path, capsys):
 def test_resumed_is_as_if_never_interrupted(tmp_path, capsys):
     assert train(tmp_path / "whole", "--epochs", 3) == 0
     assert train(tmp_path / "parts", "--epochs", 1) == 0
+    capsys.readouterr()
     assert train(tmp_path / "parts", "--epochs", 3, "--resume", "last") == 0
+    # Starting over would end at the same weights.
+    assert re.findall(r"^epoch (\d)", capsys.readouterr().out, re.MULTILINE) == ["2", "3"]
     runs = [tmp_path / part / "autograd" for part in ("whole", "parts")]
     assert [path.name for path in runs[1].iterdir()] == ["version_0"]
     whole, parts = (weights(run / "version_0") for run in runs)
@@ -127,6 +130,7 @@ def test_nothing_left_to_train(tmp_path, capsys):
     assert train(tmp_path, "--epochs", 2, "--resume", "last") == 0
     out = capsys.readouterr().out
     assert "nothing left to train" in out
+    assert "epoch 1" not in out
     assert out.splitlines()[-4:] == figures
 
 
