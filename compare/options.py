@@ -7,9 +7,9 @@ from pathlib import Path
 from torch_models.options import (
     OneLineParser,
     add_data_options,
+    add_descent_options,
     add_network_options,
     integer,
-    number,
 )
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
@@ -42,18 +42,7 @@ def training_parser() -> OneLineParser:
     add_network_options(parser)
     training = _add_comparison_options(parser)
     training.add_argument("--epochs", type=integer(1), default=1, metavar="N", help="(default: 1)")
-    training.add_argument(
-        "--lr",
-        type=number(lambda lr: lr > 0, "above 0"),
-        default=0.1,
-        help="learning rate (default: %(default)s)",
-    )
-    training.add_argument(
-        "--momentum",
-        type=number(lambda momentum: 0 <= momentum < 1, "from 0 to below 1"),
-        default=0.9,
-        help="(default: %(default)s)",
-    )
+    add_descent_options(training)
     return parser
 
 

@@ -108,6 +108,22 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_descent_options(group: argparse._ArgumentGroup) -> None:
+    """Learning rate and momentum of the descent."""
+    group.add_argument(
+        "--lr",
+        type=number(lambda lr: lr > 0, "above 0"),
+        default=0.1,
+        help="learning rate (default: %(default)s)",
+    )
+    group.add_argument(
+        "--momentum",
+        type=number(lambda momentum: 0 <= momentum < 1, "from 0 to below 1"),
+        default=0.9,
+        help="(default: %(default)s)",
+    )
+
+
 def train_parser() -> OneLineParser:
     """The parser of ``python -m torch_models.train``."""
     parser = OneLineParser(
@@ -148,18 +164,7 @@ def train_parser() -> OneLineParser:
         metavar="N",
         help="images held out for validation (default: 5,000 of MNIST, 137 of digits)",
     )
-    training.add_argument(
-        "--lr",
-        type=number(lambda lr: lr > 0, "above 0"),
-        default=0.1,
-        help="learning rate (default: %(default)s)",
-    )
-    training.add_argument(
-        "--momentum",
-        type=number(lambda momentum: 0 <= momentum < 1, "from 0 to below 1"),
-        default=0.9,
-        help="(default: %(default)s)",
-    )
+    add_descent_options(training)
     training.add_argument(
         "--momentum-form",
         choices=("torch", "ema"),
