@@ -239,7 +239,8 @@ def check_formula(case: Case) -> None:
         some = tuple(
             a if isinstance(a, Tensor) and any(a is w for w in only) else _detached(a) for a in args
         )
-        node = _hand_written_node(case.call(*untouched(some)))
+        output = case.call(*untouched(some))  # kept: the node lives as long as its output
+        node = _hand_written_node(output)
         (incoming,) = node._input_metadata
         grads = node.apply(torch.ones(incoming.shape, dtype=incoming.dtype))
         grads = grads if isinstance(grads, tuple) else (grads,)
