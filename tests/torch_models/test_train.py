@@ -239,6 +239,8 @@ def test_other_precisions(tmp_path, precision):
     assert train(tmp_path, "--manual", "--epochs", 1, "--precision", precision) == 0
 
 
+# Dynamo of PyTorch 2.11 looks at .grad of whatever it is given.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
 def test_compiled(tmp_path):
     torch._dynamo.reset()
     assert train(tmp_path, "--manual", "--epochs", 1, "--compile") == 0
