@@ -56,3 +56,14 @@ def ulp_distance(a: Tensor, b: Tensor) -> Tensor:
 def _sign_and_magnitude(x: Tensor) -> tuple[Tensor, Tensor]:
     bits = x.contiguous().view(INTEGERS[x.dtype]).to(torch.int64)
     return bits < 0, bits & torch.iinfo(INTEGERS[x.dtype]).max
+
+
+#: Bins of a histogram: 0, 1, 2–3, 4–7, …; the last one takes all that is further away.
+BINS = 32
+
+
+def histogram(distances: Tensor) -> tuple[int, ...]:
+    """How many distances in ULP are 0, 1, 2–3, 4–7, 8–15, …, up to the last that is not empty."""
+    doublings = torch.where(distances > 0, distances.double().log2().floor() + 1, 0)
+    counts = doublings.long().clamp(max=BINS - 1).flatten().bincount()
+    return tuple(int(count) for count in counts)

@@ -8,13 +8,15 @@ Linear that is the notes' δ = ∂L/∂z. A layer is a module without children, 
 its own. The δ of a layer whose output is the model's is left out where it is what was fed in.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
+from compare.inputs import Given, map_tensors, tensors_in
 from compare.layout import copy_with_layout
 
 Model = Callable[..., Any]
@@ -44,79 +46,57 @@ class _Delta:
     taken_by: list[str] = field(default_factory=list)
     gradient: Tensor | None = None
 
-    def receive(self, gradient: Tensor) -> None:
-        self.gradient = gradient.detach().clone()  # the engine may write into its own
-
-
-def tensors_in(value: Any) -> Iterator[Tensor]:
-    """Every floating-point tensor in nested tuples, lists and dicts, in order."""
-    if isinstance(value, Tensor):
-        if value.is_floating_point():
-            yield value
-    elif isinstance(value, dict):
-        yield from tensors_in(list(value.values()))
-    elif isinstance(value, tuple | list):
-        for part in value:
-            yield from tensors_in(part)
-
-
-def map_tensors(change: Callable[[Tensor], Tensor], value: Any) -> Any:
-    """``value`` with every tensor in nested tuples, lists and dicts changed."""
-    if isinstance(value, Tensor):
-        return change(value)
-    if isinstance(value, dict):
-        return {key: map_tensors(change, part) for key, part in value.items()}
-    if isinstance(value, tuple | list):
-        parts = [map_tensors(change, part) for part in value]
-        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
-    return value
-
-
-def forward(model: Model, inputs: Sequence[Any], loss: Model | None, targets: Any) -> list[Tensor]:
-    """What is differentiated: the tensors in the model's output or, with a loss, in the loss."""
-    output = model(*inputs)
-    return list(tensors_in(output if loss is None else _lose(loss, output, targets)))
-
-
-def _lose(loss: Model, output: Any, targets: Any) -> Any:
-    return loss(output) if targets is None else loss(output, targets)
+    def receive(self, gradient: Tensor | None) -> None:
+        if gradient is not None:  # as of an output that nobody used, beside others that were
+            self.gradient = gradient.detach().clone()  # the engine may write into its own
 
 
 def capture(
     model: Model,
-    inputs: Sequence[Any],
+    given: Given,
     loss: Model | None,
-    targets: Any,
-    cotangents: Sequence[Tensor],
+    cotangents: Sequence[Tensor] | None,
+    *,
+    by_layer: bool = True,
 ) -> list[Item]:
     """Run the model forward and backward once.
 
     Args:
-        model: A module or function. It gets hooks that stay, so hand over a copy.
-        inputs: Its arguments; the gradient is taken to those that require one.
-        loss: Called with the output, and with targets unless they are None.
-        targets: Anything.
+        model: A module or function.
+        given: Its arguments; the gradient is taken to those that require one.
+        loss: Called with the output, and with ``given.targets`` unless they are None.
         cotangents: The incoming gradients, one for each tensor of the output or loss. Where they
-            do not fit, only the outputs are returned: there is no backward to speak of.
+            do not fit, or are None, only the outputs are returned: there is no backward to speak
+            of.
+        by_layer: Whether to give each layer's δ.
     """
-    watch = _Watch(model)
-    if not isinstance(model, nn.Module):
-        watch.took(inputs, _class_name(model))
-    output = model(*inputs)
-    roots = list(tensors_in(output))
-    items = _outputs("output", roots)
-    if loss is not None:
-        watch.took(output, f"loss {_class_name(loss)}".strip())
-        roots = list(tensors_in(_lose(loss, output, targets)))
-        items = _outputs("loss", roots) + items
-    if [root.shape for root in roots] != [cotangent.shape for cotangent in cotangents]:
-        return items
+    with _Watch(model if by_layer else None) as watch:
+        if not isinstance(model, nn.Module):
+            watch.took((given.args, given.kwargs), class_name(model))
+        # A layer that works in place must not be given a leaf; where it does, a model is to blame.
+        args, kwargs = (
+            (given.args, given.kwargs)
+            if by_layer
+            else map_tensors(
+                lambda x: x.clone() if x.requires_grad else x, (given.args, given.kwargs)
+            )
+        )
+        output = model(*args, **kwargs)
+        roots = list(tensors_in(output))
+        items = _outputs("output", roots)
+        if loss is not None:
+            watch.took(output, f"loss {class_name(loss)}".strip())
+            lost = loss(output) if given.targets is None else loss(output, given.targets)
+            roots = list(tensors_in(lost))
+            items = _outputs("loss", roots) + items
+        if cotangents is None or [r.shape for r in roots] != [c.shape for c in cotangents]:
+            return items
 
-    parameters: dict[str, Tensor] = {}
-    if isinstance(model, nn.Module):
-        parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    leaves = [x for x in tensors_in(list(inputs)) if x.requires_grad]
-    gradients = _gradients(roots, [*parameters.values(), *leaves], cotangents)
+        parameters: dict[str, Tensor] = {}
+        if isinstance(model, nn.Module):
+            parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        leaves = given.differentiated
+        gradients = _gradients(roots, [*parameters.values(), *leaves], cotangents)
     of_parameter = dict(zip(parameters, gradients, strict=False))
 
     fed_in = {id(root) for root in roots}
@@ -137,24 +117,32 @@ def capture(
 class _Watch:
     """Forward hooks that write down what each layer gives out, and which layer takes it in."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model | None) -> None:
         self.deltas: list[_Delta] = []
         self.labels: dict[str, str] = {}
         self.input_taken_by: dict[int, list[str]] = {}
         self._given: dict[int, list[_Delta]] = {}
         self._calls: dict[str, int] = {}
+        self._handles: list[RemovableHandle] = []
         for name, module in model.named_modules() if isinstance(model, nn.Module) else ():
-            has_parameters = next(module.parameters(recurse=False), None) is not None
-            if has_parameters or next(module.children(), None) is None:
+            if is_layer(module):
                 self._watch(module, name)
 
+    def __enter__(self) -> "_Watch":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+
     def _watch(self, module: nn.Module, name: str) -> None:
-        label = self.labels[name] = f"{name} {_class_name(module)}".strip()
+        label = self.labels[name] = f"{name} {class_name(module)}".strip()
 
         def before(_: nn.Module, args: Any, kwargs: Any) -> None:
             self.took((args, kwargs), label)
 
-        def after(_: nn.Module, args: Any, output: Any) -> None:
+        def after(_: nn.Module, args: Any, output: Any) -> Any:
+            output = apart(output)
             call = self._calls[name] = self._calls.get(name, 0) + 1
             again = f" (call {call})" if call > 1 else ""
             outputs = list(tensors_in(output))
@@ -163,12 +151,15 @@ class _Watch:
                 delta = _Delta(f"δ {name} {call} {i}", shown, name, tensor, tensor.detach().clone())
                 if tensor.requires_grad:
                     # On the tensor, not on the module: right even if the next layer works in place.
-                    tensor.register_hook(delta.receive)
+                    self._handles.append(tensor.register_hook(delta.receive))
                 self.deltas.append(delta)
                 self._given.setdefault(id(tensor), []).append(delta)
+            return output
 
-        module.register_forward_pre_hook(before, with_kwargs=True)
-        module.register_forward_hook(after)
+        self._handles += [
+            module.register_forward_pre_hook(before, with_kwargs=True),
+            module.register_forward_hook(after),
+        ]
 
     def took(self, value: Any, label: str) -> None:
         """Note that the layer called ``label`` was given these tensors."""
@@ -177,6 +168,23 @@ class _Watch:
             for takers in lists or [self.input_taken_by.setdefault(id(tensor), [])]:
                 if label and label not in takers:
                     takers.append(label)
+
+
+def apart(output: Any) -> Any:
+    """Several outputs as copies, so that each one's gradient is what comes from outside.
+
+    Where one is computed from the other, as the h of an LSTM is from its c, the gradient at c would
+    have the part from h in it, and in a layer that computes both at once it would not.
+    """
+    if isinstance(output, tuple | list) and len(list(tensors_in(output))) > 1:
+        return map_tensors(lambda x: x.clone() if x.requires_grad else x, output)
+    return output
+
+
+def is_layer(module: nn.Module) -> bool:
+    """Whether it has no children, or parameters of its own."""
+    has_parameters = next(module.parameters(recurse=False), None) is not None
+    return has_parameters or next(module.children(), None) is None
 
 
 def _gradients(
@@ -201,7 +209,8 @@ def _outputs(word: str, tensors: Sequence[Tensor]) -> list[Item]:
     ]
 
 
-def _class_name(thing: Model) -> str:
+def class_name(thing: Model) -> str:
+    """Of a module its class, of a function its own name; nothing for a lambda."""
     return getattr(thing, "__name__", type(thing).__name__).replace("<lambda>", "")
 
 

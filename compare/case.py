@@ -1,75 +1,114 @@
-"""A model with what it is given, run on copies; pairing two models; the truth.
-
-Every run starts from the same weights, buffers, inputs and random state, so that it can be repeated
-and leaves nothing behind.
-"""
+"""A model that is run again and again from the same weights, buffers and random numbers."""
 
 import copy
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from compare.capture import Item, Model, capture, forward, map_tensors, tensors_in
+from compare.capture import Item, Model, capture
+from compare.inputs import Given
 from compare.layout import copy_with_layout
-
-M = TypeVar("M", bound=Model)
+from compare.randomness import RandomState, random_state, undisturbed
 
 
 class ComparisonError(ValueError):
     """The two do not pair, or the reference cannot vouch for anything; the message says why."""
 
 
-@dataclass(frozen=True)
+class ManualError(AssertionError):
+    """The model in question raised; its own exception is the cause."""
+
+
 class Case:
-    """A model and what it is given. Every run gets copies, and the same random state."""
+    """A model, with the loss that follows it if there is one, that leaves the original alone.
 
-    model: Model
-    loss: Model | None
-    inputs: Sequence[Any]
-    targets: Any
+    All runs in one precision share one private copy, so that what a backward leaves behind for the
+    next one shows; its parameters and buffers are brought back before each run.
+    """
 
-    def outputs(self) -> list[Tensor]:
-        """What is to be differentiated, detached."""
-        with self._fork(), torch.enable_grad():
-            return [output.detach() for output in forward(*self._copies(None))]
+    def __init__(self, model: Model, loss: Model | None = None, *, by_layer: bool = True) -> None:
+        self.model: Any = model  # a module or a function
+        self.loss: Any = loss
+        self.by_layer = by_layer
+        self._copies: dict[torch.dtype | None, tuple[Any, Any]] = {}
+
+    def outputs(self, given: Given) -> list[Tensor]:
+        """What is to be differentiated, detached: of the loss if there is one, else the output."""
+        items, _ = self.gradients(given, None)
+        word = "output" if self.loss is None else "loss"
+        return [i.tensor for i in items if i.key.startswith(word) and i.tensor is not None]
 
     def gradients(
-        self, cotangents: Sequence[Tensor], dtype: torch.dtype | None = None
-    ) -> tuple[list[Item], Tensor]:
-        """What ``capture`` gives, and the state of the CPU's random numbers after it."""
-        with self._fork(), torch.enable_grad():
-            items = capture(*self._copies(dtype), cotangents)
-            return items, torch.get_rng_state()
+        self,
+        given: Given,
+        cotangents: Sequence[Tensor] | None,
+        dtype: torch.dtype | None = None,
+        *,
+        parameters: dict[str, Tensor] | None = None,
+    ) -> tuple[list[Item], RandomState]:
+        """What ``capture`` gives, and the state of the random numbers after it.
 
-    def _copies(self, dtype: torch.dtype | None) -> tuple[Model, Any, Model | None, Any]:
-        def copied(x: Tensor) -> Tensor:
-            wanted = dtype if x.is_floating_point() else None
-            return copy_with_layout(x, wanted).requires_grad_(x.requires_grad)
+        Args:
+            given: Copied, so that nothing that the model does to it is seen outside.
+            cotangents: See ``capture``.
+            dtype: To compute in; None for that of the model and what it is given.
+            parameters: Values to take in place of the model's own, by name.
+        """
+        model, loss = self.copies(dtype)
+        if parameters:
+            own = state(model)
+            for name, value in parameters.items():
+                _write(own[name], value)
+        inside = self.given(given, dtype)
+        with undisturbed(given.tensors), torch.enable_grad():
+            given.random_state.restore()
+            items = capture(model, inside, loss, cotangents, by_layer=self.by_layer)
+            return items, random_state(given.tensors)
 
-        def copied_model(model: Any) -> Any:
-            model = copy.deepcopy(model)
-            return model.to(dtype) if dtype and isinstance(model, nn.Module) else model
+    def copies(self, dtype: torch.dtype | None = None) -> tuple[Any, Any]:
+        """Private copies of model and loss in ``dtype``, with the original's numbers in them."""
+        if dtype not in self._copies:
+            self._copies[dtype] = _copied(self.model, dtype), _copied(self.loss, dtype)
+        for original, private in zip((self.model, self.loss), self._copies[dtype], strict=True):
+            numbers = state(private)
+            for name, value in state(original).items():
+                _write(numbers[name], value)
+        return self._copies[dtype]
 
-        inputs, targets = map_tensors(copied, (self.inputs, self.targets))
-        return copied_model(self.model), inputs, copied_model(self.loss), targets
-
-    def _fork(self) -> AbstractContextManager[None]:
-        tensors = [*tensors_in(list(self.inputs)), *state(self.model).values()]
-        return fork_random_state(tensors)
+    @staticmethod
+    def given(given: Given, dtype: torch.dtype | None = None) -> Given:
+        """A copy of it that shares no memory, in ``dtype``."""
+        return given.map(lambda x: copy_with_layout(x, dtype if x.is_floating_point() else None))
 
 
-def truth(case: Case, cotangents: Sequence[Tensor], random_state: Tensor) -> list[Item]:
+def _copied(model: Any, dtype: torch.dtype | None) -> Any:
+    try:
+        model = copy.deepcopy(model)
+    except Exception as error:
+        raise ComparisonError(
+            f"{type(model).__name__} cannot be copied, so it cannot be run without being changed: "
+            f"{said(error)}"
+        ) from error
+    return model.to(dtype) if dtype and isinstance(model, nn.Module) else model
+
+
+def _write(target: Tensor, value: Tensor) -> None:
+    with torch.no_grad():
+        target.copy_(value)
+
+
+def truth(case: Case, given: Given, cotangents: Sequence[Tensor], after: RandomState) -> list[Item]:
     """The same run in float64.
 
     Raises:
-        ComparisonError: It cannot be had, or used up other random numbers than ``random_state``.
+        ComparisonError: It cannot be had, or left other random numbers behind than ``after``.
     """
     try:
-        items, state_in_float64 = case.gradients([c.double() for c in cotangents], torch.float64)
+        items, after_in_float64 = case.gradients(
+            given, [c.double() for c in cotangents], torch.float64
+        )
     except (RuntimeError, TypeError) as error:
         raise ComparisonError(
             f"the reference does not run in float64, so there is no truth to judge by: {error}"
@@ -79,7 +118,7 @@ def truth(case: Case, cotangents: Sequence[Tensor], random_state: Tensor) -> lis
             "the reference leaves float64 although all that it is given is float64, so there is no "
             "truth to judge by: let its dtype follow its inputs"
         )
-    if not torch.equal(random_state, state_in_float64):
+    if after != after_in_float64:
         raise ComparisonError(
             "the reference draws other random numbers in float64, so that its float64 run is not "
             "the truth: compare in eval mode, or give the random tensors as inputs"
@@ -87,44 +126,13 @@ def truth(case: Case, cotangents: Sequence[Tensor], random_state: Tensor) -> lis
     return items
 
 
-def with_state_of(reference: Model, manual: M) -> M:
-    """A copy of manual with the reference's parameters, buffers and ``requires_grad``, by name.
-
-    Raises:
-        ComparisonError: One has a parameter or buffer that the other lacks, or of another shape.
-    """
-    manual = copy.deepcopy(manual)
-    theirs, ours = state(reference), state(manual)
-    for side, names in (
-        ("manual", theirs.keys() - ours.keys()),
-        ("the reference", ours.keys() - theirs.keys()),
-    ):
-        if names:
-            raise ComparisonError(
-                f"the two do not pair: {side} lacks {', '.join(sorted(names))}; "
-                f"parameters and buffers must have the same names on both sides"
-            )
-    with torch.no_grad():
-        for name, source in theirs.items():
-            target = ours[name]
-            if target.shape != source.shape:
-                raise ComparisonError(
-                    f"the two do not pair: {name} is {tuple(target.shape)} in manual and "
-                    f"{tuple(source.shape)} in the reference"
-                )
-            target.copy_(source)
-            if target.is_floating_point():
-                target.requires_grad_(source.requires_grad)
-    return manual
-
-
-def state(model: Model) -> dict[str, Tensor]:
+def state(model: Model | None) -> dict[str, Tensor]:
     """Parameters and buffers by name; nothing for a function."""
     if not isinstance(model, nn.Module):
         return {}
     return {**dict(model.named_parameters()), **dict(model.named_buffers())}
 
 
-def fork_random_state(tensors: Sequence[Tensor]) -> AbstractContextManager[None]:
-    """What is random inside, on the CPU and the tensors' GPUs, uses up nothing outside."""
-    return torch.random.fork_rng(devices=sorted({t.device.index for t in tensors if t.is_cuda}))
+def said(error: BaseException) -> str:
+    """The exception in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

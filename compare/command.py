@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from compare.case import ComparisonError
-from compare.pair import ManualError
+from compare.case import ComparisonError, ManualError
 from torch_models.mnist import DataError
 
 

@@ -9,12 +9,23 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from compare.findings import CLEAN, INHERITED, ORIGINATES
 from compare.report import Report, count
-from compare.verdict import BUG, CLOSER, EXACT, NO_TRUTH, ROUNDING
+from compare.verdict import BUG, CLOSER, EXACT, NO_TRUTH, ROUNDING, SUBGRADIENT
 
 # Wide enough for any table of ours. A pipe has no width, and rich would assume 80.
 _PIPE = 200
-_STYLES = {EXACT: "green", ROUNDING: "green", CLOSER: "cyan", NO_TRUTH: "red", BUG: "bold red"}
+_STYLES = {
+    EXACT: "green",
+    ROUNDING: "green",
+    CLOSER: "cyan",
+    SUBGRADIENT: "cyan",
+    NO_TRUTH: "red",
+    BUG: "bold red",
+    CLEAN: "green",
+    INHERITED: "yellow",
+    ORIGINATES: "bold red",
+}
 
 
 def stdout() -> Console:
@@ -65,6 +76,21 @@ def table(report: Report) -> Table:
             *numbers,
             Text(row.verdict, style=_STYLES[row.verdict]),
         )
+    return view
+
+
+def layer_table(report: Report) -> Table:
+    """The layers, each judged by itself, and what is wrong with those at fault."""
+    view = Table()
+    for column in ("layer", "by itself", "gradient", "what is wrong"):
+        view.add_column(column)
+    for layer in report.layers:
+        verdict = Text(layer.verdict, style=_STYLES[layer.verdict])
+        if not layer.faults:
+            view.add_row(Text(layer.label), verdict, "", Text(layer.remark))
+        for i, fault in enumerate(layer.faults):
+            first = (Text(layer.label), verdict) if i == 0 else ("", "")
+            view.add_row(*first, fault.gradient, Text(fault.diagnosis.sentence))
     return view
 
 

@@ -8,6 +8,7 @@ normalisation are then zero, and so is a wrong one. Each of these asks another q
     expanded    one row for all samples, as ``mean(0)`` hands back: stride 0, no memory behind it
     transposed  the same numbers in another order in memory: ``view`` fails or, worse, reorders
     tiny        random · 1e-20: an absolute tolerance, or an ε added somewhere, shows
+    uniform     all ones, beside the others only
 
 A single number, such as a loss, has no layout, and comes with three:
 
@@ -36,7 +37,7 @@ def _normal(shape: torch.Size | tuple[int, ...], generator: Generator) -> Tensor
 
 
 def one(output: Tensor, generator: Generator) -> Tensor:
-    """1, for a single number."""
+    """1 everywhere, or 1 for a single number."""
     return torch.ones(output.shape, dtype=torch.float64)
 
 
@@ -79,5 +80,6 @@ TENSORS: Mapping[str, Maker] = {
     "expanded": expanded,
     "transposed": transposed,
     "tiny": tiny,
+    "uniform": one,
 }
 ONE_NUMBER: Mapping[str, Maker] = {"one": one, "random": random, "tiny": tiny}

@@ -35,7 +35,8 @@ def compare_explicit(
     trial = reference_trial(network, criterion, x.detach(), labels)
     found = _items(Explicit(network, activation, loss), x, labels, trial)
     dtype = str(x.dtype).removeprefix("torch.")
-    return Report(judge_trials([replace(trial, manual=found)]), dtype, seed)
+    judged = judge_trials([replace(trial, manual=found)])
+    return Report([rows for _, rows in judged], dtype, seed)
 
 
 def _items(explicit: Explicit, x: Tensor, labels: Tensor, trial: Trial) -> list[Item]:

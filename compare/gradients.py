@@ -50,7 +50,9 @@ def _compare(options: argparse.Namespace) -> bool:
     out = console.stdout()
     console.say(out, title, "bold")
     out.print(console.table(report))
-    for line in [*map(describe, report.failures), *report.by_cotangent()]:
+    if report.layers:
+        out.print(console.layer_table(report))
+    for line in [*map(describe, report.failures), *report.by_trial()]:
         console.say(out, line)
     console.say(out, report.summary(), "green" if report.passed else "bold red")
     if options.json:

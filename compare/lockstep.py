@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from compare.bits import same_bits
-from compare.case import ComparisonError, fork_random_state, state, with_state_of
-from compare.pair import ManualError, said
+from compare.case import ComparisonError, ManualError, said, state
+from compare.pairing import with_state_of
+from compare.randomness import undisturbed
 from compare.report import Report, finite
 from compare.sides import Judge, Loss, Side, Way
 from compare.verdict import Row, measure
@@ -108,7 +109,7 @@ def train_in_lockstep(
     m = Side(with_state_of(reference, manual), losses[0], lr, momentum, way)
     a = Side(copy.deepcopy(reference), losses[1], lr, momentum)
     training = Training()
-    with fork_random_state(list(state(reference).values())):
+    with undisturbed(list(state(reference).values())):
         initial = {name: weight.clone() for name, weight in a.weights.items()}
         _train(training, m, a, batches, on_step)
     if training.steps == 0:
@@ -128,7 +129,7 @@ def _train(
     judge = Judge(m, a)
     for (x, y), is_last in _mark_last(batches):
         training.steps += 1
-        with fork_random_state(list(a.weights.values())):  # the same numbers for both
+        with undisturbed(list(a.weights.values())):  # the same numbers for both
             loss_a = a.differentiate(x, y)
         if not loss_a.isfinite():
             training.problem = (

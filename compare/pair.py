@@ -1,25 +1,28 @@
 """Two models that should be the same function: do their gradients agree."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from compare.capture import Model, map_tensors, tensors_in
-from compare.case import Case, ComparisonError, truth, with_state_of
-from compare.cotangents import ONE_NUMBER, TENSORS, Maker
-from compare.layout import copy_with_layout
+from compare.blame.layers import Whole, blame
+from compare.blame.remainder import amplified, unexplained
+from compare.capture import Model, class_name
+from compare.case import Case, ComparisonError, said, truth
+from compare.cotangents import Maker
+from compare.findings import ORIGINATES
+from compare.inputs import GIVEN, Given, given, kinds, tensors_in
+from compare.kinks import excused
+from compare.pairing import Pairing, pair, with_state_of
+from compare.randomness import random_state, undisturbed
 from compare.report import Report
-from compare.trials import Trial, judge_trials
-
-
-class ManualError(AssertionError):
-    """The model in question raised; its own exception is the cause."""
+from compare.trials import Trial, feed, judge_trials, makers, run
+from compare.verdict import Row
 
 
 def assert_gradients_match(manual: Model, reference: Model, *inputs: Any, **options: Any) -> Report:
-    """``compare_gradients``, then an AssertionError that lists every tensor that disagrees.
+    """``compare_gradients``, then an AssertionError that names the layer and the mistake.
 
     In a test::
 
@@ -38,8 +41,12 @@ def compare_gradients(
     *inputs: Any,
     loss: Model | tuple[Model, Model] | None = None,
     targets: Any = None,
+    mapping: Mapping[str, str] | None = None,
     cotangents: Mapping[str, Maker] | None = None,
     seed: int = 0,
+    strict: bool = False,
+    layers: bool = True,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """Compare outputs and gradients of two modules or functions on the same values.
 
@@ -47,8 +54,8 @@ def compare_gradients(
     behind: no hooks, no ``.grad``, no moved buffers, no random numbers used up.
 
     Args:
-        manual: The one in question. As a module it gets the reference's parameters and buffers by
-            name. Each module stays in the mode (train or eval) that it is in.
+        manual: The one in question. As a module it gets the reference's parameters and buffers.
+            Each module stays in the mode (train or eval) that it is in.
         reference: The one that is trusted. It also gives the truth: itself in float64.
         inputs: Positional arguments of both. The gradients to those tensors that require one are
             compared, or to all floating-point ones if none does.
@@ -56,47 +63,88 @@ def compare_gradients(
             (manual loss, reference loss) where the loss is in question too. Without a loss the
             output itself is differentiated.
         targets: Second argument of the loss; no gradient is taken to it.
+        mapping: Names of manual's submodules, parameters or buffers, each with its counterpart's in
+            the reference, where names and order do not tell. See ``pairing``.
         cotangents: Incoming gradients by name. Default: ``cotangents.TENSORS``, or ``ONE_NUMBER``
             where a single number is differentiated.
-        seed: Of the cotangents.
+        seed: Of the cotangents, and of the inputs derived from what is given.
+        strict: At a kink, where the reference is not differentiable, take its own choice for the
+            only right one; otherwise each subgradient is right.
+        layers: Whether to judge each layer by itself as well.
+        progress: Called with what is done next, for a progress bar.
 
     Returns:
-        One row for each tensor, in backward order; see ``Report``.
+        One row for each tensor in backward order, and a verdict for each layer; see ``Report``.
 
     Raises:
         ComparisonError: A ValueError. The two do not pair, there is nothing to differentiate, or
             the reference cannot vouch: it does not run in float64, or draws other random numbers
             there.
-        ManualError: An AssertionError. Manual raised on what the reference could do.
         Exception: Whatever the reference itself raises.
     """
     if loss is None and targets is not None:
         raise ComparisonError("targets are the second argument of a loss, and there is no loss")
     losses = loss if isinstance(loss, tuple) else (loss, loss)
-    values = _differentiable(inputs)
-    case = Case(reference, losses[1], values, targets)
-    case_manual = Case(with_state_of(reference, manual), losses[0], values, targets)
-    outputs = case.outputs()
-    if not outputs:
-        raise ComparisonError("the reference returns no floating-point tensor to differentiate")
-    if cotangents is None:
-        cotangents = ONE_NUMBER if all(output.dim() == 0 for output in outputs) else TENSORS
+    pairing = pair(manual, reference, mapping)
+    reference_case = Case(reference, losses[1])
+    manual_case = Case(with_state_of(reference, manual, pairing), losses[0])
+    with undisturbed(tensors_in(inputs)):
+        values = given(inputs, targets, random_state(tensors_in(inputs)))
+        progress("the whole")
+        results, asked = _run_whole(manual_case, reference_case, pairing, values, cotangents, seed)
+        whole = Whole(manual_case, reference_case, pairing, values, results)
+        found = blame(whole, seed, strict=strict, progress=progress) if layers else []
+        if layers and not any(layer.verdict == ORIGINATES for layer in found):
+            if not strict:
+                results = excused(results, reference_case, pairing)
+            results = amplified(results, manual_case, pairing)
+            found = unexplained(results, found, seed)
+        elif not layers and not strict:
+            results = excused(results, reference_case, pairing)
+    outputs = [i.tensor for i in results[0][0].reference if i.kind == "output"]
+    dtypes = sorted({str(x.dtype).removeprefix("torch.") for x in outputs if x is not None})
+    return Report(
+        trials=[rows for _, rows in results],
+        dtype=", ".join(dtypes),
+        seed=seed,
+        layers=found,
+        inputs=asked,
+        title=f"{class_name(manual) or 'manual'} against {class_name(reference) or 'reference'}",
+    )
 
-    trials = []
-    for name, maker in cotangents.items():
-        fed_in = _feed(maker, outputs, seed)
-        expected, random_state = case.gradients(fed_in)
-        true = expected
-        if any(item.tensor is not None and item.tensor.dtype != torch.float64 for item in expected):
-            true = truth(case, fed_in, random_state)
+
+def _run_whole(
+    manual: Case,
+    reference: Case,
+    pairing: Pairing,
+    values: Given,
+    cotangents: Mapping[str, Maker] | None,
+    seed: int,
+) -> tuple[list[tuple[Trial, list[Row]]], list[str]]:
+    """What is given under all incoming gradients, what is derived from it under the first."""
+    trials: list[Trial] = []
+    lines = []
+    for kind in kinds(values, seed):
         try:
-            found, _ = case_manual.gradients(fed_in)
+            outputs = reference.outputs(kind)
+            if kind.kind == GIVEN and not outputs:
+                raise ComparisonError(
+                    "the reference returns no floating-point tensor to differentiate"
+                )
+            if kind.kind != GIVEN and not all(bool(x.isfinite().all()) for x in outputs):
+                lines.append(f"{kind.kind}: left out, the reference is infinite or NaN there")
+                continue
+            chosen = cotangents or makers(outputs)
+            if kind.kind != GIVEN:
+                chosen = dict(list(chosen.items())[:1])
+            fed_in = {name: feed(maker, outputs, seed) for name, maker in chosen.items()}
+            trials += run(manual, reference, kind, fed_in)
+            lines.append(f"{kind.kind}: under {', '.join(fed_in)}")
         except Exception as error:
-            raise ManualError(f"manual raised {said(error)} (incoming gradient: {name})") from error
-        size = max((float(c.abs().max()) for c in fed_in if c.numel()), default=0.0)
-        trials.append(Trial(name, size, found, expected, true))
-    dtypes = sorted({str(output.dtype).removeprefix("torch.") for output in outputs})
-    return Report(judge_trials(trials), ", ".join(dtypes), seed)
+            if kind.kind == GIVEN:
+                raise
+            lines.append(f"{kind.kind}: left out, the reference does not take it: {said(error)}")
+    return judge_trials(trials, pairing), lines
 
 
 def reference_trial(reference: Model, loss: Model, x: Tensor, targets: Any) -> Trial:
@@ -107,30 +155,10 @@ def reference_trial(reference: Model, loss: Model, x: Tensor, targets: Any) -> T
     Raises:
         ComparisonError: see ``compare_gradients``.
     """
-    case = Case(reference, loss, [x], targets)
-    one = [torch.ones_like(output) for output in case.outputs()]
-    expected, random_state = case.gradients(one)
-    true = expected if x.dtype == torch.float64 else truth(case, one, random_state)
-    return Trial("one", 1.0, [], expected, true)
-
-
-def said(error: Exception) -> str:
-    """The exception in one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
-
-
-def _feed(maker: Maker, outputs: Sequence[Tensor], seed: int) -> list[Tensor]:
-    """One cotangent for each output, in its dtype and on its device, laid out as it was made."""
-    generator = torch.Generator().manual_seed(seed)
-    made = [maker(output, generator) for output in outputs]
-    return [copy_with_layout(c, o.dtype, o.device) for c, o in zip(made, outputs, strict=True)]
-
-
-def _differentiable(inputs: Sequence[Any]) -> list[Any]:
-    if any(x.requires_grad for x in tensors_in(list(inputs))):
-        return list(inputs)
-    return [map_tensors(_requiring_gradient, x) for x in inputs]
-
-
-def _requiring_gradient(x: Tensor) -> Tensor:
-    return x.detach().requires_grad_(x.is_floating_point())
+    with undisturbed([x]):
+        case = Case(reference, loss)
+        values = Given([x], {}, targets, random_state([x]))
+        one = [torch.ones_like(output) for output in case.outputs(values)]
+        expected, after = case.gradients(values, one)
+        true = expected if x.dtype == torch.float64 else truth(case, values, one, after)
+        return Trial("one", one, [], expected, true, values)

@@ -3,15 +3,21 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from compare.verdict import BUG, CLOSER, EXACT, NO_TRUTH, ROUNDING, Row
+from compare.findings import CLEAN, INHERITED, ORIGINATES, Fault, Layer
+from compare.verdict import BUG, CLOSER, EXACT, NO_TRUTH, ROUNDING, SUBGRADIENT, Row
+
+if TYPE_CHECKING:
+    from compare.checks.check import Check
 
 COLUMNS = ("name", "kind", "exact", "max_abs", "max_rel", "max_ulp", "verdict")
+NOTHING_COMPARED = "nothing compared"
 _IN_WORDS = {
     EXACT: "bit for bit the same",
     ROUNDING: "the same but for rounding",
     CLOSER: "closer to the truth than the reference",
+    SUBGRADIENT: "another valid subgradient",
     NO_TRUTH: "without a reference, which is NaN",
     BUG: "wrong",
 }
@@ -19,16 +25,20 @@ _IN_WORDS = {
 
 @dataclass(frozen=True)
 class Report:
-    """What became of each tensor under each incoming gradient.
+    """What became of each tensor, and of each layer by itself.
 
-    ``trials`` has a list of rows in backward order for each cotangent fed in. ``rows`` sums them
-    up, one for each tensor: the first one that disagrees, or else the one of the first cotangent,
-    which for a loss is the 1 of ``loss.backward()``.
+    ``trials`` has a list of rows in backward order for each input and incoming gradient. ``rows``
+    sums them up, one for each tensor: the first one that disagrees, or else the one of the first
+    trial, which for a loss is the 1 of ``loss.backward()`` on what was given.
     """
 
     trials: Sequence[Sequence[Row]]
     dtype: str
     seed: int
+    layers: Sequence[Layer] = ()  # of manual, in the order in which it runs them
+    inputs: Sequence[str] = ()  # a line for each kind of input: what was asked, or why not
+    title: str = ""
+    checks: "Sequence[Check]" = ()  # the ones asked for in addition
 
     @property
     def rows(self) -> list[Row]:
@@ -41,8 +51,13 @@ class Report:
 
     @property
     def failures(self) -> list[Row]:
-        """The rows that disagree; the first one is where the error is made, the others inherit."""
+        """The rows that disagree; the first one is where the error shows first in the backward."""
         return [row for row in self.rows if not row.passed]
+
+    @property
+    def originators(self) -> list[Layer]:
+        """The layers at fault."""
+        return [layer for layer in self.layers if layer.verdict == ORIGINATES]
 
     @property
     def nothing_compared(self) -> bool:
@@ -51,18 +66,36 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether all tensors agree under all incoming gradients, and there were some."""
-        return not self.failures and not self.nothing_compared
+        """Whether all agrees, as a whole and layer by layer, and there was something to compare."""
+        wrong = self.failures or self.originators or any(not c.passed for c in self.checks)
+        return not wrong and not self.nothing_compared
+
+    @property
+    def verdict(self) -> str:
+        """The worst that was found, in one of the words of ``compare.verdict``, or that nothing."""
+        if self.nothing_compared and not self.failures:
+            return NOTHING_COMPARED
+        found = {row.verdict for trial in self.trials for row in trial}
+        found |= {row.verdict for layer in self.layers for row in layer.rows}
+        if self.originators or any(not check.passed for check in self.checks):
+            found.add(BUG)
+        order = (BUG, NO_TRUTH, SUBGRADIENT, ROUNDING, CLOSER, EXACT)
+        return next(verdict for verdict in order if verdict in found)
 
     def summary(self) -> str:
         """The outcome in one line."""
         total = f"{len(self.rows)} tensors"
+        if self.originators:
+            return f"FAILED in {self.dtype}: {'; '.join(map(accuse, self.originators))}"
         failures = self.failures
         if failures:
             return (
                 f"FAILED: {len(failures)} of {total} disagree in {self.dtype} (seed {self.seed}). "
                 f"First in backward order: {blame(failures[0])}"
             )
+        wrong_checks = [check for check in self.checks if not check.passed]
+        if wrong_checks:
+            return f"FAILED: {'; '.join(f'{c.name}: {c.detail}' for c in wrong_checks)}"
         if self.nothing_compared:
             return (
                 "FAILED: nothing was compared. Neither side has a gradient that is not zero all "
@@ -70,22 +103,72 @@ class Report:
             )
         return f"passed: {total} agree in {self.dtype} (seed {self.seed})"
 
-    def by_cotangent(self) -> list[str]:
-        """A line for each incoming gradient: how many tensors agree how well under it."""
-        lines = []
+    def by_trial(self) -> list[str]:
+        """How many tensors agree how well, and under which inputs and incoming gradients."""
+        asked: dict[str, dict[str, list[str]]] = {}
         for rows in (rows for rows in self.trials if rows):
             counts = {words: sum(r.verdict == v for r in rows) for v, words in _IN_WORDS.items()}
             found = ", ".join(f"{count} {words}" for words, count in counts.items() if count)
-            lines.append(f"incoming gradient {rows[0].cotangent}: {found}")
+            inputs = asked.setdefault(found, {})
+            inputs.setdefault(rows[0].input, []).append(rows[0].cotangent)
+        return [
+            f"{found}: "
+            + "; ".join(f"{kind} ({', '.join(fed_in)})" for kind, fed_in in inputs.items())
+            for found, inputs in asked.items()
+        ]
+
+    def by_layer(self) -> list[str]:
+        """A line for each layer that is not clean, faults below it."""
+        lines = []
+        for layer in self.layers:
+            if layer.verdict != CLEAN or layer.remark:
+                verdict = layer.verdict if layer.verdict != INHERITED else "inherited from above"
+                lines.append(": ".join(x for x in (layer.label, verdict, layer.remark) if x))
+            lines += [f"  {tell(fault)}" for fault in layer.faults]
         return lines
 
     def __str__(self) -> str:
-        return "\n".join([self.summary(), *(f"  {describe(row)}" for row in self.failures)])
+        lines = [*self.by_layer(), *map(describe, self.failures)]
+        return "\n".join([self.summary(), *(f"  {line}" for line in lines)])
 
     def as_json(self) -> dict[str, Any]:
         """Strict JSON: what is infinite or no number is null."""
         rows = [{column: finite(getattr(row, column)) for column in COLUMNS} for row in self.rows]
-        return {"passed": self.passed, "rows": rows}
+        checks = [
+            {"name": c.name, "passed": c.passed, "verdict": c.verdict, "detail": c.detail}
+            for c in self.checks
+        ]
+        return {
+            "passed": self.passed,
+            "verdict": self.verdict,
+            "rows": rows,
+            "layers": [_layer_as_json(layer) for layer in self.layers],
+            "inputs": list(self.inputs),
+            "checks": checks,
+        }
+
+
+def _layer_as_json(layer: Layer) -> dict[str, Any]:
+    faults = [
+        {
+            "gradient": fault.gradient,
+            "diagnosis": fault.diagnosis.sentence,
+            "mistake": str(fault.diagnosis.mistake),
+            "factor": finite(fault.diagnosis.factor),
+            "input": fault.input,
+            "cotangent": fault.cotangent,
+            "seed": fault.seed,
+            "max_abs": finite(fault.row.max_abs),
+        }
+        for fault in layer.faults
+    ]
+    return {
+        "layer": layer.name,
+        "label": layer.label,
+        "twin": layer.twin,
+        "verdict": layer.verdict,
+        "faults": faults,
+    }
 
 
 def finite(value: Any) -> Any:
@@ -96,6 +179,22 @@ def finite(value: Any) -> Any:
 def count(steps: int) -> str:
     """A number of ULP, in full while that is readable."""
     return f"{steps:,}" if steps < 10**9 else f"{steps:.1e}"
+
+
+def accuse(layer: Layer) -> str:
+    """A layer at fault and its mistakes, for one line."""
+    mistakes = "; ".join(f"{f.gradient}: {f.diagnosis.sentence}" for f in layer.faults)
+    return f"{layer.label} is wrong by itself ({mistakes or layer.remark})"
+
+
+def tell(fault: Fault) -> str:
+    """A fault in one line: the gradient, the mistake, what exposed it, the numbers."""
+    row = fault.row
+    exposed = f"input {fault.input}, incoming gradient {fault.cotangent}, seed {fault.seed}"
+    if row.index is None:
+        return f"{fault.gradient}: {fault.diagnosis.sentence} ({exposed})"
+    numbers = f"{row.manual:.6g} instead of {row.reference:.6g} at {list(row.index)}"
+    return f"{fault.gradient}: {fault.diagnosis.sentence} ({exposed}; {numbers})"
 
 
 def blame(row: Row) -> str:

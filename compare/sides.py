@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from compare.case import with_state_of
 from compare.pair import compare_gradients
+from compare.pairing import with_state_of
 from compare.report import Report
 from compare.verdict import largest
 
@@ -93,7 +93,7 @@ class Judge:
             return self.m.way.judge(self.m.model, x, y)
         reference = with_state_of(self.m.model, self.a.model)
         losses = (self.m.loss, self.a.loss)
-        return compare_gradients(self.m.model, reference, x, loss=losses, targets=y)
+        return compare_gradients(self.m.model, reference, x, loss=losses, targets=y, layers=False)
 
     def _relative_distance(self) -> float:
         ours, theirs = self.m.gradients, self.a.gradients

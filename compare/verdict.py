@@ -35,11 +35,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from compare.bits import INTEGERS, same_bits, ulp_distance
+from compare.bits import INTEGERS, histogram, same_bits, ulp_distance
 
 EXACT = "exact"  # bit for bit the reference; 0.0 and −0.0 are different bits
 CLOSER = "manual is closer to the truth"  # the reference would fail the test that manual passed
 ROUNDING = "rounding"
+SUBGRADIENT = "another subgradient"  # at a kink of the reference, where both are valid
 NO_TRUTH = "reference is NaN"
 BUG = "bug"
 
@@ -66,12 +67,14 @@ class Row:
     scale: float = 0.0
     reason: str = ""  # of a verdict that numbers do not explain
     source: str = ""  # whose backward computed this tensor
+    input: str = ""  # the kind of input, and
     cotangent: str = ""  # the incoming gradient that this row was found under
+    histogram: tuple[int, ...] = ()  # elements at a distance of 0, 1, 2–3, 4–7, 8–15, … ULP
 
     @property
     def passed(self) -> bool:
         """Whether the verdict is agreement of some kind."""
-        return self.verdict in (EXACT, CLOSER, ROUNDING)
+        return self.verdict in (EXACT, CLOSER, ROUNDING, SUBGRADIENT)
 
 
 def judge(
@@ -133,7 +136,10 @@ def measure(name: str, kind: str, manual: Tensor | None, reference: Tensor | Non
         return Row(name, kind, BUG, reason=f"{manual.dtype}, reference {reference.dtype}")
     manual, reference = manual.detach(), reference.detach()
     if same_bits(manual, reference):
-        return Row(name, kind, "", exact=True, max_abs=0.0, max_rel=0.0, max_ulp=0)
+        counts = (manual.numel(),)
+        return Row(
+            name, kind, "", exact=True, max_abs=0.0, max_rel=0.0, max_ulp=0, histogram=counts
+        )
     m, a = manual.double(), reference.double()
     same = (m == a) | (m.isnan() & a.isnan())  # of ∞ − ∞, too
     distance = torch.where(same, 0.0, (m - a).abs())
@@ -152,8 +158,14 @@ def measure(name: str, kind: str, manual: Tensor | None, reference: Tensor | Non
     )
     if math.isnan(max_abs):
         return row
-    ulp = int(ulp_distance(manual, reference).max())
-    return replace(row, max_abs=max_abs, max_rel=float(relative.max()), max_ulp=ulp)
+    ulp = ulp_distance(manual, reference)
+    return replace(
+        row,
+        max_abs=max_abs,
+        max_rel=float(relative.max()),
+        max_ulp=int(ulp.max()),
+        histogram=histogram(ulp),
+    )
 
 
 def _decide(row: Row, manual: Tensor, reference: Tensor, t: Tensor) -> Row:

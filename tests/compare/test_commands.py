@@ -168,8 +168,10 @@ class TestPlanted:
         assert code == 1
         assert outcome["passed"] is False
         assert "bug" in {row["verdict"] for row in outcome["rows"]}
-        assert "FAILED" in out
-        assert f"computed by the backward of {PLANTED[name][2]}" in out
+        assert f"FAILED in {dtype}: {PLANTED[name][2]} is wrong by itself" in out
+        culprits = [x for x in outcome["layers"] if x["verdict"] == "originates here"]
+        assert [layer["label"] for layer in culprits] == [PLANTED[name][2]]
+        assert culprits[0]["faults"][0]["diagnosis"]
 
     def test_training(self, name, run):
         code, outcome, out, _ = run(training)
@@ -180,18 +182,21 @@ class TestPlanted:
         assert f"computed by the backward of {PLANTED[name][2]}" in out
 
 
-def test_backward_of_a_wrong_shape_is_one_line_on_stderr(run, monkeypatch):
+def test_backward_of_a_wrong_shape(run, monkeypatch):
     right = LinearFunction.backward
     wrong = of_hidden_layer(lambda ctx, g, r: (r[0], r[1].T, r[2]))
     monkeypatch.setattr(
         LinearFunction, "backward", staticmethod(lambda ctx, g: wrong(ctx, g, right))
     )
-    for command in (gradients, training):
-        code, _, _, err = run(command)
-        assert code == 1
-        assert len(err.splitlines()) == 1
-        assert "LinearFunction" in err
-        assert "invalid gradient" in err
+    code, outcome, out, _ = run(gradients)
+    assert code == 1
+    assert "0 Linear is wrong by itself" in out
+    assert outcome["layers"][0]["faults"][0]["gradient"] == "weight"
+    code, _, _, err = run(training)
+    assert code == 1
+    assert len(err.splitlines()) == 1
+    assert "LinearFunction" in err
+    assert "invalid gradient" in err
 
 
 class TestBadInput:

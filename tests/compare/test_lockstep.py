@@ -6,8 +6,7 @@ import torch
 from torch import nn
 
 from compare import sides, train_in_lockstep
-from compare.case import ComparisonError
-from compare.pair import ManualError
+from compare.case import ComparisonError, ManualError
 from tests.compare.planted import PLANTED, WEIGHT, batch, changed, pair
 
 

@@ -1,0 +1,240 @@
+"""Which layer of the manual model does what which layer of the reference does.
+
+A layer and its counterpart (same name, or mapped, or in the same place between two that are paired)
+must give out the same when both are given the same. Where they do not, and what manual's layer
+gives out is found further on in the reference, it has other layers fused into it; where what the
+reference's layer gives out is found further on in manual, manual has it in several parts. Both are
+compared at the boundary. Else the layer's forward is wrong, and it stays paired, to be told so.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from compare.blame.calls import Call
+from compare.blame.piece import Piece
+from compare.blame.stretch import Boundary, Stretch
+from compare.capture import class_name, is_layer
+from compare.case import Case
+from compare.inputs import Given
+from compare.pairing import Pairing
+from compare.verdict import NO_TRUTH, judge
+
+# How many boundaries further on the other end of a fused layer is looked for.
+_FAR = 12
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """A layer of manual as it is to be judged, with all the layers that it stands for."""
+
+    names: tuple[str, ...]  # in manual; more than one where the reference has them in one
+    twins: tuple[str, ...]  # in the reference; more than one where manual has them in one
+    piece: Piece
+    one_to_one: bool = False  # a layer and a layer, with nothing fused into either
+
+
+class Alignment:
+    """Pairs the layers of two models that were recorded on the same input."""
+
+    def __init__(
+        self,
+        manual: Case,
+        reference: Case,
+        pairing: Pairing,
+        given: Given,
+        ours: Sequence[Call],
+        theirs: Sequence[Call],
+    ) -> None:
+        self.manual, self.reference, self.pairing, self.given = manual, reference, pairing, given
+        self.calls = theirs
+        self.ours = [call for call in ours if is_layer(manual.model.get_submodule(call.module))]
+        self.theirs = [c for c in theirs if is_layer(reference.model.get_submodule(c.module))]
+        names, twins = _names(self.ours), _names(self.theirs)
+        self.twins = {n: t for n, t in pairing.modules.items() if n in names and t in twins}
+
+    def layers(self) -> Iterator[Aligned]:
+        """Every layer of manual that has a counterpart, in the order in which manual runs them."""
+        self._pair_by_place()
+        names_taken: set[str] = set()
+        twins_taken: set[str] = set()
+        for name in _names(self.ours):
+            twin = self.twins.get(name)
+            if twin is None or name in names_taken or twin in twins_taken:
+                continue
+            aligned = self._alone(name, twin)
+            if not _does_the_same(aligned.piece):
+                aligned = self._fused(name, twin) or self._in_parts(name, twin) or aligned
+            names_taken.update(aligned.names)
+            twins_taken.update(aligned.twins)
+            yield aligned
+
+    def alone(self, name: str, twin: str, manual: Case | None = None) -> Piece:
+        """One module of each side, on every input that the reference's got."""
+        calls = [(c.given, c.cotangents()) for c in _alike(self._calls(twin))]
+        module = self.manual.model.get_submodule(name)
+        return Piece(
+            self._label(name),
+            manual or Case(module, by_layer=False),
+            Case(self.reference.model.get_submodule(twin), by_layer=False),
+            self._local(name, twin),
+            calls,
+        )
+
+    def _alone(self, name: str, twin: str) -> Aligned:
+        return Aligned((name,), (twin,), self.alone(name, twin), one_to_one=True)
+
+    def _fused(self, name: str, twin: str) -> Aligned | None:
+        """Manual's one layer against the first stretch of the reference that does the same."""
+        [call, *_] = self._calls(twin)
+        for stop, within in _boundaries(self.theirs, call):
+            twins = (twin, *within)
+            stretch = Stretch(
+                self.reference.model, self.given, Boundary(twin, 1, False), stop, twins
+            )
+            tensors = {
+                ours.removeprefix(f"{name}."): theirs
+                for ours, theirs in self.pairing.tensors.items()
+                if _owner(ours) == name and _owner(theirs) in twins
+            }
+            piece = replace(
+                self.alone(name, twin),
+                reference=Case(stretch, by_layer=False),
+                pairing=Pairing(tensors, {}),
+                calls=[(call.given, self._incoming(stop))],
+            )
+            if _does_the_same(piece):
+                return Aligned((name,), twins, piece)
+        return None
+
+    def _in_parts(self, name: str, twin: str) -> Aligned | None:
+        """The first stretch of manual that does the same as the reference's one layer."""
+        [call, *_] = self._calls(twin)
+        first = next(c for c in self.ours if c.module == name)
+        for stop, within in _boundaries(self.ours, first):
+            names = (name, *within)
+            stretch = Stretch(self.manual.model, self.given, Boundary(name, 1, False), stop, names)
+            tensors = {
+                ours: theirs.removeprefix(f"{twin}.")
+                for ours, theirs in self.pairing.tensors.items()
+                if _owner(ours) in names and _owner(theirs) == twin
+            }
+            piece = replace(
+                self.alone(name, twin),
+                label=", ".join(self._label(n) for n in names),
+                manual=Case(stretch, by_layer=False),
+                pairing=Pairing(tensors, {}),
+                calls=[(call.given, call.cotangents())],
+            )
+            if _does_the_same(piece):
+                return Aligned(names, (twin,), piece)
+        return None
+
+    def _pair_by_place(self) -> None:
+        """Pair what has no counterpart yet, between two layers that have one.
+
+        First what does the same; then, where as many are left on both sides, one after the other.
+        """
+        names, twins = _names(self.ours), _names(self.theirs)
+        for sure in (True, False):
+            for unpaired, candidates in self._gaps(names, twins):
+                if not sure and len(unpaired) != len(candidates):
+                    continue
+                for name in unpaired:
+                    for twin in candidates:
+                        if not sure or _does_the_same(self.alone(name, twin)):
+                            self.twins[name] = twin
+                            candidates.remove(twin)
+                            break
+
+    def _gaps(self, names: list[str], twins: list[str]) -> Iterator[tuple[list[str], list[str]]]:
+        """Between two layers that are paired: those of manual and of the reference that are not."""
+        paired = set(self.twins.values())
+        gap: list[str] = []
+        start = 0
+        for name in [*names, None]:
+            if name is not None and name not in self.twins:
+                gap.append(name)
+                continue
+            end = len(twins) if name is None else twins.index(self.twins[name])
+            if gap:
+                yield gap, [twin for twin in twins[start:end] if twin not in paired]
+            gap, start = [], end + 1
+
+    def _calls(self, twin: str) -> list[Call]:
+        return [call for call in self.calls if call.module == twin]
+
+    def _incoming(self, stop: Boundary) -> list[torch.Tensor]:
+        """What the reference got back there, where that was recorded."""
+        ends = [c for c in self.theirs if stop == Boundary(c.module, c.number, True)]
+        return ends[0].cotangents() if ends else []
+
+    def _local(self, name: str, twin: str) -> Pairing:
+        """The pairing inside of two modules, by the names that these have there."""
+        prefix, twin_prefix = (f"{n}." if n else "" for n in (name, twin))
+        return Pairing(
+            {
+                ours.removeprefix(prefix): theirs.removeprefix(twin_prefix)
+                for ours, theirs in self.pairing.tensors.items()
+                if ours.startswith(prefix) and theirs.startswith(twin_prefix)
+            },
+            {},
+        )
+
+    def _label(self, name: str) -> str:
+        return f"{name} {class_name(self.manual.model.get_submodule(name))}".strip()
+
+
+def _alike(calls: Sequence[Call]) -> list[Call]:
+    """The calls, with a gradient taken to what any of them takes one to.
+
+    A state that starts as zeros requires none in the first call.
+    """
+    marks = [[x.requires_grad for x in call.given.tensors] for call in calls]
+    if len({len(mark) for mark in marks}) != 1:
+        return list(calls)
+    wanted = [any(column) for column in zip(*marks, strict=True)]
+    same = []
+    for call in calls:
+        values = [
+            x.detach().requires_grad_(want)
+            for x, want in zip(call.given.tensors, wanted, strict=True)
+        ]
+        same.append(replace(call, given=call.given.with_tensors(values)))
+    return same
+
+
+def _does_the_same(piece: Piece) -> bool:
+    """Whether both give out the same for what the reference was given."""
+    given = piece.calls[0][0]
+    try:
+        found = piece.manual.outputs(given)
+        expected = piece.reference.outputs(given)
+        items, _ = piece.reference.gradients(given, None, torch.float64)
+    except Exception:
+        return False
+    true = [item.tensor for item in items]
+    if len(found) != len(expected):
+        return False
+    rows = [judge("", "output", *tensors) for tensors in zip(found, expected, true, strict=True)]
+    return all(row.passed or row.verdict == NO_TRUTH for row in rows)
+
+
+def _boundaries(calls: Sequence[Call], start: Call) -> Iterator[tuple[Boundary, list[str]]]:
+    """The places after a call, each with the names of the layers run until there."""
+    after = sorted((c for c in calls if c.began > start.ended), key=lambda c: c.began)
+    within: list[str] = []
+    for call in after[: _FAR // 2]:
+        yield Boundary(call.module, call.number, False), list(within)
+        within.append(call.module)
+        yield Boundary(call.module, call.number, True), list(within)
+
+
+def _names(calls: Sequence[Call]) -> list[str]:
+    """The modules in the order of their first calls."""
+    return list(dict.fromkeys(call.module for call in calls))
+
+
+def _owner(name: str) -> str:
+    return name.rpartition(".")[0]

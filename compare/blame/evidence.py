@@ -1,0 +1,48 @@
+"""A run of a faulty layer as ``diagnose`` wants it: in float64, and the reference to be asked."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from compare.capture import Item
+from compare.case import Case
+from compare.findings import Evidence
+from compare.pairing import Pairing
+from compare.trials import Trial, pairs
+
+
+def evidence(trial: Trial, reference: Case, pairing: Pairing, label: str) -> Evidence:
+    """Everything about one trial; names are manual's."""
+    named = {twin: name for name, twin in pairing.tensors.items()}
+
+    def by_name(items: Iterable[Item]) -> dict[str, Tensor]:
+        return {named.get(i.name, i.name): i.tensor for i in items if i.tensor is not None}
+
+    given = trial.given.map(lambda x: x.double() if x.is_floating_point() else x)
+    model, _ = reference.copies(torch.float64)
+    parameters = dict(model.named_parameters()) if isinstance(model, nn.Module) else {}
+
+    def vjp(
+        inputs: Sequence[Tensor], incoming: Sequence[Tensor], parameters: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        values = {pairing.tensors.get(name, name): p for name, p in parameters.items()}
+        elsewhere = given.with_values([x.double() for x in inputs])
+        items, _ = reference.gradients(elsewhere, incoming, torch.float64, parameters=values)
+        return by_name(items)
+
+    return Evidence(
+        input=trial.given.kind,
+        cotangent=trial.cotangent,
+        inputs=[x.detach() for x in given.tensors],
+        differentiated=[i for i, x in enumerate(given.tensors) if x.requires_grad],
+        parameters={named.get(n, n): p.detach().clone() for n, p in parameters.items()},
+        outputs=[i.tensor for i in trial.truth if i.kind == "output" and i.tensor is not None],
+        incoming=[x.double() for x in trial.fed_in],
+        manual={found.name: found.tensor for found, _ in pairs(trial, pairing)},
+        right=by_name(trial.truth),
+        vjp=vjp,
+        dtype=next(i.tensor.dtype for i in trial.reference if i.tensor is not None),
+        training=bool(getattr(model, "training", True)),
+        label=label,
+    )

@@ -1,0 +1,138 @@
+"""A piece of the manual model and its counterpart, run by themselves and judged."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from compare.blame.evidence import evidence
+from compare.blame.residual import residual
+from compare.capture import Item
+from compare.case import Case, said
+from compare.diagnosis import diagnose
+from compare.findings import Diagnosis, Fault, Mistake
+from compare.inputs import GIVEN, Given, kinds
+from compare.kinks import excused
+from compare.pairing import Pairing
+from compare.trials import Trial, feed, judge_trials, makers, pairs, run
+from compare.verdict import BUG, SUBGRADIENT, Row
+
+INCOMING = "incoming"  # the gradient that the layer really receives
+
+# Trials in which a gradient came out right, shown together with those in which it is wrong.
+_RIGHT_ONES = 4
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What is run by itself, once for each call: what it is given, and what comes back to it."""
+
+    label: str
+    manual: Case
+    reference: Case
+    pairing: Pairing
+    calls: Sequence[tuple[Given, Sequence[Tensor]]]
+    derive: bool = True  # whether to ask on the inputs derived from what is given, too
+
+
+@dataclass
+class Judged:
+    """What came out: a row for each gradient, the first wrong one or else the first.
+
+    No rows at all: it could not be run by itself, and ``remark`` says why.
+    """
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    faults: dict[str, Fault] = field(default_factory=dict)
+    remark: str = ""
+
+
+def judge_piece(piece: Piece, seed: int, strict: bool) -> Judged:
+    """Run the piece under all kinds of inputs and incoming gradients."""
+    judged = Judged(remark="" if piece.calls else "the reference does not run it")
+    for given, incoming in piece.calls:
+        try:
+            trials = [
+                trial
+                for kind in (kinds(given, seed) if piece.derive else [given])
+                for trial in _trials(piece, kind, incoming, seed)
+            ]
+        except Exception as error:  # of the reference's: manual's are in the trials
+            judged.remark = f"could not be run by itself: {said(error)}"
+            continue
+        results = judge_trials(trials, piece.pairing)
+        if not strict:
+            results = excused(results, piece.reference, piece.pairing)
+        for row in (row for _, rows in results for row in rows):
+            known = judged.rows.get(row.name)
+            if known is None or _rank(row) > _rank(known):
+                judged.rows[row.name] = row
+        for fault in _faults(piece, results, seed):
+            judged.faults.setdefault(fault.gradient, fault)
+    return judged
+
+
+def _rank(row: Row) -> int:
+    """How much a row has to tell."""
+    return 2 if not row.passed else 1 if row.verdict == SUBGRADIENT else 0
+
+
+def _trials(piece: Piece, given: Given, incoming: Sequence[Tensor], seed: int) -> list[Trial]:
+    """What is given under all incoming gradients, a derived input under one or two."""
+    try:
+        outputs = piece.reference.outputs(given)
+        made = {name: feed(maker, outputs, seed) for name, maker in makers(outputs).items()}
+        if given.kind == GIVEN:
+            fits = [x.shape for x in incoming] == [x.shape for x in outputs]
+            fed_in = {INCOMING: list(incoming), **made} if fits else made
+        elif all(bool(x.isfinite().all()) for x in outputs):
+            fed_in = {name: made[name] for name in ("one", "random") if name in made}
+        else:
+            fed_in = {}
+        return run(piece.manual, piece.reference, given, fed_in)
+    except Exception:
+        if given.kind == GIVEN:
+            raise
+        return []  # not a kind of input that the reference takes
+
+
+def _faults(
+    piece: Piece, results: Sequence[tuple[Trial, Sequence[Row]]], seed: int
+) -> Iterator[Fault]:
+    """One for each gradient that is wrong, or for the output."""
+    wrong: dict[str, list[tuple[Trial, Row]]] = {}
+    for trial, rows in results:
+        # A gradient of another function is not the reference's to judge: the forward comes first.
+        bad = [row for row in rows if row.verdict == BUG]
+        for row in [row for row in bad if row.kind == "output"] or bad:
+            wrong.setdefault(row.name, []).append((trial, row))
+    outputs = {name for name, seen in wrong.items() if seen[0][1].kind == "output"}
+    if any(wrong[name][0][0].given.kind == GIVEN for name in outputs):
+        wrong = {name: wrong[name] for name in outputs}
+    for name, seen in wrong.items():
+        trial, row = seen[0]
+        if trial.raised:
+            yield Fault(name, _raised(trial), row, trial.given.kind, seed)
+            return  # and nothing else can be told
+        trials = [t for t, _ in seen if not t.raised]
+        trials += [t for t, _ in results if not t.raised and all(t is not s for s in trials)][
+            :_RIGHT_ONES
+        ]
+        shown = [evidence(t, piece.reference, piece.pairing, piece.label) for t in trials]
+        found, true = _tensors(trial, piece.pairing, name)
+        picture = residual(found, true, row)
+        yield Fault(name, diagnose(name, shown), row, trial.given.kind, seed, picture)
+
+
+def _raised(trial: Trial) -> Diagnosis:
+    assert trial.raised is not None
+    return Diagnosis(Mistake.RAISED, f"it raised {said(trial.raised)}")
+
+
+def _tensors(trial: Trial, pairing: Pairing, name: str) -> tuple[Tensor | None, Tensor | None]:
+    """Manual's and the true one."""
+    true: dict[str, Item] = {item.key: item for item in trial.truth}
+    for found, expected in pairs(trial, pairing):
+        if found.name == name:
+            return found.tensor, true[expected.key].tensor
+    return None, None

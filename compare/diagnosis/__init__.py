@@ -1,0 +1,80 @@
+"""What the mistake is: a wrong gradient held against the mistakes that people make.
+
+Each hypothesis says what manual would have computed if it were the mistake, for every trial that is
+there: other inputs, other incoming gradients, other batch sizes. It holds only if it explains all
+of them, those in which manual is right included. The simplest that holds is the diagnosis.
+"""
+
+from collections.abc import Callable, Sequence
+
+from compare.diagnosis import batch, derivative, layout, numbers, parts, scale, stale, weights
+from compare.diagnosis.clues import Clues
+from compare.findings import OUTPUT, Diagnosis, Evidence, Mistake
+
+Hypothesis = Callable[[Clues], Diagnosis | None]
+
+#: From what is certain to what is guessed.
+OF_GRADIENTS: Sequence[Hypothesis] = (
+    layout.wrong_shape,
+    stale.detached,
+    numbers.overflow,
+    scale.sign,
+    stale.ignores_incoming,
+    scale.factor,
+    layout.transposed,
+    layout.permuted,
+    derivative.missing,
+    derivative.at_the_output,
+    derivative.one_factor,
+    weights.transposed,
+    weights.updated,
+    weights.swapped,
+    derivative.cross_term,
+    layout.wrong_axis,
+    batch.part,
+    stale.earlier,
+    parts.where,
+    weights.added,
+    numbers.clipped,
+    numbers.lower_precision,
+    numbers.rounding,
+)
+OF_OUTPUTS: Sequence[Hypothesis] = (
+    layout.wrong_shape,
+    numbers.overflow,
+    scale.sign,
+    scale.factor,
+    layout.transposed,
+    layout.permuted,
+    weights.added,
+    parts.where,
+    numbers.clipped,
+    numbers.lower_precision,
+    numbers.rounding,
+)
+
+
+def diagnose(gradient: str, trials: Sequence[Evidence]) -> Diagnosis:
+    """What is wrong with one gradient of a layer, or with its output.
+
+    Args:
+        gradient: "input", "input 1", a parameter's name, or "output".
+        trials: Runs of the layer by itself, first one in which it is wrong; those in which it is
+            right count as well.
+    """
+    clues = Clues(gradient, trials)
+    forward = gradient.startswith(OUTPUT)
+    for hypothesis in OF_OUTPUTS if forward else OF_GRADIENTS:
+        try:
+            found = hypothesis(clues)
+        except Exception:
+            continue  # a guess that the reference cannot even be asked about
+        if found is not None:
+            return _of_the_forward(found) if forward else found
+    located = Diagnosis(Mistake.UNKNOWN, parts.located(clues))
+    return _of_the_forward(located) if forward else located
+
+
+def _of_the_forward(found: Diagnosis) -> Diagnosis:
+    sentence = f"the forward is wrong: the output {found.sentence.removeprefix('it ')}"
+    return Diagnosis(Mistake.FORWARD, sentence, found.factor)

@@ -1,0 +1,132 @@
+"""One gradient in all trials: what manual has, what is right, and whether a guess explains it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from compare.findings import Evidence
+from compare.verdict import C, largest
+
+# A guess is computed along another way than manual's number, so it rounds otherwise; it must be
+# nearer than any two guesses are to each other.
+_SLACK = {torch.float64: 16.0, torch.float32: 8.0, torch.float16: 2.0, torch.bfloat16: 2.0}
+
+Guess = Callable[["Trial"], Tensor | None]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One gradient in one trial; ``m`` is manual's and ``t`` the true one, both in float64."""
+
+    gradient: str
+    evidence: Evidence
+    found: Tensor | None  # manual's, in its own dtype
+    t: Tensor
+
+    @cached_property
+    def m(self) -> Tensor:
+        """Manual's, in float64."""
+        assert self.found is not None
+        return self.found.detach().double()
+
+    @cached_property
+    def x(self) -> Tensor:
+        """The input that this is the gradient of; for a parameter, the first one."""
+        e = self.evidence
+        word, _, number = self.gradient.partition(" ")
+        index = int(number) if word == "input" and number else 0
+        return e.inputs[e.differentiated[index] if e.differentiated else index]
+
+    @property
+    def g(self) -> Tensor:
+        """The incoming gradient; of several outputs the first one's."""
+        return self.evidence.incoming[0]
+
+    @property
+    def y(self) -> Tensor:
+        """The output; of several the first."""
+        return self.evidence.outputs[0]
+
+    @property
+    def of_input(self) -> bool:
+        """Whether this is the gradient of an input."""
+        return self.gradient.partition(" ")[0] == "input"
+
+    @property
+    def samples(self) -> int:
+        """How many there are, where dim 0 of what comes in counts them."""
+        return self.x.shape[0] if self.x.dim() else 1
+
+    def tolerance(self, guess: Tensor) -> float:
+        """How far from a guess manual may be."""
+        dtype = self.evidence.dtype
+        eps = torch.finfo(dtype).eps
+        return _SLACK[dtype] * C[dtype] * eps * max(largest(guess), largest(self.t))
+
+    def is_near(self, guess: Tensor) -> bool:
+        """Whether manual has this, but for rounding."""
+        if guess.shape != self.m.shape:
+            return False
+        return bool(((self.m - guess).abs() <= self.tolerance(guess)).all())
+
+    def vjp(
+        self,
+        inputs: Sequence[Tensor] | None = None,
+        incoming: Sequence[Tensor] | None = None,
+        parameters: Mapping[str, Tensor] | None = None,
+    ) -> Tensor | None:
+        """This gradient, asked of the reference elsewhere."""
+        e = self.evidence
+        found = e.vjp(
+            e.inputs if inputs is None else inputs,
+            e.incoming if incoming is None else incoming,
+            {**e.parameters, **(parameters or {})},
+        )
+        return found.get(self.gradient)
+
+
+class Clues:
+    """All trials of one gradient."""
+
+    def __init__(self, gradient: str, trials: Sequence[Evidence]) -> None:
+        self.gradient = gradient
+        self.all = [
+            Trial(gradient, e, e.manual.get(gradient), e.right[gradient])
+            for e in trials
+            if gradient in e.right
+        ]
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Those in which manual has a gradient, of the right shape."""
+        return [t for t in self.all if t.found is not None and t.found.shape == t.t.shape]
+
+    @property
+    def first(self) -> Trial:
+        """The first in which it is wrong."""
+        return self.all[0]
+
+    def wrong(self) -> Iterator[Trial]:
+        """Those in which manual has not the right one."""
+        return (trial for trial in self.trials if not trial.is_near(trial.t))
+
+    def explained_by(self, guess: Guess) -> bool:
+        """Whether manual has what is guessed in all trials, and that is not what is right."""
+        told = False
+        for trial in self.trials:
+            guessed = guess(trial)
+            if guessed is None or not trial.is_near(guessed):
+                return False
+            told = told or not trial.is_near(trial.t)
+        return told and len(self.trials) == len(self.all)
+
+    @property
+    def what(self) -> str:
+        """The gradient, in words."""
+        word = self.gradient.partition(" ")[0]
+        if word in ("input", "output"):
+            return f"the {word} gradient" if word == "input" else "the output"
+        return f"the {self.gradient} gradient"

@@ -1,0 +1,188 @@
+"""A derivative that is missing, taken at the wrong place, or only part of one."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from compare.diagnosis.clues import Clues, Trial
+from compare.findings import Diagnosis, Mistake
+
+_FEATURES = 128  # of a layer whose Jacobian's diagonal is asked for, one vjp each
+
+
+def missing(clues: Clues) -> Diagnosis | None:
+    """m = g, or what an affine layer without its activation would have."""
+    if clues.explained_by(lambda trial: trial.g if trial.of_input else None):
+        return Diagnosis(
+            Mistake.NO_DERIVATIVE,
+            f"the incoming gradient is handed on as it came: {_whose(clues)} is missing",
+            1.0,
+        )
+    if clues.explained_by(_affine):
+        return Diagnosis(
+            Mistake.NO_DERIVATIVE,
+            "it is right for the affine part alone: the activation's derivative is missing",
+        )
+    return None
+
+
+def _whose(clues: Clues) -> str:
+    label = clues.first.evidence.label.split(",")[0].split(" ")[-1]
+    return f"the derivative of {label}" if label else "the derivative"
+
+
+def _affine(trial: Trial) -> Tensor | None:
+    """δW, δᵀx, Σδ with δ = g."""
+    g, x = trial.g, trial.x
+    if g.dim() != 2 or x.dim() != 2:
+        return None
+    if trial.of_input:
+        weights = [w for w in trial.evidence.parameters.values() if w.dim() == 2]
+        fitting = [w for w in weights if w.shape == (g.shape[1], x.shape[1])]
+        return g @ fitting[0] if fitting else None
+    guesses = (g.T @ x, g.sum(0))
+    return next((guess for guess in guesses if guess.shape == trial.t.shape), None)
+
+
+def at_the_output(clues: Clues) -> Diagnosis | None:
+    """f′(a) for f′(z), and the other way round for functions whose derivative is written in a."""
+
+    def at_y(trial: Trial) -> Tensor | None:
+        if trial.y.shape != trial.x.shape:
+            return None
+        inputs = [trial.y if x is trial.x else x for x in trial.evidence.inputs]
+        return trial.vjp(inputs)
+
+    if clues.explained_by(at_y):
+        return Diagnosis(
+            Mistake.AT_OUTPUT, "the derivative is taken at the output a instead of the input z"
+        )
+    for shown, of in (
+        ("z(1 − z)", lambda z: z * (1 - z)),
+        ("1 − z²", lambda z: 1 - z * z),
+        ("e^z", torch.exp),
+        ("z", lambda z: z),
+    ):
+
+        def at_z(trial: Trial, of=of) -> Tensor | None:
+            return trial.g * of(trial.x) if trial.g.shape == trial.x.shape else None
+
+        if clues.explained_by(at_z):
+            return Diagnosis(
+                Mistake.AT_OUTPUT,
+                f"a formula that is written for the output a got the input z: it is g · {shown}",
+            )
+    return None
+
+
+def one_factor(clues: Clues) -> Diagnosis | None:
+    """Of a derivative like a(1 − a) one factor alone."""
+    if not clues.first.of_input or clues.first.g.shape != clues.first.t.shape:
+        return None
+    if not _is_elementwise(clues):
+        return None
+    for shown, of in (
+        ("a", lambda t: t.y),
+        ("1 − a", lambda t: 1 - t.y),
+        ("1 + a", lambda t: 1 + t.y),
+        ("a²", lambda t: t.y * t.y),
+        ("1 − a", lambda t: 1 - t.y),
+        ("σ(z)", lambda t: t.x.sigmoid()),
+        ("Φ(z)", lambda t: torch.special.ndtr(t.x)),
+    ):
+        if clues.explained_by(lambda trial, of=of: trial.g * of(trial)):  # type: ignore[misc]
+            return Diagnosis(
+                Mistake.NO_DERIVATIVE,
+                f"it is g · ({shown}): the rest of {_whose(clues)} is missing",
+            )
+    return None
+
+
+def _is_elementwise(clues: Clues) -> bool:
+    """Whether each number of the input has to do with the same one of the output only."""
+    trial = clues.first
+    if trial.x.numel() == 0:
+        return False
+    one = torch.zeros_like(trial.g)
+    one.view(-1)[0] = 1
+    found = trial.vjp(incoming=[one, *map(torch.zeros_like, trial.evidence.incoming[1:])])
+    return found is not None and not bool(found.reshape(-1)[1:].any())
+
+
+def cross_term(clues: Clues) -> Diagnosis | None:
+    """Of a normalisation the Jacobian's diagonal alone, or without one of its sums."""
+    first = clues.first
+    if not first.of_input or first.g.shape != first.t.shape or first.t.dim() == 0:
+        return None
+    if _is_elementwise(clues):
+        return None
+    if clues.explained_by(_diagonal):
+        return Diagnosis(
+            Mistake.NO_CROSS_TERM,
+            "the cross terms are missing: each output was differentiated by its own input alone",
+        )
+    for shown, of in (("g · a", lambda t: t.g * t.y), ("g", lambda t: t.g)):
+        if clues.explained_by(of):
+            return Diagnosis(Mistake.NO_CROSS_TERM, f"the cross terms are missing: it is {shown}")
+    if all(_is_scaled_incoming(trial) for trial in clues.wrong()) and _all_wrong(clues):
+        return Diagnosis(
+            Mistake.NO_CROSS_TERM,
+            "the cross terms are missing: it is the incoming gradient times a scale, as if mean "
+            "and variance were constants",
+        )
+    lines: Sequence[tuple[str, Callable[[Trial, int], Tensor]]] = (
+        ("the same number for all of them: a mean is missing", lambda t, dim: torch.ones_like(t.t)),
+        ("the centred input times a sum", lambda t, dim: t.x - t.x.mean(dim, keepdim=True)),
+        ("the output times a sum", lambda t, dim: t.y),
+    )
+    for shown, line in lines:
+        for dim in (-1, 0):
+            off = [_is_off_by(trial, line(trial, dim), dim) for trial in clues.wrong()]
+            if all(off) and _all_wrong(clues):
+                along = f"along dim {dim % first.t.dim()} it is off by {shown}"
+                return Diagnosis(Mistake.NO_CROSS_TERM, f"a cross term is missing: {along}")
+    return None
+
+
+def _all_wrong(clues: Clues) -> bool:
+    return any(True for _ in clues.wrong()) and len(clues.trials) == len(clues.all)
+
+
+def _diagonal(trial: Trial) -> Tensor | None:
+    """g ⊙ diag J along the last dimension."""
+    features = trial.g.shape[-1]
+    if features > _FEATURES or len(trial.evidence.incoming) != 1:
+        return None
+    diagonal = torch.zeros_like(trial.g)
+    for k in range(features):
+        one = torch.zeros_like(trial.g)
+        one[..., k] = 1
+        found = trial.vjp(incoming=[one])
+        if found is None:
+            return None
+        diagonal[..., k] = found[..., k]
+    return trial.g * diagonal
+
+
+def _is_scaled_incoming(trial: Trial) -> bool:
+    """m = g ⊙ u vᵀ, u for each sample and v for each feature."""
+    dims = trial.g.dim()
+    g, m = trial.g, trial.m
+    if dims < 2:
+        return False
+    ratio = torch.where(g != 0, m / g, 0.0).reshape(g.shape[0], -1)
+    known = (g != 0).reshape(g.shape[0], -1)
+    if not bool(known.all()):
+        return bool((m[g == 0] == 0).all()) and bool(known.any()) is False
+    rank_one = ratio[:, :1] * ratio[:1] / ratio[0, 0]
+    return trial.is_near((g.reshape(g.shape[0], -1) * rank_one).reshape(g.shape))
+
+
+def _is_off_by(trial: Trial, line: Tensor, dim: int) -> bool:
+    """Whether m − t is, in each line along ``dim``, a multiple of this one."""
+    residual = trial.m - trial.t
+    if line.shape != residual.shape or residual.shape[dim] < 3:
+        return False
+    along = (residual * line).sum(dim, keepdim=True) / (line * line).sum(dim, keepdim=True)
+    return trial.is_near(trial.t + along * line)

@@ -1,0 +1,103 @@
+"""Right in one part and wrong in another: which part, and how."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from compare.diagnosis.clues import Clues, Trial
+from compare.findings import Diagnosis, Mistake
+
+_PARTS: list[tuple[str, Callable[[Trial], Tensor]]] = [
+    ("the input is negative", lambda t: t.x < 0),
+    ("the input is positive", lambda t: t.x > 0),
+    ("the input is exactly 0", lambda t: t.x == 0),
+    ("the input is 0 or negative", lambda t: t.x <= 0),
+    ("the input is beyond ±1", lambda t: t.x.abs() > 1),
+    ("the input is within ±1", lambda t: t.x.abs() <= 1),
+    ("the incoming gradient is negative", lambda t: t.g < 0),
+    ("the incoming gradient is positive", lambda t: t.g > 0),
+]
+
+
+def where(clues: Clues) -> Diagnosis | None:
+    """Wrong only where the input, or the incoming gradient, has one sign; and how it is there."""
+    for shown, of in _PARTS:
+        masks = [of(trial) for trial in clues.trials]
+        if any(
+            mask.shape != trial.t.shape for mask, trial in zip(masks, clues.trials, strict=True)
+        ):
+            continue
+        outside = all(
+            _near(trial, trial.t, ~mask) for trial, mask in zip(clues.trials, masks, strict=True)
+        )
+        if not outside or len(clues.trials) < len(clues.all):
+            continue
+        if how := _how(clues, masks):
+            sentence = f"right except where {shown}: there it is {how[0]}"
+            return Diagnosis(Mistake.IN_A_PART, sentence, how[1])
+        trial = clues.first
+        places = _lines((trial.m - trial.t).abs() > trial.tolerance(trial.t))
+        also = f", and there only in {places}" if places else ""
+        return Diagnosis(Mistake.IN_A_PART, f"wrong only where {shown}{also}")
+    return None
+
+
+def _how(clues: Clues, masks: list[Tensor]) -> tuple[str, float | None] | None:
+    pairs = list(zip(clues.trials, masks, strict=True))
+    if all(_near(trial, trial.t * 0, mask) for trial, mask in pairs):
+        return "zero", 0.0
+    if all(trial.g.shape == trial.t.shape and _near(trial, trial.g, mask) for trial, mask in pairs):
+        return "the incoming gradient unchanged, its derivative missing", 1.0
+    for shown, of in (("times what it should be", "t"), ("times the incoming gradient", "g")):
+        factors = []
+        for trial, mask in pairs:
+            base = trial.t if of == "t" else trial.g
+            if base.shape != mask.shape:
+                break
+            square = float((base[mask] ** 2).sum())
+            if square == 0:
+                continue
+            c = float((trial.m[mask] * base[mask]).sum()) / square
+            if not _near(trial, c * base, mask):
+                break
+            factors.append(c)
+        else:
+            if factors and all(abs(c - factors[0]) <= 1e-3 * abs(factors[0]) for c in factors):
+                return f"{factors[0]:.6g} {shown}", factors[0]
+    return None
+
+
+def _near(trial: Trial, guess: Tensor, mask: Tensor) -> bool:
+    return bool(((trial.m - guess).abs() <= trial.tolerance(guess))[mask].all())
+
+
+def located(clues: Clues) -> str:
+    """Where the error sits, for a mistake that none of the hypotheses explains."""
+    trial = clues.first
+    if trial.found is None:
+        return "it is missing in some runs and there in others"
+    error = (trial.m - trial.t).abs()
+    wrong = ~(error <= trial.tolerance(trial.t))
+    count, total = int(wrong.sum()), wrong.numel()
+    size = float(trial.t.abs().max()) if total else 0.0
+    numbers = f"largest error {float(error.max()):.3g} where the largest number is {size:.3g}"
+    places = _lines(wrong)
+    if places:
+        return f"no known mistake explains it: wrong only in {places}; {numbers}"
+    share = "all" if count == total else f"{count} of {total}"
+    return f"no known mistake explains it: {share} elements are wrong; {numbers}"
+
+
+def _lines(wrong: Tensor) -> str:
+    """The rows or columns that all wrong elements lie in, if these are few."""
+    for dim in range(wrong.dim()):
+        others = [d for d in range(wrong.dim()) if d != dim]
+        lines = (
+            wrong.any(others[0]) if len(others) == 1 else wrong.sum(others) > 0 if others else wrong
+        )
+        which = lines.nonzero().flatten().tolist()
+        if which and len(which) <= max(1, wrong.shape[dim] // 4):
+            name = ("row", "column")[dim] if wrong.dim() == 2 else f"dim {dim} at"
+            shown = ", ".join(map(str, which[:6])) + (", …" if len(which) > 6 else "")
+            return f"{name} {shown}"
+    return ""

@@ -1,0 +1,155 @@
+"""The wrong weight: its transpose, one that was updated before use, another one."""
+
+import itertools
+
+from torch import Tensor
+
+from compare.diagnosis.clues import Clues, Trial
+from compare.findings import Diagnosis, Mistake
+
+
+def transposed(clues: Clues) -> Diagnosis | None:
+    """W for Wᵀ in a square layer."""
+    for name, weight in clues.first.evidence.parameters.items():
+        if weight.dim() == 2 and weight.shape[0] == weight.shape[1]:
+
+            def guess(trial: Trial, name: str = name) -> Tensor | None:
+                return trial.vjp(parameters={name: trial.evidence.parameters[name].T})
+
+            if clues.explained_by(guess):
+                return Diagnosis(
+                    Mistake.WRONG_WEIGHT, f"it is computed with {name} transposed: W for Wᵀ"
+                )
+    return None
+
+
+def updated(clues: Clues) -> Diagnosis | None:
+    """The weight after a step of its own gradient: m = t − η vjp(∂L/∂W), fitted for η."""
+    for name in clues.first.evidence.parameters:
+        rates = []
+        for trial in clues.trials:
+            own = trial.evidence.right.get(name)
+            if own is None or name == clues.gradient:
+                break
+            moved = trial.vjp(parameters={name: trial.evidence.parameters[name] + own})
+            if moved is None:
+                break
+            change = moved - trial.t
+            square = float((change * change).sum())
+            if square == 0:
+                continue
+            rate = -float(((trial.m - trial.t) * change).sum()) / square
+            stepped = trial.vjp(parameters={name: trial.evidence.parameters[name] - rate * own})
+            if stepped is None or not trial.is_near(stepped):
+                break
+            rates.append(rate)
+        else:
+            rate = rates[0] if rates else 0.0
+            if rate and all(abs(r - rate) <= 1e-2 * abs(rate) for r in rates):
+                return Diagnosis(
+                    Mistake.WRONG_WEIGHT,
+                    f"it is computed with {name} after its update: {name} − {rate:.4g} · gradient",
+                    rate,
+                )
+    return None
+
+
+def swapped(clues: Clues) -> Diagnosis | None:
+    """Two parameters of one shape, one in place of the other; or one that is not there at all."""
+    parameters = clues.first.evidence.parameters
+    for one, other in itertools.permutations(list(parameters)[:8], 2):
+        if parameters[one].shape != parameters[other].shape:
+            continue
+
+        def guess(trial: Trial, one: str = one, other: str = other) -> Tensor | None:
+            return trial.vjp(parameters={one: trial.evidence.parameters[other]})
+
+        if clues.explained_by(guess):
+            return Diagnosis(Mistake.WRONG_WEIGHT, f"it is computed with {other} in place of {one}")
+    for name in list(parameters)[:8]:
+        for shown, of in (("0", lambda w: w * 0), ("1", lambda w: w * 0 + 1)):
+
+            def without(trial: Trial, name: str = name, of=of) -> Tensor | None:
+                return trial.vjp(parameters={name: of(trial.evidence.parameters[name])})
+
+            if name != clues.gradient and clues.explained_by(without):
+                return Diagnosis(
+                    Mistake.WRONG_WEIGHT, f"{name} is not in it, as if it were {shown}"
+                )
+    return None
+
+
+def added(clues: Clues) -> Diagnosis | None:
+    """m = t + λ w, a constant, or the other input of a loss: its target."""
+    if found := _target(clues):
+        return found
+    for shown, of in (
+        ("the parameter itself, as of a weight decay", _parameter),
+        ("a constant", lambda trial: trial.t * 0 + 1),
+        ("a bias that is left out", _bias),
+    ):
+        rates = []
+        for trial in clues.trials:
+            term = of(trial)
+            if term is None:
+                break
+            rate = float(((trial.m - trial.t) * term).sum() / (term * term).sum())
+            if not trial.is_near(trial.t + rate * term):
+                break
+            rates.append(rate)
+        else:
+            rate = rates[0] if rates else 0.0
+            if abs(rate) > 1e-12 and all(abs(r - rate) <= 1e-2 * abs(rate) for r in rates):
+                if of is _bias:
+                    return Diagnosis(
+                        Mistake.ADDED, f"{shown}: it is off by {rate:.4g} · bias", rate
+                    )
+                return Diagnosis(Mistake.ADDED, f"{rate:.4g} times {shown} is added", rate)
+    return None
+
+
+def _target(clues: Clues) -> Diagnosis | None:
+    """In each sample off in one place by the same, or by a multiple of the target."""
+    sentence = "the target is left out of it"
+    wrong = list(clues.wrong())
+    if not wrong or len(clues.trials) < len(clues.all):
+        return None
+    if all(_off_in_one_place(trial) for trial in wrong):
+        return Diagnosis(Mistake.NO_TARGET, f"{sentence}: in each sample one number is off, alike")
+    for trial in wrong:
+        others = [x for x in trial.evidence.inputs if x is not trial.x]
+        residual = trial.m - trial.t
+        if not any(_is_multiple(trial, residual, x) for x in others):
+            return None
+    return Diagnosis(Mistake.NO_TARGET, f"{sentence}: it is off by a multiple of the other input")
+
+
+def _off_in_one_place(trial: Trial) -> bool:
+    if trial.t.dim() != 2 or trial.t.shape[1] < 2 or not trial.of_input:
+        return False
+    residual = trial.m - trial.t
+    off = residual.abs() > trial.tolerance(trial.t)
+    if not bool((off.sum(1) == 1).all()):
+        return False
+    by = residual[off]
+    return bool(((by - by[0]).abs() <= 1e-3 * by[0].abs()).all())
+
+
+def _is_multiple(trial: Trial, residual: Tensor, x: Tensor) -> bool:
+    if x.shape != residual.shape or not bool(x.any()):
+        return False
+    rate = float((residual * x).sum() / (x * x).sum())
+    return trial.is_near(trial.t + rate * x)
+
+
+def _parameter(trial: Trial) -> Tensor | None:
+    return trial.evidence.parameters.get(trial.gradient)
+
+
+def _bias(trial: Trial) -> Tensor | None:
+    bias = trial.evidence.parameters.get("bias")
+    if bias is None or trial.gradient in trial.evidence.parameters:
+        return None
+    if trial.t.dim() > 1 and trial.t.shape[1:2] == bias.shape and trial.t.dim() != 2:
+        bias = bias.reshape(-1, *[1] * (trial.t.dim() - 2))
+    return bias.expand_as(trial.t)
