@@ -36,7 +36,10 @@ class Case:
 
     def outputs(self, given: Given) -> list[Tensor]:
         """What is to be differentiated, detached: of the loss if there is one, else the output."""
-        items, _ = self.gradients(given, None)
+        return self.differentiated(self.gradients(given, None)[0])
+
+    def differentiated(self, items: Sequence[Item]) -> list[Tensor]:
+        """Those among the items that are."""
         word = "output" if self.loss is None else "loss"
         return [i.tensor for i in items if i.key.startswith(word) and i.tensor is not None]
 

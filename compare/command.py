@@ -34,8 +34,17 @@ class NotWrittenError(Exception):
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write aside and rename, so that nobody reads half a file."""
+    """``content`` as strict JSON; see ``write_text``."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_text(path, text, "--json")
+
+
+def write_text(path: Path, text: str, option: str) -> None:
+    """Write aside and rename, so that nobody reads half a file.
+
+    Raises:
+        NotWrittenError: It cannot be written; the message names the option.
+    """
     try:
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}-", delete=False
@@ -49,7 +58,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
             aside.unlink()
             raise
     except OSError as error:
-        raise NotWrittenError(f"--json {path} cannot be written: {error.strerror}") from error
+        raise NotWrittenError(f"{option} {path} cannot be written: {error.strerror}") from error
 
 
 def _umask() -> int:

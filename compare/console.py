@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from compare.checks.check import AGREES
 from compare.findings import CLEAN, INHERITED, ORIGINATES
 from compare.report import Report, count
 from compare.verdict import BUG, CLOSER, EXACT, NO_TRUTH, ROUNDING, SUBGRADIENT
@@ -91,6 +92,17 @@ def layer_table(report: Report) -> Table:
         for i, fault in enumerate(layer.faults):
             first = (Text(layer.label), verdict) if i == 0 else ("", "")
             view.add_row(*first, fault.gradient, Text(fault.diagnosis.sentence))
+    return view
+
+
+def check_table(report: Report) -> Table:
+    """What was asked in addition."""
+    view = Table()
+    for column in ("also", "verdict", "found"):
+        view.add_column(column)
+    for check in report.checks:
+        style = "bold red" if not check.passed else "green" if check.verdict == AGREES else "yellow"
+        view.add_row(check.name, Text(check.verdict, style=style), Text(check.detail))
     return view
 
 

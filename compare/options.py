@@ -4,6 +4,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from torch_models.names import LOSSES
 from torch_models.options import (
     OneLineParser,
     add_data_options,
@@ -16,18 +17,112 @@ DTYPES = ("float32", "float64", "bfloat16", "float16")
 _EXIT_CODES = "Exit code 0: they agree; 1: they do not; 2: an option or a file is wrong."
 
 
+#: What can be asked in addition, with what it asks.
+CHECKS = {
+    "finite-differences": "is it the derivative of its own forward, numerically",
+    "double-backward": "can it be differentiated again",
+    "compile": "is it the same under torch.compile",
+    "vmap": "is it the same for each sample under torch.vmap",
+    "layouts": "is it the same for tensors that are not contiguous",
+    "ddp": "is it the same in two processes with half the batch each",
+    "determinism": "is it the same twice, bit for bit",
+}
+
+
 def gradients_parser() -> OneLineParser:
     """The parser of ``python -m compare.gradients``."""
     parser = OneLineParser(
         prog="python -m compare.gradients",
-        description="Compare every gradient of a multilayer perceptron, by hand against autograd: "
-        "same weights, one batch of real data, one row for each tensor in backward order.",
+        usage="%(prog)s [MANUAL REFERENCE --shape N,N] [options]",
+        description="Compare every gradient of two models, by hand against autograd: same weights, "
+        "same inputs, one row for each tensor in backward order, a verdict for each layer by "
+        "itself, and what is wrong where something is. Without MANUAL and REFERENCE: our own "
+        "multilayer perceptron on a batch of real data.",
         epilog=f"δ of a layer is ∂L/∂(its output). {_EXIT_CODES}",
+    )
+    pair = parser.add_argument_group("any two models")
+    for side, which in (("manual", "the one in question"), ("reference", "the trusted one")):
+        pair.add_argument(
+            side,
+            nargs="?",
+            metavar=side.upper(),
+            help=f"{which}: package.module:Name or path/to/file.py:Name, of a module, a function, "
+            "or a function without arguments that makes one",
+        )
+    pair.add_argument(
+        "--shape",
+        type=_shape,
+        action="append",
+        metavar="N,N,…",
+        help="of a random input; repeat it for several inputs",
+    )
+    pair.add_argument(
+        "--inputs",
+        metavar="NAME",
+        help='package.module:function that returns the inputs, or {"inputs": …, "targets": …}',
+    )
+    pair.add_argument(
+        "--map",
+        type=_mapping,
+        action="append",
+        metavar="MANUAL=REFERENCE",
+        help="names of submodules or parameters that belong together, where names and order do not "
+        "tell; repeat it for several",
     )
     add_data_options(parser)
     add_network_options(parser)
-    _add_comparison_options(parser)
+    [loss] = [action for action in parser._actions if action.dest == "loss"]
+    loss.help = (
+        f"one of {', '.join(LOSSES)}; {loss.help}. Of any two models: a function of "
+        "torch.nn.functional, or as above"
+    )
+    loss.choices, loss.metavar = None, "NAME"
+    group = _add_comparison_options(parser)
+    group.add_argument("--device", default="cpu", help="to compute on (default: %(default)s)")
+    group.add_argument(
+        "--strict",
+        action="store_true",
+        help="at a kink, accept the reference's own subgradient only",
+    )
+    group.add_argument(
+        "--also",
+        type=_checks,
+        default=(),
+        metavar="NAMES",
+        help="further checks, separated by commas, or all: "
+        + "; ".join(f"{name} ({what})" for name, what in CHECKS.items()),
+    )
+    group.add_argument("--html", type=_new_file, metavar="FILE", help="write a page about it")
+    group.add_argument("--junit", type=_new_file, metavar="FILE", help="write a JUnit report")
+    group.add_argument("--tensorboard", type=Path, metavar="DIR", help="write a run there")
     return parser
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    try:
+        sizes = tuple(int(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        sizes = (-1,)
+    if any(size < 0 for size in sizes):
+        raise argparse.ArgumentTypeError(f"expected sizes such as 64,784, got {text!r}")
+    return sizes
+
+
+def _mapping(text: str) -> tuple[str, str]:
+    ours, equals, theirs = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"expected MANUAL=REFERENCE, got {text!r}")
+    return ours, theirs
+
+
+def _checks(text: str) -> tuple[str, ...]:
+    names = tuple(CHECKS) if text == "all" else tuple(text.split(","))
+    for name in names:
+        if name not in CHECKS:
+            raise argparse.ArgumentTypeError(
+                f"there is no check {name!r}: expected all, or some of {', '.join(CHECKS)}"
+            )
+    return names
 
 
 def training_parser() -> OneLineParser:
@@ -71,6 +166,39 @@ def checked(parser: OneLineParser, options: argparse.Namespace) -> argparse.Name
     """The options, unless two of them contradict each other; then exit with code 2."""
     if options.backprop == "explicit" and options.dtype not in ("float32", "float64"):
         parser.error(f"--backprop explicit has no --dtype {options.dtype}: use float32 or float64")
+    return options
+
+
+#: Options that only our own network has, and only any two models have.
+_OWN = ("dataset", "data_dir", "hidden", "activation", "backprop", "batch_size")
+_PAIR = ("shape", "inputs", "map")
+
+
+def checked_gradients(parser: OneLineParser, options: argparse.Namespace) -> argparse.Namespace:
+    """The options of ``compare.gradients``, unless some do not go together; then exit code 2."""
+
+    def given(names: tuple[str, ...]) -> list[str]:
+        changed = (n for n in names if getattr(options, n) != parser.get_default(n))
+        return [f"--{name.replace('_', '-')}" for name in changed]
+
+    if options.manual is None:
+        if wrong := given(_PAIR):
+            parser.error(f"{', '.join(wrong)}: only with MANUAL REFERENCE, two models to compare")
+        if options.loss not in LOSSES:
+            expected = f"expected one of {', '.join(LOSSES)}"
+            parser.error(f"--loss {options.loss}: {expected}, or MANUAL REFERENCE before it")
+        return checked(parser, options)
+    if options.reference is None:
+        parser.error("one model alone: expected MANUAL REFERENCE, the second one to compare with")
+    if wrong := given(_OWN):
+        parser.error(f"{', '.join(wrong)}: not with MANUAL REFERENCE, only for our own network")
+    if bool(options.shape) == bool(options.inputs):
+        parser.error(
+            "expected either --shape N,N,… or --inputs package.module:function to say what the two "
+            "models are given"
+        )
+    if options.loss == parser.get_default("loss"):
+        options.loss = None
     return options
 
 

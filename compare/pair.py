@@ -1,5 +1,7 @@
 """Two models that should be the same function: do their gradients agree."""
 
+import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +19,7 @@ from compare.kinks import excused
 from compare.pairing import Pairing, pair, with_state_of
 from compare.randomness import random_state, undisturbed
 from compare.report import Report
+from compare.reports import annotations
 from compare.trials import Trial, feed, judge_trials, makers, run
 from compare.verdict import Row
 
@@ -31,6 +34,8 @@ def assert_gradients_match(manual: Model, reference: Model, *inputs: Any, **opti
     __tracebackhide__ = True
     report = compare_gradients(manual, reference, *inputs, **options)
     if not report.passed:
+        if "GITHUB_ACTIONS" in os.environ:
+            sys.stdout.writelines(f"{line}\n" for line in annotations.lines(report))
         raise AssertionError(str(report))
     return report
 
@@ -78,9 +83,8 @@ def compare_gradients(
 
     Raises:
         ComparisonError: A ValueError. The two do not pair, there is nothing to differentiate, or
-            the reference cannot vouch: it does not run in float64, or draws other random numbers
-            there.
-        Exception: Whatever the reference itself raises.
+            the reference cannot vouch: it raises, does not run in float64, or draws other random
+            numbers there.
     """
     if loss is None and targets is not None:
         raise ComparisonError("targets are the second argument of a loss, and there is no loss")
@@ -140,9 +144,13 @@ def _run_whole(
             fed_in = {name: feed(maker, outputs, seed) for name, maker in chosen.items()}
             trials += run(manual, reference, kind, fed_in)
             lines.append(f"{kind.kind}: under {', '.join(fed_in)}")
-        except Exception as error:
+        except ComparisonError:
             if kind.kind == GIVEN:
                 raise
+            lines.append(f"{kind.kind}: left out, there is no truth to judge by")
+        except Exception as error:
+            if kind.kind == GIVEN:
+                raise ComparisonError(f"the reference raised {said(error)}") from error
             lines.append(f"{kind.kind}: left out, the reference does not take it: {said(error)}")
     return judge_trials(trials, pairing), lines
 

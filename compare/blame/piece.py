@@ -17,7 +17,7 @@ from compare.pairing import Pairing
 from compare.trials import Trial, feed, judge_trials, makers, pairs, run
 from compare.verdict import BUG, SUBGRADIENT, Row
 
-INCOMING = "incoming"  # the gradient that the layer really receives
+INCOMING = "received"  # the gradient that the layer really receives
 
 # Trials in which a gradient came out right, shown together with those in which it is wrong.
 _RIGHT_ONES = 4

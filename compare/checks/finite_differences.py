@@ -1,0 +1,21 @@
+"""Is the backward the derivative of the forward, numerically, whatever the reference says."""
+
+from compare.blame.own_forward import DIRECTIONS, contradictions
+from compare.case import said
+from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG, Check
+from compare.checks.question import Question
+
+NAME = "finite-differences"
+
+
+def check(question: Question) -> Check:
+    """Central differences in float64 along random directions: two forwards for each of them."""
+    try:
+        wrong = contradictions(question.manual_case(), question.given)
+    except Exception as error:
+        return Check(NAME, NOT_AVAILABLE, f"in float64: {said(error)}")
+    if wrong:
+        return Check(NAME, WRONG, f"not the derivative of its own forward: {', '.join(wrong)}")
+    return Check(
+        NAME, AGREES, f"every gradient, along {DIRECTIONS} random directions each, in float64"
+    )

@@ -1,0 +1,67 @@
+"""Is it the same for each sample under ``torch.vmap``."""
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
+
+from compare.case import Case, said
+from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG, Check
+from compare.checks.question import Question, parameters
+from compare.inputs import tensors_in
+from compare.verdict import judge
+
+NAME = "vmap"
+
+
+def check(question: Question) -> Check:
+    """Per-sample gradients by ``vmap`` against one sample after the other, in float64."""
+    batch = {x.shape[0] if x.dim() else 0 for x in question.given.tensors}
+    if len(batch) != 1 or len(question.given.tensors) != len(question.given.args):
+        return Check(NAME, NOT_AVAILABLE, "the inputs are not tensors of one batch size")
+    try:
+        expected = _per_sample(question.reference_case(), question, by_vmap=False)
+        _per_sample(question.reference_case(), question, by_vmap=True)
+    except Exception as error:
+        return Check(NAME, NOT_AVAILABLE, f"the reference cannot do it: {said(error)}")
+    try:
+        found = _per_sample(question.manual_case(), question, by_vmap=True)
+    except Exception as error:
+        return Check(NAME, WRONG, f"it cannot be vmapped: {said(error)}")
+    translated = question.pairing.tensors
+    wrong = [
+        name
+        for name, theirs in found.items()
+        if not judge(
+            name, "parameter", theirs, (right := expected[translated.get(name, name)]), right
+        ).passed
+    ]
+    if wrong:
+        return Check(NAME, WRONG, f"per sample, these are wrong: {', '.join(wrong)}")
+    return Check(NAME, AGREES, f"{len(found)} gradients of each of {batch.pop()} samples")
+
+
+def _per_sample(case: Case, question: Question, *, by_vmap: bool) -> dict[str, Tensor]:
+    """Gradients of a random sum of the outputs, one for each sample, by name."""
+    model, _ = case.copies(torch.float64)
+    given = Case.given(question.given, torch.float64)
+    xs = [x.detach() for x in given.tensors]
+    named = {name: p.detach() for name, p in parameters(model).items()}
+
+    def along(values: dict[str, Tensor], *sample: Tensor) -> Tensor:
+        args = tuple(x[None] for x in sample)
+        called = isinstance(model, nn.Module)
+        output = functional_call(model, values, args) if called else model(*args)
+        total = sample[0].new_zeros(())
+        for y in tensors_in(output):
+            total = total + (y * torch.arange(1, y.numel() + 1).reshape(y.shape).cos()).sum()
+        return total
+
+    gradients = grad(along, argnums=tuple(range(len(xs) + 1)))
+    with torch.random.fork_rng(devices=[]):
+        if by_vmap:
+            of_parameters, *of_inputs = vmap(gradients, in_dims=(None, *[0] * len(xs)))(named, *xs)
+        else:
+            samples = [gradients(named, *sample) for sample in zip(*xs, strict=True)]
+            of_parameters = {n: torch.stack([s[0][n] for s in samples]) for n in named}
+            of_inputs = [torch.stack([s[i + 1] for s in samples]) for i in range(len(xs))]
+    return {**of_parameters, **{f"input {i}": x for i, x in enumerate(of_inputs)}}

@@ -1,0 +1,1 @@
+"""What a comparison found, for other readers: a page, JUnit, GitHub, TensorBoard."""

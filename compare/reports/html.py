@@ -1,0 +1,214 @@
+"""One page that needs nothing else: the verdict, the network, what is wrong, and every number."""
+
+from collections.abc import Iterable, Iterator
+from html import escape
+
+from compare.checks.check import AGREES
+from compare.findings import CLEAN, INHERITED, ORIGINATES, Fault, Layer
+from compare.report import Report, count
+from compare.reports import charts
+from compare.reports.style import CSS
+from compare.verdict import Row
+
+_CLASS = {CLEAN: "clean", INHERITED: "inherited", ORIGINATES: "origin"}
+_SIGN = {CLEAN: "✓", INHERITED: "↤", ORIGINATES: "✗"}
+_NUMBERS, _NUMBER = ("max abs", "max rel", "ULP"), ' class="number"'
+_HISTOGRAMS = 24  # on one page, of the tensors that differ most
+
+
+def page(report: Report) -> str:
+    """The whole file."""
+    parts = [
+        *_head(report),
+        *_faults(report),
+        *_network(report),
+        *_layers(report),
+        *_checks(report),
+        *_rows(report),
+        *_histograms(report),
+        *_asked(report),
+    ]
+    icon = "data:,"  # none: a browser asks a server for one otherwise
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<link rel="icon" href="{icon}"><title>{escape(report.title or "Gradients")}</title>'
+        f"<style>{CSS}</style></head><body><main>\n"
+        + "\n".join(parts)
+        + "\n</main></body></html>\n"
+    )
+
+
+def _head(report: Report) -> Iterator[str]:
+    state = "clean" if report.passed else "origin"
+    word = "✓ passed" if report.passed else "✗ failed"
+    yield f'<span class="badge {state}">{word}</span><h1>{escape(_headline(report))}</h1>'
+    facts = f"{report.title} · seed {report.seed} · verdict: {report.verdict}"
+    yield f'<p class="soft">{escape(facts)}</p>'
+
+
+def _headline(report: Report) -> str:
+    culprits = [layer.label for layer in report.originators]
+    if culprits:
+        named = ", ".join(culprits[:3]) + (f" and {len(culprits) - 3} more" if culprits[3:] else "")
+        return f"The backward is wrong in {named}"
+    if report.passed:
+        return f"All {len(report.rows)} tensors agree"
+    if report.failures:
+        return f"{len(report.failures)} of {len(report.rows)} tensors disagree"
+    return report.summary().removeprefix("FAILED: ").split(".")[0]
+
+
+def _faults(report: Report) -> Iterator[str]:
+    if report.originators:
+        yield "<h2>What is wrong</h2>"
+    for layer in report.originators:
+        for fault in layer.faults:
+            yield _fault(layer, fault)
+        if layer.remark:
+            yield f'<p class="note">{escape(layer.remark)}</p>'
+
+
+def _fault(layer: Layer, fault: Fault) -> str:
+    row = fault.row
+    numbers = ""
+    if row.index is not None:
+        numbers = (
+            f"Largest difference at {list(row.index)}: {row.manual:.6g} instead of "
+            f"{row.reference:.6g}."
+        )
+    exposed = (
+        f"Exposed by {fault.input} input and the {fault.cotangent} incoming gradient, seed "
+        f"{fault.seed}."
+    )
+    picture = ""
+    if fault.residual:
+        shape = " × ".join(map(str, fault.residual.shape)) or "a number"
+        picture = (
+            f"<figure>{charts.heat_map(fault.residual)}<figcaption>Where the error sits ({shape}): "
+            "grey is rounding, the darker the further from it.</figcaption></figure>"
+        )
+    return (
+        f'<section class="fault"><div><h3>{escape(layer.label)} '
+        f'<span class="soft">· {escape(fault.gradient)}</span></h3>'
+        f'<p class="sentence">{escape(_capital(fault.diagnosis.sentence))}.</p>'
+        f'<p class="soft">{escape(exposed)} {escape(numbers)}</p></div>{picture}</section>'
+    )
+
+
+def _network(report: Report) -> Iterator[str]:
+    if not report.layers:
+        return
+    yield "<h2>The network, layer by layer</h2>"
+    yield (
+        '<p class="note">Each layer was run by itself on what the reference was given. '
+        "✓ clean · ↤ inherited: right by itself, but what came in was wrong · ✗ the error "
+        "originates here. Activations go →, gradients come back ←.</p>"
+    )
+    boxes = []
+    for i, layer in enumerate(report.layers):
+        arrow = '<span class="arrow">→<small>←</small></span>' if i else ""
+        name, _, kind = layer.label.partition(" ")
+        boxes.append(
+            f'<li>{arrow}<div class="layer {_CLASS[layer.verdict]}" '
+            f'title="held against {escape(layer.twin or "the reference")}">'
+            f'<span class="name">{escape(name)}</span>{escape(kind or name)}'
+            f'<span class="word">{_SIGN[layer.verdict]} {layer.verdict}</span></div></li>'
+        )
+    yield f'<ol class="network">{"".join(boxes)}</ol>'
+
+
+def _layers(report: Report) -> Iterator[str]:
+    rows = [row for layer in report.layers for row in layer.rows]
+    if not rows:
+        return
+    low, high = axis = charts.error_axis(rows)
+    yield "<h2>Errors of each layer by itself</h2>"
+    yield (
+        f'<p class="note">Against the truth in float64, from 1e{low} to 1e{high}: a dot for '
+        "manual, a ring for the reference; up to the upright line it is rounding.</p>"
+    )
+    lines = []
+    for layer in report.layers:
+        for row in layer.rows:
+            state = "clean" if row.passed else "origin"
+            plot = "bit for bit" if row.exact else charts.errors(row, axis)
+            lines.append(
+                f'<tr class="{state}"><td>{escape(layer.label)}</td><td>{escape(row.name)}</td>'
+                f'<td>{plot}</td><td class="word">{escape(row.verdict)}</td></tr>'
+            )
+    yield _table(("layer", "gradient", "error", "verdict"), lines)
+
+
+def _checks(report: Report) -> Iterator[str]:
+    if not report.checks:
+        return
+    yield "<h2>Also asked</h2>"
+    states = {True: "clean", False: "inherited"}
+    lines = [
+        f'<tr class="{states[c.verdict == AGREES] if c.passed else "origin"}">'
+        f'<td>{escape(c.name)}</td><td class="word">{escape(c.verdict)}</td>'
+        f'<td class="words">{escape(c.detail)}</td></tr>'
+        for c in report.checks
+    ]
+    yield _table(("check", "verdict", "found"), lines)
+
+
+def _rows(report: Report) -> Iterator[str]:
+    yield "<h2>Every tensor of the whole</h2>"
+    yield '<p class="note">In backward order: where an error is made, and where it goes.</p>'
+    yield _table(
+        ("name", "kind", "max abs", "max rel", "ULP", "verdict", "input, incoming gradient"),
+        map(_row, report.rows),
+    )
+
+
+def _row(row: Row) -> str:
+    numbers = [
+        "–" if value is None else "0" if value == 0 else f"{value:.2e}"
+        for value in (row.max_abs, row.max_rel)
+    ]
+    numbers.append("–" if row.max_ulp is None else count(row.max_ulp))
+    cells = "".join(f'<td class="number">{number}</td>' for number in numbers)
+    verdict = ": ".join(part for part in (row.verdict, row.reason) if part)
+    state = "clean" if row.passed else "origin"
+    return (
+        f'<tr class="{state}"><td>{escape(row.name)}</td><td>{row.kind}</td>{cells}'
+        f'<td class="word">{escape(verdict)}</td>'
+        f"<td>{escape(row.input)}, {escape(row.cotangent)}</td></tr>"
+    )
+
+
+def _histograms(report: Report) -> Iterator[str]:
+    differing = [row for row in report.rows if len(row.histogram) > 1]
+    if not differing:
+        return
+    differing.sort(key=lambda row: -(row.max_ulp or 0))
+    yield "<h2>Distances in ULP</h2>"
+    yield (
+        '<p class="note">How many floats lie between manual and the reference: the share of '
+        "elements at 0, 1, 2–3, 4–7, … ULP."
+        + (f" The {_HISTOGRAMS} that differ most.</p>" if differing[_HISTOGRAMS:] else "</p>")
+    )
+    pictures = [
+        f'<figure class="{"clean" if row.passed else "origin"}">{charts.ulp(row)}'
+        f"<figcaption>{escape(row.name)}</figcaption></figure>"
+        for row in differing[:_HISTOGRAMS]
+    ]
+    yield f'<div class="charts">{"".join(pictures)}</div>'
+
+
+def _asked(report: Report) -> Iterator[str]:
+    yield "<h2>What was fed in</h2>"
+    for line in [*report.inputs, *report.by_trial()]:
+        yield f'<p class="soft">{escape(line)}</p>'
+
+
+def _table(titles: Iterable[str], lines: Iterable[str]) -> str:
+    head = "".join(f"<th{_NUMBER if t in _NUMBERS else ''}>{escape(t)}</th>" for t in titles)
+    body = "\n".join(lines)
+    return f'<div class="scroll"><table><tr>{head}</tr>\n{body}</table></div>'
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
