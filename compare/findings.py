@@ -135,5 +135,6 @@ class Evidence:
     right: Mapping[str, Tensor]
     vjp: Vjp
     dtype: torch.dtype  # that manual computes in
+    scales: Mapping[str, float]  # of the terms that each gradient is a sum of; see verdict.judge
     training: bool = True
     label: str = ""  # the layer's class, for people: "Linear", "Softmax"

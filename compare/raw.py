@@ -5,6 +5,7 @@ transposed weight gradient is never seen. Asked directly, the backward hands ove
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,6 +16,27 @@ from compare.capture import Item, capture
 from compare.case import Case
 from compare.inputs import Given, tensors_in
 from compare.randomness import undisturbed
+
+
+def unreduced(
+    case: Case, given: Given, cotangents: Sequence[Tensor], items: list[Item]
+) -> list[Item]:
+    """The items, with what the backward returned where PyTorch silently summed it up itself.
+
+    A bias gradient that was not summed over the batch arrives summed all the same, and the formula
+    is wrong nevertheless. One row that was kept as such is the sum already.
+    """
+    if case.by_layer or not items:
+        return items
+    returned = {item.key: item.tensor for item in gradients(case, given, cotangents)}
+
+    def seen(item: Item) -> Item:
+        mine = returned.get(item.key)
+        if mine is None or item.tensor is None or mine.numel() <= item.tensor.numel():
+            return item
+        return replace(item, tensor=mine)
+
+    return [seen(item) for item in items]
 
 
 def gradients(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list[Item]:

@@ -65,6 +65,7 @@ def run(
         raised = None
         try:
             found, _ = manual.gradients(given, fed_in)
+            found = raw.unreduced(manual, given, fed_in, found)
         except Exception as error:
             found = raw.gradients(manual, given, fed_in)
             raised = None if found else error

@@ -10,10 +10,13 @@ from compare.case import Case
 from compare.findings import Evidence
 from compare.pairing import Pairing
 from compare.trials import Trial, pairs
+from compare.verdict import Row
 
 
-def evidence(trial: Trial, reference: Case, pairing: Pairing, label: str) -> Evidence:
-    """Everything about one trial; names are manual's."""
+def evidence(
+    trial: Trial, rows: Sequence[Row], reference: Case, pairing: Pairing, label: str
+) -> Evidence:
+    """Everything about one trial and what was found in it; names are manual's."""
     named = {twin: name for name, twin in pairing.tensors.items()}
 
     def by_name(items: Iterable[Item]) -> dict[str, Tensor]:
@@ -43,6 +46,7 @@ def evidence(trial: Trial, reference: Case, pairing: Pairing, label: str) -> Evi
         right=by_name(trial.truth),
         vjp=vjp,
         dtype=next(i.tensor.dtype for i in trial.reference if i.tensor is not None),
+        scales={row.name: row.scale for row in rows},
         training=bool(getattr(model, "training", True)),
         label=label,
     )

@@ -118,7 +118,11 @@ def _faults(
         trials += [t for t, _ in results if not t.raised and all(t is not s for s in trials)][
             :_RIGHT_ONES
         ]
-        shown = [evidence(t, piece.reference, piece.pairing, piece.label) for t in trials]
+        found_in = {id(t): rows for t, rows in results}
+        shown = [
+            evidence(t, found_in[id(t)], piece.reference, piece.pairing, piece.label)
+            for t in trials
+        ]
         found, true = _tensors(trial, piece.pairing, name)
         picture = residual(found, true, row)
         yield Fault(name, diagnose(name, shown), row, trial.given.kind, seed, picture)

@@ -99,6 +99,26 @@ def one_factor(clues: Clues) -> Diagnosis | None:
     return None
 
 
+def without_a_factor(clues: Clues) -> Diagnosis | None:
+    """m = t · f: a denominator f is missing, as the a(1 − a) of binary cross entropy."""
+    for shown, of in (
+        ("x(1 − x)", lambda x: x * (1 - x)),
+        ("x", lambda x: x),
+        ("1 − x", lambda x: 1 - x),
+        ("1 + x", lambda x: 1 + x),
+        ("x²", lambda x: x * x),
+    ):
+
+        def guess(trial: Trial, of=of) -> Tensor | None:
+            return trial.t * of(trial.x) if trial.x.shape == trial.t.shape else None
+
+        if clues.explained_by(guess):
+            return Diagnosis(
+                Mistake.NO_DERIVATIVE, f"the denominator {shown} is missing, x being the input"
+            )
+    return None
+
+
 def _is_elementwise(clues: Clues) -> bool:
     """Whether each number of the input has to do with the same one of the output only."""
     trial = clues.first
@@ -166,17 +186,18 @@ def _diagonal(trial: Trial) -> Tensor | None:
 
 
 def _is_scaled_incoming(trial: Trial) -> bool:
-    """m = g ⊙ u vᵀ, u for each sample and v for each feature."""
-    dims = trial.g.dim()
-    g, m = trial.g, trial.m
-    if dims < 2:
-        return False
-    ratio = torch.where(g != 0, m / g, 0.0).reshape(g.shape[0], -1)
-    known = (g != 0).reshape(g.shape[0], -1)
-    if not bool(known.all()):
-        return bool((m[g == 0] == 0).all()) and bool(known.any()) is False
-    rank_one = ratio[:, :1] * ratio[:1] / ratio[0, 0]
-    return trial.is_near((g.reshape(g.shape[0], -1) * rank_one).reshape(g.shape))
+    """m = g · (one scale for each sample or each feature), the layer's own weight included."""
+    weights = [w for w in trial.evidence.parameters.values() if w.shape == trial.g.shape[-1:]]
+    for g in (trial.g, *(trial.g * weight for weight in weights)):
+        for dim in range(g.dim()):
+            along = _quotient((trial.m * g).sum(dim, keepdim=True), (g * g).sum(dim, keepdim=True))
+            if trial.is_near(along * g):
+                return True
+    return False
+
+
+def _quotient(a: Tensor, b: Tensor) -> Tensor:
+    return torch.where(b != 0, a / b, 0.0)
 
 
 def _is_off_by(trial: Trial, line: Tensor, dim: int) -> bool:
@@ -184,5 +205,6 @@ def _is_off_by(trial: Trial, line: Tensor, dim: int) -> bool:
     residual = trial.m - trial.t
     if line.shape != residual.shape or residual.shape[dim] < 3:
         return False
-    along = (residual * line).sum(dim, keepdim=True) / (line * line).sum(dim, keepdim=True)
+    squares = (line * line).sum(dim, keepdim=True)
+    along = _quotient((residual * line).sum(dim, keepdim=True), squares)
     return trial.is_near(trial.t + along * line)

@@ -19,13 +19,10 @@ def wrong_shape(clues: Clues) -> Diagnosis | None:
     shapes = f"shape {tuple(m.shape)} for {tuple(t.shape)}"
     if t.dim() > 1 and _near(trial, m, t.mT):
         return Diagnosis(Mistake.TRANSPOSED, f"it is transposed: {shapes}")
-    extra = m.dim() - t.dim()
-    if extra > 0 and _near(trial, m.sum(list(range(extra))), t):
-        samples = "samples" if extra == 1 else "samples and positions"
-        return Diagnosis(
-            Mistake.NOT_SUMMED,
-            f"it is not summed over the batch: one for each of the {samples}, {shapes}",
-        )
+    for dims in itertools.combinations(range(m.dim()), max(m.dim() - t.dim(), 0)):
+        if dims and _near(trial, m.sum(dims), t):
+            over = "the batch" if dims == (0,) else f"dims {', '.join(map(str, dims))}"
+            return Diagnosis(Mistake.NOT_SUMMED, f"it is not summed over {over}: {shapes}")
     if axis := _axis_summed(trial, m):
         return Diagnosis(Mistake.WRONG_AXIS, f"it is summed over the wrong axis, {axis}: {shapes}")
     if m.numel() == t.numel() and _near(trial, m.reshape(t.shape), t):
@@ -114,7 +111,7 @@ def wrong_axis(clues: Clues) -> Diagnosis | None:
     def of_incoming(axis: int):
         def guess(trial: Trial) -> Tensor | None:
             summed = trial.g.sum([d for d in range(trial.g.dim()) if d != axis])
-            return summed if summed.shape == trial.t.shape else None
+            return summed if summed.shape == trial.m.shape else None
 
         return guess
 
@@ -133,6 +130,18 @@ def wrong_axis(clues: Clues) -> Diagnosis | None:
         )
         return None if found is None else found.mT
 
+    def summed_along(dim: int):
+        def guess(trial: Trial) -> Tensor | None:
+            g, y = trial.g, trial.y
+            return y * (g - (g * y).sum(dim, keepdim=True)) if trial.of_input else None
+
+        return guess
+
+    for dim in range(clues.first.g.dim()):
+        if clues.explained_by(summed_along(dim)):
+            return Diagnosis(
+                Mistake.WRONG_AXIS, f"its cross term is summed along dim {dim}: the wrong axis"
+            )
     if clues.explained_by(turned):
         return Diagnosis(
             Mistake.WRONG_AXIS, "it is what comes out along the other axis: rows for columns"

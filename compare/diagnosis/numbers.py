@@ -55,11 +55,16 @@ def lower_precision(clues: Clues) -> Diagnosis | None:
     wrong = list(clues.wrong())
     in_doubt = wrong or [t for t in clues.trials if _relative_error(t) > 0]
     for dtype in _LOWER[clues.first.evidence.dtype]:
-        eps = torch.finfo(dtype).eps
-        if all(_relative_error(t) <= 2 * eps for t in in_doubt) and any(
-            _relative_error(t) >= eps / 32 for t in in_doubt
+        eps, tiny = torch.finfo(dtype).eps, torch.finfo(dtype).smallest_normal
+        # What it holds at all; smaller ones, as of a tiny incoming gradient, are lost in it.
+        held = [t for t in in_doubt if largest(t.t) > tiny / eps]
+        lost = [t for t in in_doubt if largest(t.t) <= tiny / eps]
+        if any(largest(t.m - t.t) > tiny for t in lost) or not held:
+            continue
+        if all(_relative_error(t) <= 2 * eps for t in held) and any(
+            _relative_error(t) >= eps / 32 for t in held
         ):
-            if not all(_looks_random(t) for t in in_doubt):
+            if not all(_looks_random(t) for t in held):
                 continue
             stored = all(bool((t.m == t.m.to(dtype).double()).all()) for t in in_doubt)
             how = "every number is one of" if stored else "its errors have the size of"
@@ -68,8 +73,8 @@ def lower_precision(clues: Clues) -> Diagnosis | None:
             return Diagnosis(
                 Mistake.LOWER_PRECISION,
                 f"it is computed in lower precision than it claims: {how} {name}{also}, "
-                f"relative error {_relative_error(in_doubt[0]):.1e}",
-                _relative_error(in_doubt[0]),
+                f"relative error {_relative_error(held[0]):.1e}",
+                _relative_error(held[0]),
             )
     return None
 

@@ -14,6 +14,7 @@ _PARTS: list[tuple[str, Callable[[Trial], Tensor]]] = [
     ("the input is 0 or negative", lambda t: t.x <= 0),
     ("the input is beyond ±1", lambda t: t.x.abs() > 1),
     ("the input is within ±1", lambda t: t.x.abs() <= 1),
+    ("the output is 0", lambda t: t.y == 0),
     ("the incoming gradient is negative", lambda t: t.g < 0),
     ("the incoming gradient is positive", lambda t: t.g > 0),
 ]
@@ -27,10 +28,13 @@ def where(clues: Clues) -> Diagnosis | None:
             mask.shape != trial.t.shape for mask, trial in zip(masks, clues.trials, strict=True)
         ):
             continue
-        outside = all(
-            _near(trial, trial.t, ~mask) for trial, mask in zip(clues.trials, masks, strict=True)
-        )
-        if not outside or len(clues.trials) < len(clues.all):
+        pairs = list(zip(clues.trials, masks, strict=True))
+        outside = all(_near(trial, trial.t, ~mask) for trial, mask in pairs)
+        if (
+            not outside
+            or not any(bool(trial.t[~mask].any()) for trial, mask in pairs)
+            or len(clues.trials) < len(clues.all)
+        ):
             continue
         if how := _how(clues, masks):
             sentence = f"right except where {shown}: there it is {how[0]}"
@@ -40,6 +44,22 @@ def where(clues: Clues) -> Diagnosis | None:
         also = f", and there only in {places}" if places else ""
         return Diagnosis(Mistake.IN_A_PART, f"wrong only where {shown}{also}")
     return None
+
+
+def mask(clues: Clues) -> Diagnosis | None:
+    """Wrong on both sides of 0, in one way on each: a mask that is inverted, most often."""
+    negative = [trial.x < 0 for trial in clues.trials]
+    positive = [trial.x > 0 for trial in clues.trials]
+    if any(m.shape != t.t.shape for m, t in zip(negative, clues.trials, strict=True)):
+        return None
+    below, above = _how(clues, negative), _how(clues, positive)
+    if below is None or above is None or len(clues.trials) < len(clues.all):
+        return None
+    sentence = f"where the input is negative it is {below[0]}, where it is positive {above[0]}"
+    inverted = below[1] == 1.0 and above[1] == 0.0
+    return Diagnosis(
+        Mistake.IN_A_PART, f"the mask is inverted: {sentence}" if inverted else sentence
+    )
 
 
 def _how(clues: Clues, masks: list[Tensor]) -> tuple[str, float | None] | None:

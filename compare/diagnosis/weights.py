@@ -79,6 +79,22 @@ def swapped(clues: Clues) -> Diagnosis | None:
     return None
 
 
+def flipped(clues: Clues) -> Diagnosis | None:
+    """A kernel turned round, as between convolution and correlation."""
+    for name, weight in clues.first.evidence.parameters.items():
+        if weight.dim() > 2 and name != clues.gradient:
+            dims = tuple(range(2, weight.dim()))
+
+            def guess(trial: Trial, name: str = name, dims=dims) -> Tensor | None:
+                return trial.vjp(parameters={name: trial.evidence.parameters[name].flip(dims)})
+
+            if clues.explained_by(guess):
+                return Diagnosis(
+                    Mistake.WRONG_WEIGHT, f"it is computed with {name} turned round in space"
+                )
+    return None
+
+
 def added(clues: Clues) -> Diagnosis | None:
     """m = t + λ w, a constant, or the other input of a loss: its target."""
     if found := _target(clues):

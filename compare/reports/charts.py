@@ -56,11 +56,11 @@ def _of(error: float | None) -> str:
 def ulp(row: Row) -> str:
     """How many elements are how many floats away from the reference's."""
     counts = row.histogram
-    total = sum(counts) or 1
+    most = max(counts, default=0) or 1
     step, high = 15, 70
     parts = []
     for i, count in enumerate(counts):
-        height = high * count / total
+        height = high * count / most
         height = max(height, 1.5) if count else 0
         name = "0" if i == 0 else "1" if i == 1 else f"{2 ** (i - 1)}–{2**i - 1}"
         parts.append(

@@ -60,7 +60,8 @@ figcaption { color: var(--soft); font-size: .8rem; margin-top: .3rem; max-width:
 .layer .name { display: block; font-size: .75rem; color: var(--soft); font-weight: 400; }
 .layer .word { display: block; font-size: .78rem; }
 .scroll {
-  overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; background: var(--card);
+  overflow: auto; max-height: 34rem; border: 1px solid var(--line); border-radius: 8px;
+  background: var(--card);
 }
 table { border-collapse: collapse; width: 100%; font-size: .85rem; }
 th { text-align: left; font-weight: 600; color: var(--soft); white-space: nowrap; }
@@ -77,5 +78,9 @@ svg text { font: 10px system-ui, sans-serif; fill: var(--soft); }
 .dot-reference { fill: none; stroke: var(--reference); stroke-width: 1.5; }
 .axis { stroke: var(--line); }
 .allowed { stroke: var(--ink); stroke-width: 1.5; }
-@media print { main { max-width: none; padding: 0; } .fault, .scroll { break-inside: avoid; } }
+@media print {
+  main { max-width: none; padding: 0; }
+  .scroll { max-height: none; }
+  .fault, .scroll { break-inside: avoid; }
+}
 """

@@ -1,0 +1,1 @@
+"""Bugs planted on purpose, and right backwards that are written otherwise: the checker's check."""
