@@ -230,3 +230,17 @@ def layers_parser() -> OneLineParser:
     )
     parser.add_argument("--json", type=_new_file, metavar="FILE", help="write the outcome there")
     return parser
+
+
+def mutants_parser() -> OneLineParser:
+    """The parser of ``python -m compare.mutants``."""
+    parser = OneLineParser(
+        prog="python -m compare.mutants",
+        description="Check the checker: plant bugs in hand-written backwards of every kind and see "
+        "that each is found, blamed on its layer and called what it is, and that right backwards "
+        "written otherwise are not accused; beside it, what the rules of others make of them.",
+        epilog="Exit code 0: all found and blamed, nine of ten diagnosed, nobody accused; 1: not "
+        "so; 2: an option or a file is wrong.",
+    )
+    parser.add_argument("--json", type=_new_file, metavar="FILE", help="write the outcome there")
+    return parser

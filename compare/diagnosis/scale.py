@@ -97,13 +97,14 @@ def _meaning(c: float, trial: Trial) -> str:
     """What a constant may be: a size of the layer, a root of one, the scale of dropout."""
     meanings = []
     x, y = trial.x, trial.y
-    sizes = {
-        "number of features": x.shape[-1] if x.dim() else 1,
-        "number of classes or outputs": y.shape[-1] if y.dim() else x.shape[-1] if x.dim() else 1,
-    }
+    sizes: dict[int, str] = {}  # a size is named once, by the more telling name
+    if y.dim():
+        sizes[y.shape[-1]] = "number of outputs or classes"
+    if x.dim():
+        sizes[x.shape[-1]] = "number of features or classes"
     if x.dim() > 2:
-        sizes["number of positions"] = math.prod(x.shape[2:])
-    for name, size in sizes.items():
+        sizes[math.prod(x.shape[2:])] = "number of positions"
+    for size, name in sizes.items():
         if size > 1:
             for shown, value in (
                 (f"the {name}, {size}", size),

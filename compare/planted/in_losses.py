@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.grad import conv2d_input, conv2d_weight
 
 from compare.findings import Mistake
 from compare.planted.specimen import Models, Specimen, batch, function, labels, layer, network
@@ -215,8 +216,8 @@ def _conv(
     bias: Callable[[Tensor], Tensor] = lambda g: g.sum((0, 2, 3)),
 ) -> Callable[[], Models]:
     def backward(g: Tensor, x: Tensor, w: Tensor, b: Tensor) -> tuple[Tensor, ...]:
-        grad_x = nn.grad.conv2d_input(list(x.shape), kernel(w), g, padding=1)
-        grad_w = nn.grad.conv2d_weight(x, list(w.shape), g, padding=1)
+        grad_x = conv2d_input(list(x.shape), kernel(w), g, padding=1)
+        grad_w = conv2d_weight(x, list(w.shape), g, padding=1)
         return grad_x, weight(grad_w, x), bias(g)
 
     def build() -> Models:
