@@ -96,9 +96,18 @@ def judge_trials(
     return judged
 
 
+# Below this share of the layer's other gradients a truth in float64 is a zero with roundings.
+_ZERO = 1e-12
+
+
 def _sizes(trials: Iterable[Trial]) -> dict[str, float]:
-    """Of each gradient, for an incoming one of size 1."""
+    """Of each gradient, for an incoming one of size 1.
+
+    One that is zero whatever comes in has terms that cancel, and these are as large as the layer's
+    other gradients: the bias of an attention's keys, which softmax takes out again.
+    """
     sizes: dict[str, float] = {}
+    groups: dict[str, list[str]] = {}
     for trial in trials:
         if trial.size == 0:
             continue
@@ -106,8 +115,19 @@ def _sizes(trials: Iterable[Trial]) -> dict[str, float]:
         for item in trial.truth:
             if item.kind != "output" and item.tensor is not None and item.key in dtypes:
                 size = scale_of(item.tensor, dtypes[item.key]) / trial.size
+                if item.key not in sizes:
+                    groups.setdefault(_layer_of(item), []).append(item.key)
                 sizes[item.key] = max(size, sizes.get(item.key, 0.0))
+    for keys in groups.values():
+        largest = max(sizes[key] for key in keys)
+        sizes |= {key: largest for key in keys if 0 < sizes[key] <= _ZERO * largest}
     return sizes
+
+
+def _layer_of(item: Item) -> str:
+    if item.kind == "delta":
+        return item.key.removeprefix("δ ").rsplit(" ", 2)[0]
+    return item.key.rpartition(".")[0] if item.kind == "parameter" else item.key
 
 
 def _rows(trial: Trial, sizes: Mapping[str, float], pairing: Pairing | None) -> list[Row]:

@@ -1,6 +1,7 @@
 """Is it the same under ``torch.compile``, without a break in the graph."""
 
 import logging
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -25,7 +26,9 @@ def check(question: Question) -> Check:
     # It warns of CUDA tools that it does not find, also where nothing is on a GPU.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     try:
-        found = _compiled(manual, question, fed_in)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the compiler's own doing
+            found = _compiled(manual, question, fed_in)
     except Exception as error:
         if isinstance(error, torch._dynamo.exc.Unsupported):
             return Check(NAME, WRONG, f"the graph breaks: {said(error).split('. ')[0]}")

@@ -35,6 +35,7 @@ OF_GRADIENTS: Sequence[Hypothesis] = (
     batch.part,
     stale.earlier,
     parts.where,
+    parts.between,
     parts.mask,
     derivative.without_a_factor,
     weights.added,

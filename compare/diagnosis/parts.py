@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from compare.diagnosis.clues import Clues, Trial
@@ -12,8 +13,6 @@ _PARTS: list[tuple[str, Callable[[Trial], Tensor]]] = [
     ("the input is positive", lambda t: t.x > 0),
     ("the input is exactly 0", lambda t: t.x == 0),
     ("the input is 0 or negative", lambda t: t.x <= 0),
-    ("the input is beyond ±1", lambda t: t.x.abs() > 1),
-    ("the input is within ±1", lambda t: t.x.abs() <= 1),
     ("the output is 0", lambda t: t.y == 0),
     ("the incoming gradient is negative", lambda t: t.g < 0),
     ("the incoming gradient is positive", lambda t: t.g > 0),
@@ -44,6 +43,26 @@ def where(clues: Clues) -> Diagnosis | None:
         also = f", and there only in {places}" if places else ""
         return Diagnosis(Mistake.IN_A_PART, f"wrong only where {shown}{also}")
     return None
+
+
+def between(clues: Clues) -> Diagnosis | None:
+    """Wrong only where the input is in one range of numbers."""
+    wrong, right = [], []
+    for trial in clues.trials:
+        if trial.x.shape != trial.t.shape:
+            return None
+        off = (trial.m - trial.t).abs() > trial.tolerance(trial.t)
+        wrong.append(trial.x[off])
+        right.append(trial.x[~off & (trial.t != 0)])
+    inside, outside = torch.cat(wrong), torch.cat(right)
+    if not len(inside) or not len(outside) or len(clues.trials) < len(clues.all):
+        return None
+    low, high = float(inside.min()), float(inside.max())
+    if bool(((outside >= low) & (outside <= high)).any()):
+        return None
+    return Diagnosis(
+        Mistake.IN_A_PART, f"wrong only where the input is between {low:.4g} and {high:.4g}"
+    )
 
 
 def mask(clues: Clues) -> Diagnosis | None:

@@ -90,6 +90,11 @@ _SIZES: list[tuple[Mistake, Callable[[Trial], str], Callable[[Trial], float]]] =
         lambda t: f"averaged over all elements (1/{t.x.numel()}) where the sum is wanted",
         lambda t: 1 / _elements(t),
     ),
+    (
+        Mistake.FACTOR,
+        lambda t: f"divided by N − 1 where N is meant (N = {t.samples})",
+        lambda t: t.samples / max(t.samples - 1, 1),
+    ),
 ]
 
 

@@ -5,7 +5,11 @@ import pytest
 from compare import mutants
 from compare.planted.rules import GRADCHECK, RULES
 
-FEW = ("Linear: weight averaged over the batch", "Linear: weight 0.01 % too large", "Linear: einsum")
+FEW = (
+    "Linear: weight averaged over the batch",
+    "Linear: weight 0.01 % too large",
+    "Linear: einsum",
+)
 
 
 @pytest.fixture

@@ -1,0 +1,185 @@
+"""Each of the further checks: agrees where it should, and is seen failing."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from compare.checks import ask
+from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG
+from compare.checks.question import Question
+from compare.options import CHECKS
+from compare.planted.specimen import function, layer
+
+
+def question(manual, reference, **options):
+    values = {"loss": None, "inputs": (torch.randn(6, 5),), "targets": None, **options}
+    return Question(manual, reference, **values)
+
+
+class Square(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return x * x
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 2 * ctx.saved_tensors[0]
+
+
+class Squaring(nn.Module):
+    function = Square
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(5, 3)
+
+    def forward(self, x):
+        return self.function.apply(self.layer(x).tanh())
+
+
+class Plain(Squaring):
+    def forward(self, x):
+        return self.layer(x).tanh() ** 2
+
+
+def wrong_in(**methods):
+    """A Squaring whose Function has these methods instead."""
+    named = {name: staticmethod(method) for name, method in methods.items()}
+    bad = type("Bad", (Square,), named)
+    return type("BadSquaring", (Squaring,), {"function": bad})()
+
+
+@pytest.mark.parametrize("name", [name for name in CHECKS if name not in ("compile", "ddp")])
+def test_agrees(name):
+    found = ask(name, question(Squaring(), Plain()))
+    assert (found.verdict, found.passed) == (AGREES, True), found.detail
+
+
+def saved(ctx):
+    return ctx.saved_tensors[0]
+
+
+def only_once(ctx, g):
+    return Square.backward(ctx, g).detach()
+
+
+class Drawn:
+    """Another number each time, whatever the seed."""
+
+    n = 0
+
+    @classmethod
+    def backward(cls, ctx, g):
+        cls.n += 1
+        return g * (2 + 1e-3 * cls.n) * saved(ctx)
+
+
+@pytest.mark.parametrize(
+    ("name", "manual", "detail"),
+    [
+        (
+            "finite-differences",
+            lambda: wrong_in(backward=lambda ctx, g: g * 2.01 * saved(ctx)),
+            "layer.weight",
+        ),
+        ("double-backward", lambda: wrong_in(backward=only_once), "input 0"),
+        (
+            "double-backward",
+            lambda: wrong_in(backward=torch.autograd.function.once_differentiable(Square.backward)),
+            "once_differentiable",
+        ),
+        ("vmap", lambda: wrong_in(backward=lambda ctx, g: g * 2 * saved(ctx) * len(g)), "wrong"),
+        ("determinism", lambda: wrong_in(backward=Drawn.backward), "layer.weight"),
+    ],
+)
+def test_seen_failing(name, manual, detail):
+    found = ask(name, question(manual(), Plain()))
+    assert found.verdict == WRONG, found.detail
+    assert detail in found.detail
+
+
+def test_layouts_seen_failing():
+    apply = function(
+        F.linear,
+        lambda g, x, w, b: (g @ w, g.T @ x.as_strided(x.shape, (x.shape[1], 1)), g.sum(0)),
+    )
+    reference = nn.Sequential(nn.Linear(5, 3))
+    manual = copy.deepcopy(reference)
+    manual[0] = layer(reference[0], lambda self, x: apply(x, self.weight, self.bias))
+    found = ask("layouts", question(manual, reference))
+    assert found.verdict == WRONG
+    assert "transposed: 0.weight" in found.detail
+
+
+def test_vmap_without_a_rule():
+    class NoRule(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    manual = type("Manual", (Squaring,), {"function": NoRule})()
+    found = ask("vmap", question(manual, Plain()))
+    assert found.verdict == WRONG
+    assert "cannot be vmapped" in found.detail
+
+
+def test_compile():
+    agrees = ask("compile", question(Squaring(), Plain()))
+    if agrees.verdict == NOT_AVAILABLE:
+        pytest.skip(agrees.detail)
+    assert agrees.verdict == AGREES, agrees.detail
+    assert ask("compile", question(BreaksTheGraph(), Plain())).verdict == WRONG
+
+
+class BreaksTheGraph(Squaring):
+    def forward(self, x):
+        torch._dynamo.graph_break()
+        return super().forward(x)
+
+
+class DependsOnTheRank(Squaring):
+    """Something else in each process."""
+
+    def forward(self, x):
+        if torch.distributed.is_initialized():
+            x = x + torch.distributed.get_rank()
+        return super().forward(x)
+
+
+def test_ddp():
+    agrees = ask("ddp", question(Squaring(), Plain(), loss=F.mse_loss, targets=torch.zeros(6, 3)))
+    assert agrees.verdict == AGREES, agrees.detail
+    wrong = ask("ddp", question(DependsOnTheRank(), Plain()))
+    assert wrong.verdict == WRONG, wrong.detail
+
+
+@pytest.mark.parametrize("name", ["ddp", "vmap"])
+def test_not_available(name):
+    inputs = (torch.tensor(1.0),)
+    found = ask(name, question(torch.tanh, torch.tanh, inputs=inputs))
+    assert (found.verdict, found.passed) == (NOT_AVAILABLE, True)
+
+
+def test_nothing_is_left_behind():
+    manual = Squaring()
+    asked = question(manual, Plain())
+    before = torch.get_rng_state()
+    for name in CHECKS:
+        if name not in ("compile", "ddp"):
+            ask(name, asked)
+    assert torch.equal(before, torch.get_rng_state())
+    assert manual.layer.weight.grad is None
+    assert not manual.layer._forward_hooks
