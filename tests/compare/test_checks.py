@@ -95,9 +95,8 @@ class Drawn:
         (
             "double-backward",
             lambda: wrong_in(backward=torch.autograd.function.once_differentiable(Square.backward)),
-            "once_differentiable",
+            "input 0",
         ),
-        ("vmap", lambda: wrong_in(backward=lambda ctx, g: g * 2 * saved(ctx) * len(g)), "wrong"),
         ("determinism", lambda: wrong_in(backward=Drawn.backward), "layer.weight"),
     ],
 )
@@ -118,6 +117,14 @@ def test_layouts_seen_failing():
     found = ask("layouts", question(manual, reference))
     assert found.verdict == WRONG
     assert "transposed: 0.weight" in found.detail
+
+
+def test_vmap_with_a_wrong_rule():
+    manual = wrong_in(vmap=lambda info, dims, x: (x * x * 1.5, 0))
+    manual.function.generate_vmap_rule = False
+    found = ask("vmap", question(manual, Plain()))
+    assert found.verdict == WRONG
+    assert "layer.weight" in found.detail
 
 
 def test_vmap_without_a_rule():
