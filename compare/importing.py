@@ -24,6 +24,9 @@ from torch import Tensor, nn
 from compare.case import ComparisonError, said
 from compare.randomness import undisturbed
 
+# Python's own files, those of the environment, and what is in no file.
+_NOT_OURS = (sys.prefix, sys.base_prefix, str(Path(torch.__file__).parent), "<")
+
 
 def load(spec: str, seed: int = 0) -> Callable[..., Any]:
     """The module or function that is meant.
@@ -195,6 +198,6 @@ def _needed(found: Callable[..., Any]) -> list[str]:
 
 def _where(error: BaseException) -> str:
     """File and line in the user's own code, where there are any."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
-    own = [f for f in frames if f.filename != __file__]
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if f.filename != __file__ and not f.filename.startswith(_NOT_OURS)]
     return f" in {Path(own[-1].filename).name}, line {own[-1].lineno}" if own else ""

@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
+from torch.func import functional_call, grad_and_value, vmap
 
 from compare.case import Case, said
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG, Check
@@ -37,11 +37,11 @@ def check(question: Question) -> Check:
     ]
     if wrong:
         return Check(NAME, WRONG, f"per sample, these are wrong: {', '.join(wrong)}")
-    return Check(NAME, AGREES, f"{len(found)} gradients of each of {batch.pop()} samples")
+    return Check(NAME, AGREES, f"{len(found) - 1} gradients of each of {batch.pop()} samples")
 
 
 def _per_sample(case: Case, question: Question, *, by_vmap: bool) -> dict[str, Tensor]:
-    """Gradients of a random sum of the outputs, one for each sample, by name."""
+    """A weighted sum of the outputs and its gradients, one for each sample, by name."""
     model, _ = case.copies(torch.float64)
     given = Case.given(question.given, torch.float64)
     xs = [x.detach() for x in given.tensors]
@@ -56,12 +56,15 @@ def _per_sample(case: Case, question: Question, *, by_vmap: bool) -> dict[str, T
             total = total + (y * torch.arange(1, y.numel() + 1).reshape(y.shape).cos()).sum()
         return total
 
-    gradients = grad(along, argnums=tuple(range(len(xs) + 1)))
+    gradients = grad_and_value(along, argnums=tuple(range(len(xs) + 1)))
     with torch.random.fork_rng(devices=[]):
         if by_vmap:
-            of_parameters, *of_inputs = vmap(gradients, in_dims=(None, *[0] * len(xs)))(named, *xs)
+            found, values = vmap(gradients, in_dims=(None, *[0] * len(xs)))(named, *xs)
+            of_parameters, *of_inputs = found
         else:
             samples = [gradients(named, *sample) for sample in zip(*xs, strict=True)]
-            of_parameters = {n: torch.stack([s[0][n] for s in samples]) for n in named}
-            of_inputs = [torch.stack([s[i + 1] for s in samples]) for i in range(len(xs))]
-    return {**of_parameters, **{f"input {i}": x for i, x in enumerate(of_inputs)}}
+            values = torch.stack([value for _, value in samples])
+            of_parameters = {n: torch.stack([s[0][n] for s, _ in samples]) for n in named}
+            of_inputs = [torch.stack([s[i + 1] for s, _ in samples]) for i in range(len(xs))]
+    of_inputs = {f"input {i}": x for i, x in enumerate(of_inputs)}
+    return {"output": values, **of_parameters, **of_inputs}
