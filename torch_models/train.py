@@ -178,7 +178,7 @@ def warn_loudly(reason: str) -> None:
     """Say on stderr that the data are not MNIST, so that nobody takes the figures for MNIST's."""
     bar = "!" * 100
     sys.stderr.write(
-        f"{bar}\nWARNING: this is NOT MNIST. Training on digits instead: 1,797 scans of 8 × 8 "
+        f"{bar}\nWARNING: this is NOT MNIST. It is digits instead: 1,797 scans of 8 × 8 "
         f"pixels that come with scikit-learn.\n{reason}\n{bar}\n"
     )
 

@@ -66,7 +66,9 @@ def _elements(trial: Trial) -> float:
 def _times(c: float) -> str:
     if c < 0:
         return f"it is {_number(c)} times what it should be, the sign wrong, too"
-    return f"it is {_number(c)} times {'too large' if c > 1 else 'what it should be'}"
+    if c > 1:
+        return f"it is {_number(c)} times too large"
+    return f"it is {_number(c)} of what it should be"
 
 
 _SIZES: list[tuple[Mistake, Callable[[Trial], str], Callable[[Trial], float]]] = [

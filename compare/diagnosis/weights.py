@@ -101,6 +101,7 @@ def added(clues: Clues) -> Diagnosis | None:
         return found
     for shown, of in (
         ("the parameter itself, as of a weight decay", _parameter),
+        ("the incoming gradient, which a skip connection hands on,", _incoming),
         ("a constant", lambda trial: trial.t * 0 + 1),
         ("a bias that is left out", _bias),
     ):
@@ -160,6 +161,10 @@ def _is_multiple(trial: Trial, residual: Tensor, x: Tensor) -> bool:
 
 def _parameter(trial: Trial) -> Tensor | None:
     return trial.evidence.parameters.get(trial.gradient)
+
+
+def _incoming(trial: Trial) -> Tensor | None:
+    return trial.g if trial.of_input and trial.g.shape == trial.t.shape else None
 
 
 def _bias(trial: Trial) -> Tensor | None:

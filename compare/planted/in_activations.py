@@ -41,7 +41,7 @@ _BUGS: dict[str, tuple[nn.Module, Callable[..., Any], set[Mistake]]] = {
     "ReLU: mask of the gradient": (
         nn.ReLU(),
         lambda g, z, a: g * (g > 0),
-        {Mistake.IN_A_PART, Mistake.UNKNOWN},
+        {Mistake.IN_A_PART},
     ),
     "LeakyReLU: slope forgotten": (
         nn.LeakyReLU(0.1),

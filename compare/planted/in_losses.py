@@ -200,13 +200,13 @@ def specimens() -> Iterator[Specimen]:
         "Embedding: a word that comes twice counts once",
         _embedding,
         (("0", "weight"),),
-        frozenset({Mistake.PART_OF_BATCH, Mistake.UNKNOWN}),
+        frozenset({Mistake.PART_OF_BATCH}),
     )
     yield Specimen(
         "Residual: skip connection halved",
         _residual,
         (("1", "input"),),
-        frozenset({Mistake.UNKNOWN, Mistake.FACTOR}),
+        frozenset({Mistake.ADDED, Mistake.FACTOR}),
     )
 
 

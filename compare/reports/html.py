@@ -78,8 +78,7 @@ def _fault(layer: Layer, fault: Fault) -> str:
             f"{row.reference:.6g}."
         )
     exposed = (
-        f"Exposed by {fault.input} input and the {fault.cotangent} incoming gradient, seed "
-        f"{fault.seed}."
+        f"Exposed by input: {fault.input}, incoming gradient: {fault.cotangent}, seed {fault.seed}."
     )
     picture = ""
     if fault.residual:
