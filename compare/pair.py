@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -75,7 +75,8 @@ def compare_gradients(
         seed: Of the cotangents, and of the inputs derived from what is given.
         strict: At a kink, where the reference is not differentiable, take its own choice for the
             only right one; otherwise each subgradient is right.
-        layers: Whether to judge each layer by itself as well.
+        layers: Whether to judge each layer by itself as well, and to ask on the inputs derived from
+            what is given.
         progress: Called with what is done next, for a progress bar.
 
     Returns:
@@ -95,7 +96,10 @@ def compare_gradients(
     with undisturbed(tensors_in(inputs)):
         values = given(inputs, targets, random_state(tensors_in(inputs)))
         progress("the whole")
-        results, asked = _run_whole(manual_case, reference_case, pairing, values, cotangents, seed)
+        asked_on = kinds(values, seed) if layers else [values]
+        results, asked = _run_whole(
+            manual_case, reference_case, pairing, asked_on, cotangents, seed
+        )
         whole = Whole(manual_case, reference_case, pairing, values, results)
         found = blame(whole, seed, strict=strict, progress=progress) if layers else []
         if layers and not any(layer.verdict == ORIGINATES for layer in found):
@@ -121,14 +125,14 @@ def _run_whole(
     manual: Case,
     reference: Case,
     pairing: Pairing,
-    values: Given,
+    asked_on: Iterable[Given],
     cotangents: Mapping[str, Maker] | None,
     seed: int,
 ) -> tuple[list[tuple[Trial, list[Row]]], list[str]]:
     """What is given under all incoming gradients, what is derived from it under the first."""
     trials: list[Trial] = []
     lines = []
-    for kind in kinds(values, seed):
+    for kind in asked_on:
         try:
             outputs = reference.outputs(kind)
             if kind.kind == GIVEN and not outputs:
