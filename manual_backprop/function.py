@@ -32,9 +32,31 @@ class Function(torch.autograd.Function):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        # apply() asks for forward's signature at every call. An answer written down beforehand
-        # takes a third off the cost of a call.
-        cls.forward.__signature__ = inspect.signature(cls.forward)  # type: ignore[attr-defined]
+        # apply() asks for forward's signature at every call and binds the arguments to it. An answer
+        # written down beforehand, and nothing to bind where all are there, take half off its cost.
+        signature = inspect.signature(cls.forward)
+        cls.forward.__signature__ = _Signature(  # type: ignore[attr-defined]
+            list(signature.parameters.values()), return_annotation=signature.return_annotation
+        )
+
+
+class _Signature(inspect.Signature):
+    """A signature that binds all its arguments, given by position, by handing them on."""
+
+    def bind(self, /, *args: Any, **kwargs: Any) -> Any:
+        if kwargs or len(args) != len(self.parameters):
+            return super().bind(*args, **kwargs)
+        return _AllThere(args)
+
+
+class _AllThere:
+    """What ``Signature.bind`` returns, as far as ``apply`` looks at it."""
+
+    def __init__(self, args: tuple[Any, ...]) -> None:
+        self.args, self.kwargs = args, dict[str, Any]()
+
+    def apply_defaults(self) -> None:
+        """There is nothing left to fill in."""
 
 
 Precision = Literal["lower", "float32"]

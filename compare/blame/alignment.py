@@ -11,8 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import nn
 
 from compare.blame.calls import Call
+from compare.blame.glue import called_like, with_trusted_layers
 from compare.blame.piece import Piece
 from compare.blame.stretch import Boundary, Stretch
 from compare.capture import class_name, is_layer
@@ -32,7 +34,7 @@ class Aligned:
     names: tuple[str, ...]  # in manual; more than one where the reference has them in one
     twins: tuple[str, ...]  # in the reference; more than one where manual has them in one
     piece: Piece
-    one_to_one: bool = False  # a layer and a layer, with nothing fused into either
+    one_to_one: bool = False  # called alike, with nothing fused into either
 
 
 class Alignment:
@@ -49,6 +51,7 @@ class Alignment:
     ) -> None:
         self.manual, self.reference, self.pairing, self.given = manual, reference, pairing, given
         self.calls = theirs
+        self.trusted: dict[str, str] = {}  # layers in which the reference's can stand for manual's
         self.ours = [call for call in ours if is_layer(manual.model.get_submodule(call.module))]
         self.theirs = [c for c in theirs if is_layer(reference.model.get_submodule(c.module))]
         names, twins = _names(self.ours), _names(self.theirs)
@@ -68,22 +71,46 @@ class Alignment:
                 aligned = self._fused(name, twin) or self._in_parts(name, twin) or aligned
             names_taken.update(aligned.names)
             twins_taken.update(aligned.twins)
+            if aligned.one_to_one:
+                self.trusted[name] = twin
             yield aligned
 
-    def alone(self, name: str, twin: str, manual: Case | None = None) -> Piece:
-        """One module of each side, on every input that the reference's got."""
+    def alone(self, name: str, twin: str, manual: nn.Module | None = None) -> Piece:
+        """One module of each side, on every input that the reference's got.
+
+        The layers inside it that have been paired compute as the reference's do: what is wrong
+        with them is not its own doing.
+        """
+        ours = self.manual.model.get_submodule(name) if manual is None else manual
+        theirs = self.reference.model.get_submodule(twin)
+        pairing = self._local(name, twin)
+        prefix, twin_prefix = (f"{n}." if n else "" for n in (name, twin))
+        inside = [
+            (ours.removeprefix(prefix), theirs.removeprefix(twin_prefix))
+            for ours, theirs in self.trusted.items()
+            if ours != name and ours.startswith(prefix) and theirs.startswith(twin_prefix)
+        ]
+        if inside:
+            ours = with_trusted_layers(ours, theirs, inside, pairing)
         calls = [(c.given, c.cotangents()) for c in _alike(self._calls(twin))]
-        module = self.manual.model.get_submodule(name)
+        label = self._label(name)
         return Piece(
-            self._label(name),
-            manual or Case(module, by_layer=False),
-            Case(self.reference.model.get_submodule(twin), by_layer=False),
-            self._local(name, twin),
-            calls,
+            label, Case(ours, by_layer=False), Case(theirs, by_layer=False), pairing, calls
         )
 
     def _alone(self, name: str, twin: str) -> Aligned:
-        return Aligned((name,), (twin,), self.alone(name, twin), one_to_one=True)
+        piece = self.alone(name, twin)
+        given = piece.calls[0][0]
+        try:
+            piece.manual.outputs(given)
+        except TypeError:
+            own = next(call.given for call in self.ours if call.module == name)
+            if [x.shape for x in own.tensors] == [x.shape for x in given.tensors]:
+                called = called_like(self.manual.model.get_submodule(name), own)
+                return Aligned((name,), (twin,), self.alone(name, twin, called))
+        except Exception:
+            pass  # manual's own error: it is told when the layer is judged
+        return Aligned((name,), (twin,), piece, one_to_one=True)
 
     def _fused(self, name: str, twin: str) -> Aligned | None:
         """Manual's one layer against the first stretch of the reference that does the same."""

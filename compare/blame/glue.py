@@ -6,9 +6,11 @@ trusted. What is still wrong then is the module's own doing.
 
 import copy
 from collections.abc import Iterable
+from typing import Any
 
 from torch import nn
 
+from compare.inputs import Given, tensors_in
 from compare.pairing import Pairing
 
 
@@ -27,18 +29,49 @@ def with_trusted_layers(
         pairing: Of the parameters, by the same names.
     """
     manual = copy.deepcopy(manual)
+    ours_of = {theirs: ours for ours, theirs in pairing.tensors.items()}
+    first_names = _first_names(reference)
+    tensors = {**_tensors(manual)}
     for name, twin in pairs:
-        ours, theirs = manual.get_submodule(name), copy.deepcopy(reference.get_submodule(twin))
-        for of_ours, of_theirs in pairing.tensors.items():
-            if of_ours.startswith(f"{name}.") and of_theirs.startswith(f"{twin}."):
-                _tie(theirs, of_theirs.removeprefix(f"{twin}."), manual, of_ours)
-        ours.forward = theirs.forward
+        layer, trusted = manual.get_submodule(name), copy.deepcopy(reference.get_submodule(twin))
+        for inside in _tensors(trusted):
+            ours = ours_of.get(first_names[f"{twin}.{inside}" if twin else inside])
+            if ours in tensors:
+                owner, _, last = inside.rpartition(".")
+                setattr(trusted.get_submodule(owner), last, tensors[ours])
+        layer.forward = trusted.forward
+        for hooks in ("_backward_hooks", "_backward_pre_hooks"):
+            getattr(layer, hooks).clear()  # they are part of what the layer does to a gradient
     return manual
 
 
-def _tie(module: nn.Module, name: str, source: nn.Module, source_name: str) -> None:
-    """Make a parameter or buffer of the one that of the other."""
-    owner, _, last = name.rpartition(".")
-    place = module.get_submodule(owner)
-    value = dict([*source.named_parameters(), *source.named_buffers()])[source_name]
-    setattr(place, last, value)
+def called_like(module: nn.Module, given: Given) -> nn.Module:
+    """A copy that takes the reference's arguments where manual's layer is called with other ones.
+
+    Its tensors, in order, take the places of those that manual gives it.
+    """
+
+    class Called(type(module)):  # type: ignore[misc]
+        def forward(self, *args: Any, **kwargs: Any) -> Any:
+            own = given.with_tensors(list(tensors_in((args, kwargs))))
+            return super().forward(*own.args, **own.kwargs)
+
+    module = copy.deepcopy(module)
+    module.__class__ = Called
+    return module
+
+
+def _tensors(module: nn.Module) -> dict[str, Any]:
+    """Parameters and buffers by all their names: a tied one has several."""
+    return dict(
+        [
+            *module.named_parameters(remove_duplicate=False),
+            *module.named_buffers(remove_duplicate=False),
+        ]
+    )
+
+
+def _first_names(module: nn.Module) -> dict[str, str]:
+    """Of each name the one under which a tied tensor is known."""
+    known: dict[int, str] = {}
+    return {name: known.setdefault(id(x), name) for name, x in _tensors(module).items()}

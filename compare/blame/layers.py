@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from compare.blame.alignment import Aligned, Alignment
 from compare.blame.calls import Call, record
-from compare.blame.glue import with_trusted_layers
 from compare.blame.own_forward import contradictions
 from compare.blame.piece import Piece, judge_piece
 from compare.capture import class_name, is_layer
@@ -189,7 +188,7 @@ class _Blame:
         """The same with every module whose own code is at fault, inner ones first."""
         assert self.alignment
         verdicts = {layer.name: layer for layer in found}
-        trusted = {a.names[0]: a.twins[0] for a in aligned if a.one_to_one}
+        trusted = self.alignment.trusted
         in_one = {name for a in aligned if not a.one_to_one for name in a.names}
         modules = self.whole.pairing.modules
         called = {call.module for call in self.theirs}
@@ -204,33 +203,23 @@ class _Blame:
             faulty = [n for n in in_one if n.startswith(inside) and n in verdicts]
             if any(verdicts[n].verdict == ORIGINATES for n in faulty):
                 continue  # what is left wrong here may be theirs
-            layer = self._judged((name,), (modules[name],), self._own_code(name, trusted))
+            layer = self._judged((name,), (modules[name],), self._own_code(name))
             if layer.verdict == ORIGINATES:
                 faults = _own(layer)
                 label = f"{layer.label}, outside its layers"
                 found.append(replace(layer, faults=faults, label=label))
-                trusted = {n: t for n, t in trusted.items() if not n.startswith(inside)}
+                for covered in [n for n in trusted if n.startswith(inside)]:
+                    del trusted[covered]
                 trusted[name] = modules[name]
         return found
 
-    def _own_code(self, name: str, trusted: dict[str, str]) -> Piece:
+    def _own_code(self, name: str) -> Piece:
         assert self.alignment
-        twin = self.whole.pairing.modules[name]
-        piece = self.alignment.alone(name, twin)
-        prefix, twin_prefix = (f"{n}." if n else "" for n in (name, twin))
-        inside = [
-            (ours.removeprefix(prefix), theirs.removeprefix(twin_prefix))
-            for ours, theirs in trusted.items()
-            if ours != name and ours.startswith(prefix) and theirs.startswith(twin_prefix)
-        ]
-        module = with_trusted_layers(
-            piece.manual.model, piece.reference.model, inside, piece.pairing
-        )
+        piece = self.alignment.alone(name, self.whole.pairing.modules[name])
         # The layers have been asked on derived inputs. Where the whole is wrong as it was given, a
         # model as large as this need not be.
         as_given = [rows for trial, rows in self.whole.results if trial.given.kind == GIVEN]
-        derive = all(row.passed for rows in as_given for row in rows)
-        return replace(piece, manual=Case(module, by_layer=False), derive=derive)
+        return replace(piece, derive=all(row.passed for rows in as_given for row in rows))
 
     def _disturbed(self) -> set[str]:
         """The layers that were given, or got back, something else than the reference's."""

@@ -148,6 +148,115 @@ def test_module_used_twice():
     assert accused(wrong) == {"act": ["input"]}
 
 
+def with_the_activation(build, *inputs, **options):
+    """``build(activation)`` with a wrong one, against the same with ReLU."""
+    manual, reference = build(module(half_relu)()), build(nn.ReLU())
+    return compare_gradients(manual, reference, *inputs, **options)
+
+
+half_relu = by_hand(torch.relu, lambda g, z: g * (z > 0) / 2)
+
+
+class TestWhatModelsAreLike:
+    """The activation named act is wrong, and nothing else may be accused."""
+
+    def test_tied_weights(self):
+        class Tied(nn.Module):
+            def __init__(self, act):
+                super().__init__()
+                self.first, self.act, self.second = nn.Linear(6, 6), act, nn.Linear(6, 6)
+                self.second.weight = self.first.weight
+
+            def forward(self, x):
+                return self.second(self.act(self.first(x)))
+
+        assert accused(with_the_activation(Tied, torch.randn(5, 6))) == {"act": ["input"]}
+
+    def test_parameters_of_its_own_beside_layers(self):
+        class Scaled(nn.Module):
+            def __init__(self, act):
+                super().__init__()
+                self.linear, self.act = nn.Linear(4, 4), act
+                self.scale = nn.Parameter(torch.ones(4))
+
+            def forward(self, x):
+                return self.act(self.linear(x)) * self.scale
+
+        assert accused(with_the_activation(Scaled, torch.randn(5, 4))) == {"act": ["input"]}
+
+    def test_recurrent_with_two_outputs(self):
+        class Recurrent(nn.Module):
+            def __init__(self, act):
+                super().__init__()
+                self.gru, self.act = nn.GRU(4, 5, 2, batch_first=True), act
+
+            def forward(self, x):
+                y, h = self.gru(x)
+                return self.act(y), h
+
+        assert accused(with_the_activation(Recurrent, torch.randn(3, 6, 4))) == {"act": ["input"]}
+
+    def test_dictionaries_and_integers(self):
+        class Words(nn.Module):
+            def __init__(self, act):
+                super().__init__()
+                self.words, self.act, self.out = nn.Embedding(9, 4), act, nn.Linear(4, 3)
+
+            def forward(self, given):
+                return {"out": self.out(self.act(self.words(given["ids"])).mean(1))}
+
+        given = {"ids": torch.arange(20).reshape(5, 4) % 9}
+        assert accused(with_the_activation(Words, given)) == {"act": ["input"]}
+
+    def test_called_otherwise(self):
+        class WithAFlag(nn.Module):
+            def forward(self, x, flag):
+                return half_relu(x)
+
+        class Net(nn.Module):
+            def __init__(self, act):
+                super().__init__()
+                self.linear, self.act = nn.Linear(4, 4), act
+
+            def forward(self, x):
+                z = self.linear(x)
+                return self.act(z, True) if isinstance(self.act, WithAFlag) else self.act(z)
+
+        report = compare_gradients(Net(WithAFlag()), Net(nn.ReLU()), torch.randn(5, 4))
+        assert accused(report) == {"act": ["input"]}
+
+    def test_hook_that_changes_the_gradient(self):
+        manual, reference = plain(4, 5, 3), plain(4, 5, 3)
+        manual[1].register_full_backward_hook(lambda layer, given, incoming: (2 * given[0],))
+        report = compare_gradients(manual, reference, torch.randn(5, 4))
+        assert accused(report) == {"1": ["input"]}
+
+    def test_attention_whose_keys_have_a_bias_without_gradient(self):
+        def attend(g, q, k, v):
+            p = (q @ k.mT / 8**0.5).softmax(-1)
+            of_p = g @ v.mT
+            of_scores = p * (of_p - (of_p * p).sum(-1, keepdim=True)) / 8**0.5
+            return of_scores @ k, of_scores.mT @ q, p.mT @ g
+
+        by_hand_attention = by_hand(F.scaled_dot_product_attention, attend)
+
+        class Attention(nn.Module):
+            def __init__(self, attend):
+                super().__init__()
+                self.q, self.k, self.v = nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 8)
+                self.attend = attend
+
+            def forward(self, x):
+                return self.attend(self.q(x), self.k(x), self.v(x))
+
+        report = compare_gradients(
+            Attention(by_hand_attention),
+            Attention(F.scaled_dot_product_attention),
+            torch.randn(5, 6, 8),
+        )
+        assert report.passed, str(report)
+
+
 class Block(nn.Module):
     """Residual, with activations and the sum outside its layers."""
 
