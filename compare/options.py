@@ -244,3 +244,38 @@ def mutants_parser() -> OneLineParser:
     )
     parser.add_argument("--json", type=_new_file, metavar="FILE", help="write the outcome there")
     return parser
+
+
+def speed_parser() -> OneLineParser:
+    """The parser of ``python -m compare.speed``."""
+    parser = OneLineParser(
+        prog="python -m compare.speed",
+        description="Time a training step by autograd, by hand-written layers, by Network, and by "
+        "NumPy, JAX and scikit-learn where they are installed: in turn in one process, medians, "
+        "ratios to autograd and to the step's matrix products alone. The gradients are compared "
+        "first.",
+        epilog="Exit code 0: measured; 1: a gradient is wrong; 2: an option or a file is wrong.",
+    )
+    for name, value, what in (
+        ("--batch-size", 128, "samples a step"),
+        ("--hidden", 160, "neurons of each hidden layer"),
+        ("--depth", 1, "hidden layers"),
+        ("--rounds", 30, "how often each candidate has its turn, at least 2"),
+    ):
+        lowest = 2 if name == "--rounds" else 1
+        parser.add_argument(
+            name,
+            type=integer(lowest),
+            default=value,
+            metavar="N",
+            help=f"{what} (default: %(default)s)",
+        )
+    parser.add_argument("--eager", action="store_true", help="leave out what is compiled")
+    parser.add_argument(
+        "--sweep",
+        action="store_true",
+        help="vary batch, width and depth instead, and give the ratios to autograd",
+    )
+    parser.add_argument("--plot", type=_new_file, metavar="FILE", help="of the sweep, a picture")
+    parser.add_argument("--json", type=_new_file, metavar="FILE", help="write the outcome there")
+    return parser

@@ -32,8 +32,8 @@ class Function(torch.autograd.Function):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        # apply() asks for forward's signature at every call and binds the arguments to it. An answer
-        # written down beforehand, and nothing to bind where all are there, take half off its cost.
+        # apply() asks for forward's signature at every call and binds the arguments to it. An
+        # answer written down beforehand, and nothing to bind where all are there, are cheaper.
         signature = inspect.signature(cls.forward)
         cls.forward.__signature__ = _Signature(  # type: ignore[attr-defined]
             list(signature.parameters.values()), return_annotation=signature.return_annotation

@@ -35,6 +35,7 @@ from torch import Tensor
 
 from manual_backprop import network_input
 from manual_backprop.activations import ACTIVATIONS
+from manual_backprop.fused_step import FusedStep
 from manual_backprop.losses import LOSSES
 from manual_backprop.parameters import Parameters
 
@@ -210,9 +211,14 @@ class Network(Parameters):
             validation = self._pair(*validation)
 
         curves = Curves([], [], [], [])
+        steps: dict[int, FusedStep] = {}  # the last batch of an epoch may be smaller
         for _ in range(epochs):
             for rows in _batches(len(x), size, generator):
-                self._descend(x[rows], y[rows], lr, momentum, share)
+                samples, targets = x[rows], y[rows]
+                m = len(samples)
+                if m not in steps:
+                    steps[m] = FusedStep(self, m)
+                steps[m](samples, targets, lr, momentum, share)
             loss, accuracy = self._evaluate(x, y)
             curves.training_loss.append(loss)
             curves.training_accuracy.append(accuracy)

@@ -1,0 +1,1 @@
+"""What ``compare.speed`` measures, and how."""

@@ -1,0 +1,80 @@
+"""Candidates in turn: one round of each, then the next, so that what slows one slows all."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from compare.bench.setting import Setting
+
+_SECONDS = 0.03  # of a candidate in a round, at least
+# The threads of the library before spin for a while after their work and take the processors from
+# whoever comes next: they are given time to go to sleep.
+_PAUSE = 0.05
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A way to take a step, and what it keeps in memory for its backward where that is known."""
+
+    step: Callable[[int], None]  # on the i-th batch
+    saved_bytes: int | None = None
+    by_torch: bool = True  # so that what it allocates can be seen
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Microseconds a step over all rounds."""
+
+    median_us: float
+    quartiles_us: tuple[float, float]
+    saved_bytes: int | None
+    peak_bytes: int | None
+
+
+def in_turn(
+    candidates: Mapping[str, Candidate], setting: Setting, rounds: int, advance: Callable[[], None]
+) -> dict[str, Timing]:
+    """The timings by name, from ``rounds`` rounds after one that warms up."""
+    steps = {}
+    for name, candidate in candidates.items():
+        _time(candidate, setting, 2)  # compiles, allocates
+        steps[name] = max(setting.batches, int(_SECONDS / _time(candidate, setting, 4)))
+    seen: dict[str, list[float]] = {name: [] for name in candidates}
+    for _ in range(rounds):
+        for name, candidate in candidates.items():
+            time.sleep(_PAUSE)
+            _time(candidate, setting, setting.batches)
+            seen[name].append(1e6 * _time(candidate, setting, steps[name]))
+        advance()
+    return {
+        name: Timing(
+            statistics.median(times),
+            (statistics.quantiles(times, n=4)[0], statistics.quantiles(times, n=4)[2]),
+            candidates[name].saved_bytes,
+            peak_bytes(candidates[name]) if candidates[name].by_torch else None,
+        )
+        for name, times in seen.items()
+    }
+
+
+def _time(candidate: Candidate, setting: Setting, steps: int) -> float:
+    """Seconds a step."""
+    start = time.perf_counter()
+    for i in range(steps):
+        candidate.step(i % setting.batches)
+    return (time.perf_counter() - start) / steps
+
+
+def peak_bytes(candidate: Candidate) -> int:
+    """The most memory that one step had allocated and not given back, beyond what was there."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+        candidate.step(0)
+    now = most = 0
+    for event in record.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            now += event.nbytes()
+            most = max(most, now)
+    return most

@@ -1,0 +1,34 @@
+"""The network and the data that all candidates share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+LR, MOMENTUM = 0.1, 0.9
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A multilayer perceptron with ReLU and cross entropy, batches of data of MNIST's shape."""
+
+    sizes: Sequence[int]
+    batch: int
+    batches: int = 8  # different ones, so that the data do not stay in the cache
+
+    def __str__(self) -> str:
+        sizes = "-".join(map(str, self.sizes))
+        threads = torch.get_num_threads()
+        return f"{sizes} relu, cross-entropy, batch of {self.batch}, float32, {threads} threads"
+
+    def data(self) -> list[tuple[Tensor, Tensor]]:
+        """(samples, labels) for each batch."""
+        generator = torch.Generator().manual_seed(0)
+        return [
+            (
+                torch.rand(self.batch, self.sizes[0], generator=generator),
+                torch.randint(self.sizes[-1], (self.batch,), generator=generator),
+            )
+            for _ in range(self.batches)
+        ]

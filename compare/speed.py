@@ -1,0 +1,138 @@
+"""``python -m compare.speed``: does a hand-written backward pay, and how near is the limit.
+
+Every candidate takes the same steps of stochastic gradient descent with momentum on the same data,
+in turn in one process, and its median is set against autograd's and against the limit: the step's
+matrix products alone. The gradients are compared first; a wrong one gets no speed.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from compare.options import speed_parser
+
+if TYPE_CHECKING:
+    from compare.bench.measure import Timing
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code (0 measured, 1 a wrong gradient, 2 bad input)."""
+    parser = speed_parser()
+    options = parser.parse_args(arguments)
+    # From here on it takes seconds to import; --help and wrong options have been answered.
+    from compare.command import exit_code
+
+    return exit_code(parser.prog, lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> bool:
+    from compare import console
+    from compare.bench.gate import wrong_gradients
+    from compare.bench.setting import Setting
+
+    out = console.stdout()
+    setting = Setting((784, *[options.hidden] * options.depth, 10), options.batch_size)
+    wrong = wrong_gradients(setting)
+    if wrong:
+        for line in wrong:
+            console.say(out, line, "bold red")
+        console.say(out, "FAILED: no speed is measured of a wrong gradient", "bold red")
+        return False
+    if options.sweep:
+        return _sweep(options, out)
+    timings, limit = _measure(setting, options, out)
+    _show(out, setting, timings, limit)
+    _write(options, setting, timings, limit)
+    return True
+
+
+def _measure(
+    setting: Any, options: argparse.Namespace, out: Any
+) -> "tuple[dict[str, Timing], float]":
+    from compare import console
+    from compare.bench.candidates import candidates, matrix_products
+    from compare.bench.measure import in_turn
+
+    found = candidates(setting, compiled=not options.eager)
+    with console.progress(out, "rounds", options.rounds) as advance:
+        timings = in_turn(
+            {**found, "limit": matrix_products(setting)}, setting, options.rounds, advance
+        )
+    limit = timings.pop("limit").median_us
+    return timings, limit
+
+
+def _show(out: Any, setting: Any, timings: "dict[str, Timing]", limit: float) -> None:
+    from rich.table import Table
+
+    from compare import console
+
+    view = Table()
+    view.add_column("candidate")
+    for column in ("µs a step", "quartiles", "/ autograd", "/ limit", "saved", "peak"):
+        view.add_column(column, justify="right")
+    autograd = timings["autograd"].median_us
+    for name, timing in timings.items():
+        low, high = timing.quartiles_us
+        view.add_row(
+            name,
+            f"{timing.median_us:,.0f}",
+            f"{low:,.0f} – {high:,.0f}",
+            f"{timing.median_us / autograd:.2f}",
+            f"{timing.median_us / limit:.2f}",
+            _bytes(timing.saved_bytes),
+            _bytes(timing.peak_bytes),
+        )
+    console.say(out, str(setting), "bold")
+    out.print(view)
+    console.say(out, f"limit: {limit:,.0f} µs, the step's matrix products alone")
+
+
+def _bytes(number: int | None) -> str:
+    return "–" if number is None else f"{number / 1024:,.0f} kB"
+
+
+def _write(
+    options: argparse.Namespace, setting: Any, timings: "dict[str, Timing]", limit: float
+) -> None:
+    from compare.command import write_json
+
+    if options.json:
+        autograd = timings["autograd"].median_us
+        content = {
+            "setting": str(setting),
+            "candidates": {
+                name: {
+                    "median_us": timing.median_us,
+                    "quartiles_us": list(timing.quartiles_us),
+                    "ratio_to_autograd": timing.median_us / autograd,
+                    "ratio_to_limit": timing.median_us / limit,
+                    "peak_bytes": timing.peak_bytes,
+                    "saved_bytes": timing.saved_bytes,
+                }
+                for name, timing in timings.items()
+            },
+            "limit_us": limit,
+        }
+        write_json(options.json, content)
+
+
+def _sweep(options: argparse.Namespace, out: Any) -> bool:
+    from compare import console
+    from compare.bench.sweep import draw, sweep
+    from compare.command import write_json
+
+    points = sweep(options, out)
+    for point in points:
+        ratios = "  ".join(f"{n} {ratio:.2f}" for n, ratio in point.ratios.items())
+        console.say(out, f"{point.varied} {point.value}: {ratios}")
+    if options.json:
+        write_json(options.json, {"points": [vars(point) for point in points]})
+    if options.plot:
+        draw(points, options.plot)
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

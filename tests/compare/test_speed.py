@@ -1,0 +1,104 @@
+"""The command and its gate; no time is ever asserted."""
+
+import json
+
+import pytest
+import torch
+
+from compare import speed
+from compare.bench import sweep
+from compare.bench.candidates import by_functions, candidates, explicit
+from compare.bench.measure import Candidate, in_turn
+from compare.bench.setting import Setting
+from manual_backprop.rectifiers import ReLUFunction
+
+SMALL = ["--batch-size", "4", "--hidden", "6", "--rounds", "2", "--eager"]
+
+
+@pytest.fixture(autouse=True)
+def in_no_time(monkeypatch):
+    monkeypatch.setattr("compare.bench.measure._SECONDS", 1e-4)
+    monkeypatch.setattr("compare.bench.measure._PAUSE", 0)
+
+
+def test_command(tmp_path, capsys):
+    path = tmp_path / "out.json"
+    assert speed.main([*SMALL, "--json", str(path)]) == 0
+    found = json.loads(path.read_text())
+    assert found["limit_us"] > 0
+    assert {"autograd", "manual", "explicit", "NumPy"} <= set(found["candidates"])
+    for name, of in found["candidates"].items():
+        assert of["ratio_to_limit"] == pytest.approx(of["median_us"] / found["limit_us"])
+        assert (of["peak_bytes"] is None) is (name in ("NumPy", "JAX, jitted scan", "scikit-learn"))
+    assert found["candidates"]["autograd"]["ratio_to_autograd"] == 1
+    out = capsys.readouterr().out
+    assert "784-6-10 relu, cross-entropy, batch of 4" in out
+    assert "\x1b" not in out
+
+
+def test_no_speed_of_a_wrong_gradient(monkeypatch, capsys):
+    monkeypatch.setattr(ReLUFunction, "backward", staticmethod(lambda ctx, g: g))
+    assert speed.main(SMALL) == 1
+    out = capsys.readouterr().out
+    assert "FAILED: no speed is measured of a wrong gradient" in out
+    assert "µs a step" not in out
+
+
+def test_sweep(tmp_path, monkeypatch, capsys):
+    for name in ("BATCHES", "WIDTHS", "DEPTHS"):
+        monkeypatch.setattr(sweep, name, (1, 3))
+    arguments = ["--sweep", "--plot", str(tmp_path / "s.png"), "--json", str(tmp_path / "s.json")]
+    assert speed.main([*SMALL, *arguments]) == 0
+    assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
+    points = json.loads((tmp_path / "s.json").read_text())["points"]
+    assert [(p["varied"], p["value"]) for p in points] == [
+        (varied, value) for varied in ("batch", "width", "depth") for value in (1, 3)
+    ]
+    assert "depth 3: manual" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--rounds", "1"], "--rounds"), (["--batch-size", "0"], "--batch-size"), (["--x"], "--x")],
+)
+def test_bad_input(arguments, message, capsys):
+    with pytest.raises(SystemExit) as caught:
+        speed.main(arguments)
+    assert caught.value.code == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_bytes_saved_are_those_of_the_activations():
+    import manual_backprop
+
+    setting = Setting((7, 5, 3), batch=4)
+    labels, x, a, log_probabilities = 4 * 8, 4 * 7 * 4, 4 * 5 * 4, 4 * 3 * 4
+    for layers in (torch.nn, manual_backprop):
+        saved = by_functions(setting, layers).saved_bytes
+        # Plus at most two numbers of the loss.
+        assert 0 <= saved - (labels + x + a + log_probabilities) <= 8
+    assert explicit(setting).saved_bytes == 4 * 3 * (4 * 5 + 4 * 3)
+
+
+def test_all_candidates_learn():
+    """Each of them really descends: its step changes what it does next."""
+    setting = Setting((7, 5, 3), batch=4, batches=2)
+    found = candidates(setting, compiled=False)
+    assert list(found)[:3] == ["autograd", "manual", "explicit"]
+    for candidate in found.values():
+        for i in (0, 1, 0, 1):
+            candidate.step(i)
+
+
+def test_in_turn():
+    calls = []
+    setting = Setting((2, 2), batch=1, batches=1)
+    found = {n: Candidate(lambda i, n=n: calls.append(n), by_torch=False) for n in "ab"}
+    rounds = []
+    timings = in_turn(found, setting, 3, lambda: rounds.append(1))
+    assert list(timings) == ["a", "b"]
+    assert len(rounds) == 3
+    order = [n for n, before in zip(calls, ["", *calls], strict=False) if n != before]
+    assert order == list("ab" * 4)  # the warm-up, then three rounds
