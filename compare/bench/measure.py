@@ -70,7 +70,8 @@ def peak_bytes(candidate: Candidate) -> int:
     """The most memory that one step had allocated and not given back, beyond what was there."""
     from torch.profiler import ProfilerActivity, profile
 
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+    cpu = [ProfilerActivity.CPU]
+    with profile(activities=cpu, profile_memory=True, acc_events=True) as record:
         candidate.step(0)
     now = most = 0
     for event in record.profiler.kineto_results.events():

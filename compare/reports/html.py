@@ -107,11 +107,13 @@ def _network(report: Report) -> Iterator[str]:
     boxes = []
     for i, layer in enumerate(report.layers):
         arrow = '<span class="arrow">→<small>←</small></span>' if i else ""
-        name, _, kind = layer.label.partition(" ")
+        name, space, kind = layer.label.partition(" ")
+        if not space:  # the model itself has no name
+            name, kind = "", layer.label
         boxes.append(
             f'<li>{arrow}<div class="layer {_CLASS[layer.verdict]}" '
             f'title="held against {escape(layer.twin or "the reference")}">'
-            f'<span class="name">{escape(name)}</span>{escape(kind or name)}'
+            f'<span class="name">{escape(name)}</span>{escape(kind)}'
             f'<span class="word">{_SIGN[layer.verdict]} {layer.verdict}</span></div></li>'
         )
     yield f'<ol class="network">{"".join(boxes)}</ol>'
