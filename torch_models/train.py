@@ -18,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 trained, 1 failed, 2 bad input)."""
     options = parse_train(arguments)
     # From here on it takes seconds to import; --help and wrong options have been answered.
+    from torch_models.checkpoints import NotSavedError
     from torch_models.classifier import NonFiniteLossError
     from torch_models.mnist import DataError
     from torch_models.quiet import quietly
@@ -28,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             train(options)
     except NonFiniteLossError as error:
         return fail(1, f"{error}: try a smaller --lr than {options.lr:g}")
+    except NotSavedError as error:
+        return fail(1, f"{error}: make room or choose another --log-dir")
     except (RefusedError, DataError, CheckpointError) as error:
         return fail(2, str(error))
     except KeyboardInterrupt:
@@ -136,6 +139,7 @@ def build_trainer(options: argparse.Namespace, epochs: int, logger):
     """
     import lightning as L
 
+    from torch_models.checkpoints import WrittenAside
     from torch_models.dashboards import checkpoints
     from torch_models.progress import Report
 
@@ -148,6 +152,7 @@ def build_trainer(options: argparse.Namespace, epochs: int, logger):
             max_epochs=epochs,
             logger=logger,
             callbacks=[Report(), *checkpoints(logger)],
+            plugins=[WrittenAside()],
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,

@@ -155,7 +155,7 @@ class _Blame:
         """The model as a whole, without its loss."""
         whole = self.whole
         manual, reference = (Case(c.model, by_layer=False) for c in (whole.manual, whole.reference))
-        label = class_name(whole.manual.model)
+        label = class_name(whole.manual.model) or "the function"
         incoming = self._gradient_of_output()
         return Piece(label, manual, reference, whole.pairing, [(whole.given, incoming)])
 

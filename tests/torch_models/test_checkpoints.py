@@ -1,0 +1,84 @@
+"""A checkpoint is whole or not there, whatever happens while it is written."""
+
+import errno
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from torch_models import train
+from torch_models.checkpoints import NotSavedError, WrittenAside
+
+SMALL = ["--dataset", "digits", "--hidden", "8", "--epochs", "3"]
+
+
+def full_disk(checkpoint, file):
+    file.write(b"half of it")
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_the_one_before_survives_a_full_disk(tmp_path, monkeypatch):
+    path = tmp_path / "last.ckpt"
+    WrittenAside().save_checkpoint({"epoch": 1}, path)
+    monkeypatch.setattr(torch, "save", full_disk)
+    with pytest.raises(NotSavedError, match=r"No space left.*the one before it is as it was"):
+        WrittenAside().save_checkpoint({"epoch": 2}, path)
+    assert torch.load(path, weights_only=True) == {"epoch": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_what_a_killed_training_left_aside_is_removed(tmp_path):
+    (tmp_path / ".last.ckpt-abc").write_bytes(b"half of it")
+    WrittenAside().save_checkpoint({"epoch": 1}, tmp_path / "last.ckpt")
+    assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_folder_that_is_a_file(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotSavedError, match=r"cannot be written.*there is none yet"):
+        WrittenAside().save_checkpoint({}, tmp_path / "file" / "last.ckpt")
+
+
+def test_training_on_a_full_disk_is_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(torch, "save", full_disk)
+    assert train.main([*SMALL, "--log-dir", str(tmp_path)]) == 1
+    captured = capsys.readouterr()
+    assert len(captured.err.splitlines()) == 1
+    assert "No space left on device" in captured.err
+
+
+# Kills itself in the middle of writing its n-th checkpoint.
+KILLED = """
+import os, signal, sys, torch
+save, n = torch.save, [int(sys.argv[1])]
+def dying(checkpoint, file):
+    n[0] -= 1
+    if n[0] == 0:
+        file.write(b"half of it")
+        file.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+    save(checkpoint, file)
+torch.save = dying
+from torch_models import train
+sys.exit(train.main(sys.argv[2:]))
+"""
+
+
+def weights(run):
+    [path] = run.glob("*/*/checkpoints/last.ckpt")
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+def test_killed_while_saving_goes_on_and_ends_the_same(tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert train.main([*SMALL, "--log-dir", str(whole)]) == 0
+    options = [*SMALL, "--log-dir", str(killed)]
+    # Each epoch saves two: the fourth is the last one of the second epoch.
+    done = subprocess.run([sys.executable, "-c", KILLED, "4", *options], capture_output=True)
+    assert done.returncode == -signal.SIGKILL
+    assert train.main([*options, "--resume", "last"]) == 0
+    ours, theirs = weights(killed), weights(whole)
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
