@@ -1,6 +1,7 @@
 """``python -m torch_models.train``: train, validate, test, and leave a run for TensorBoard."""
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from torch_models.quiet import quietly
     from torch_models.resume import CheckpointError
 
+    # What ends a training from outside is taken as Ctrl-C is: in order, saying how to go on.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with quietly():
             train(options)
@@ -33,13 +36,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(1, f"{error}: make room or choose another --log-dir")
     except (RefusedError, DataError, CheckpointError) as error:
         return fail(2, str(error))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):  # Lightning turns the former into the latter
         return fail(130, "interrupted")
     except Exception as error:
         compiler = ("torch._dynamo", "torch._inductor")
         if options.compile and type(error).__module__.startswith(compiler):
             return fail(2, f"--compile does not work on this machine: {error}".split("\n")[0])
         raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0
 
 

@@ -82,3 +82,23 @@ def test_killed_while_saving_goes_on_and_ends_the_same(tmp_path):
     ours, theirs = weights(killed), weights(whole)
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ended_from_outside_says_how_to_go_on(tmp_path, number):
+    options = ["--dataset", "digits", "--epochs", "100000", "--log-dir", str(tmp_path)]
+    training = subprocess.Popen(
+        [sys.executable, "-u", "-m", "torch_models.train", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in training.stdout:
+        if " 2/100000" in line:
+            break
+    training.send_signal(number)
+    out, err = training.communicate(timeout=60)
+    assert training.returncode == 130, err
+    assert "--resume last repeats it" in out
+    assert err.splitlines() == ["python -m torch_models.train: error: interrupted"]
+    assert list(tmp_path.glob("*/*/checkpoints/last.ckpt"))
