@@ -43,10 +43,23 @@ class WrittenAside(TorchCheckpointIO):
                 file.flush()
                 os.fsync(file.fileno())  # else the name could be there before the bytes are
             os.replace(aside, path)
-        except (OSError, RuntimeError) as error:  # torch.save turns the former into the latter
+        except BaseException as error:
             if aside is not None:
                 aside.unlink(missing_ok=True)
+            if _is_interrupt(error):
+                raise KeyboardInterrupt from error
+            if not isinstance(error, OSError | RuntimeError):
+                raise
             left = "the one before it is as it was" if path.exists() else "there is none yet"
             raise NotSavedError(
                 f"the checkpoint {path} cannot be written: {error}; {left}"
             ) from error
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind it: torch.save, interrupted, complains of a file without an end."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__context__
+    return False

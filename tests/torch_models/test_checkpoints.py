@@ -29,6 +29,22 @@ def test_the_one_before_survives_a_full_disk(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
 
 
+def test_ctrl_c_while_saving_is_ctrl_c(tmp_path, monkeypatch):
+    def interrupted(checkpoint, file):
+        try:
+            raise KeyboardInterrupt
+        finally:  # as torch.save does when it closes what it has not finished
+            raise RuntimeError("unexpected pos")
+
+    path = tmp_path / "last.ckpt"
+    WrittenAside().save_checkpoint({"epoch": 1}, path)
+    monkeypatch.setattr(torch, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        WrittenAside().save_checkpoint({"epoch": 2}, path)
+    assert torch.load(path, weights_only=True) == {"epoch": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
+
+
 def test_what_a_killed_training_left_aside_is_removed(tmp_path):
     (tmp_path / ".last.ckpt-abc").write_bytes(b"half of it")
     WrittenAside().save_checkpoint({"epoch": 1}, tmp_path / "last.ckpt")
