@@ -241,8 +241,8 @@ def check_formula(case: Case) -> None:
         )
         output = case.call(*untouched(some))  # kept: the node lives as long as its output
         node = _hand_written_node(output)
-        (incoming,) = node._input_metadata
-        grads = node.apply(torch.ones(incoming.shape, dtype=incoming.dtype))
+        incoming = [torch.ones(m.shape, dtype=m.dtype) for m in node._input_metadata]
+        grads = node.apply(*incoming)
         grads = grads if isinstance(grads, tuple) else (grads,)
         assert [grad is not None for grad in grads] == list(node.needs_input_grad)
         expected = [above._input_metadata[i] for above, i in node.next_functions if above]
