@@ -50,7 +50,7 @@ class Function(torch.autograd.Function):
         methods = {"forward": staticmethod(forward), "backward": staticmethod(backward)}
         older: Any = type(cls.__name__, (torch.autograd.Function,), methods)
         # Its apply without the look for transforms, which ours has taken.
-        cls._at_once = super(torch.autograd.Function, older).apply
+        cls._at_once = super(torch.autograd.Function, older).apply  # type: ignore[misc]
         cls._arity = len(inspect.signature(cls.forward).parameters)
 
     @classmethod
