@@ -157,11 +157,22 @@ class Classifier(L.LightningModule):
         self._log("test")
 
     def on_train_epoch_end(self) -> None:
-        """Log ``loss/train`` and ``accuracy/train``."""
-        self._log("train")
+        """Log ``loss/train`` and ``accuracy/train``.
 
-    def _log(self, stage: str) -> None:
-        self.log_dict(self.epoch_metrics(stage), sync_dist=True)
+        At once: Lightning would log them after it has saved the checkpoint, and a training killed
+        between the two would lack them when it is resumed.
+        """
+        self._log("train", logger=False)
+        figures = {
+            f"{name}/train": self.trainer.callback_metrics[f"{name}/train"]
+            for name in ("loss", "accuracy")
+        }
+        if self.logger:
+            self.logger.log_metrics({k: float(v) for k, v in figures.items()}, self.global_step - 1)
+            self.logger.save()
+
+    def _log(self, stage: str, logger: bool = True) -> None:
+        self.log_dict(self.epoch_metrics(stage), sync_dist=True, logger=logger)
         self._tally(stage).reset()
 
     def _tally(self, stage: str) -> "Tally":

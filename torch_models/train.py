@@ -98,7 +98,16 @@ def train(options: argparse.Namespace) -> None:
         resume.check(checkpoint, contents, hparams, classifier.state_dict())
 
     trainer = build_trainer(options, epochs, logger)
-    if not checkpoint:
+    ranks = trainer.world_size
+    batch = min(len(images.train[1]), options.batch_size if options.batch_size != "full" else 2**63)
+    if batch % ranks:
+        raise RefusedError(
+            f"--batch-size: {ranks} processes cannot share {batch} images equally: choose a size "
+            f"that is a multiple of {ranks}"
+        )
+    if checkpoint:
+        resume.forget_later(logger, contents["global_step"])
+    else:
         log_hyperparameters(logger, {**hparams, "epochs": epochs})
     if options.compile:
         classifier.network.compile()
