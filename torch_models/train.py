@@ -94,6 +94,9 @@ def train(options: argparse.Namespace) -> None:
         seed=options.seed,
     )
     hparams = {**classifier.hparams, **data.hparams}
+    if options.precision.startswith("64"):
+        # Lightning does this, but after it has loaded a checkpoint: into float32.
+        classifier.double()
     if checkpoint:
         resume.check(checkpoint, contents, hparams, classifier.state_dict())
 

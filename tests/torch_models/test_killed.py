@@ -84,3 +84,13 @@ def test_killed_ten_times(tmp_path):
     drawn = curves(whole)
     assert len(drawn["loss/train"]) == len(drawn["accuracy/val"]) == 40
     assert str(curves(killed)) == str(drawn)  # as text: the NaN that announces a metric is equal
+
+
+def test_resumed_in_float64_is_exact(tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    options = [*OPTIONS[:-2], "--precision", "64-true", "--epochs"]
+    assert train.main([*options, "2", "--log-dir", str(whole)]) == 0
+    assert train.main([*options, "1", "--log-dir", str(parts)]) == 0
+    assert train.main([*options, "2", "--log-dir", str(parts), "--resume", "last"]) == 0
+    ours, theirs = weights(parts)["state_dict"], weights(whole)["state_dict"]
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
