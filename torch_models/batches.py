@@ -69,7 +69,7 @@ class ShuffledBatches(Batches):
         """Put the data on ``device``.
 
         Raises:
-            ValueError: as for ``Batches``, or a batch that ``ranks`` processes cannot share equally.
+            ValueError: as for ``Batches``, or the ranks cannot share a batch equally.
         """
         super().__init__(images, labels, batch_size, device)
         if min(batch_size, len(images)) % ranks:

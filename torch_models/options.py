@@ -191,7 +191,20 @@ def train_parser() -> OneLineParser:
     machine = parser.add_argument_group("machine (as lightning.Trainer takes them)")
     machine.add_argument("--accelerator", default="auto", help="cpu, gpu, … (default: %(default)s)")
     machine.add_argument("--devices", default="1", help="how many, or which (default: %(default)s)")
-    machine.add_argument("--strategy", default="auto", help="ddp, … (default: %(default)s)")
+    machine.add_argument(
+        "--num-nodes",
+        type=integer(1),
+        default=1,
+        metavar="N",
+        help="machines with as many devices each, where torchrun starts the processes "
+        "(default: %(default)s)",
+    )
+    machine.add_argument(
+        "--strategy",
+        choices=("auto", "ddp"),
+        default="auto",
+        help="ddp: each device takes its share of each batch (default: %(default)s)",
+    )
     machine.add_argument(
         "--precision", default="32-true", help="64-true, bf16-mixed, … (default: %(default)s)"
     )
@@ -210,7 +223,7 @@ def parse_train(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             parser.error("--backprop explicit computes in --precision 32-true or 64-true only")
         if options.compile:
             parser.error("--compile is for autograd and manual: there is no module to compile")
-        if len(options.devices.split(",")) > 1 or options.devices not in ("1", "auto", "0", "0,"):
+        if options.devices not in ("1", "auto", "0", "0,") or options.num_nodes > 1:
             parser.error("--backprop explicit runs on one device: nothing averages its gradients")
     if options.loss == "bce" and options.precision.endswith(("mixed", "16")):
         parser.error(

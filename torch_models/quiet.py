@@ -20,12 +20,15 @@ NOT_THE_USERS = (
 def quietly() -> Iterator[None]:
     """Within it, Lightning's notes and tips are not shown; warnings and errors are."""
     loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
+    # Which of several processes died, and that the others were ended for it, comes as a note.
+    loggers.append(logging.getLogger("lightning.fabric.strategies.launchers.subprocess_script"))
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         for message in NOT_THE_USERS:
             warnings.filterwarnings("ignore", message=message)
         for logger in loggers:
             logger.setLevel(logging.WARNING)
+        loggers[-1].setLevel(logging.INFO)
         try:
             yield
         finally:

@@ -23,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from torch_models.classifier import NonFiniteLossError
     from torch_models.mnist import DataError
     from torch_models.quiet import quietly
+    from torch_models.ranks import lost_another
     from torch_models.resume import CheckpointError
 
     # What ends a training from outside is taken as Ctrl-C is: in order, saying how to go on.
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         compiler = ("torch._dynamo", "torch._inductor")
         if options.compile and type(error).__module__.startswith(compiler):
             return fail(2, f"--compile does not work on this machine: {error}".split("\n")[0])
+        if lost_another(error):
+            return fail(1, "another process of this training has ended; --resume last goes on")
         raise
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -49,8 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def fail(code: int, message: str) -> int:
-    """Print one line to stderr."""
-    sys.stderr.write(f"python -m torch_models.train: error: {' '.join(message.split())}\n")
+    """Print one line to stderr; what all processes of a training would say, the first one says."""
+    from torch_models.ranks import is_first
+
+    if code == 1 or is_first():
+        sys.stderr.write(f"python -m torch_models.train: error: {' '.join(message.split())}\n")
     return code
 
 
@@ -159,11 +165,13 @@ def build_trainer(options: argparse.Namespace, epochs: int, logger):
     from torch_models.checkpoints import WrittenAside
     from torch_models.dashboards import checkpoints
     from torch_models.progress import Report
+    from torch_models.ranks import started
 
     try:
         trainer = L.Trainer(
             accelerator=options.accelerator,
             devices=options.devices,
+            num_nodes=options.num_nodes,
             strategy=options.strategy,
             precision=options.precision,
             max_epochs=epochs,
@@ -180,6 +188,12 @@ def build_trainer(options: argparse.Namespace, epochs: int, logger):
             f"--accelerator {options.accelerator} --devices {options.devices} --strategy "
             f"{options.strategy} --precision {options.precision}: not on this machine: {error}"
         ) from error
+    if started() not in (None, trainer.world_size):
+        raise RefusedError(
+            f"--devices {options.devices} --num-nodes {options.num_nodes} are "
+            f"{trainer.world_size} in all, but {started()} processes were started to train "
+            f"together: give --devices the number on each machine, and --strategy ddp"
+        )
     if options.precision == "16-mixed" and trainer.strategy.root_device.type == "cpu":
         raise RefusedError("--precision 16-mixed needs a GPU: use bf16-mixed or 32-true on the CPU")
     return trainer
