@@ -47,6 +47,10 @@ class ShuffledBatches(Batches):
     random state, or how far the training has come. So a resumed training sees what an
     uninterrupted one would have seen, and two trainings see the same.
 
+    Of ``ranks`` processes that train together, each takes its equal share of every batch, so that
+    the mean of their gradients is the gradient of the whole batch. What does not divide (fewer than
+    ``ranks`` images, of an epoch's last batch only) is left out of that epoch.
+
     Iterate over the object itself for the epoch chosen by ``set_epoch`` (Lightning does), or over
     ``of_epoch(e)`` in a loop of your own.
     """
@@ -59,10 +63,26 @@ class ShuffledBatches(Batches):
         device: torch.device | str = "cpu",
         *,
         seed: int = 0,
+        rank: int = 0,
+        ranks: int = 1,
     ) -> None:
+        """Put the data on ``device``.
+
+        Raises:
+            ValueError: as for ``Batches``, or the ranks cannot share a batch equally.
+        """
         super().__init__(images, labels, batch_size, device)
+        if min(batch_size, len(images)) % ranks:
+            raise ValueError(
+                f"{ranks} processes cannot share a batch of {min(batch_size, len(images))} equally"
+            )
+        self.rank, self.ranks = rank, ranks
         self.seed = seed
         self.epoch = 0
+
+    def __len__(self) -> int:
+        whole, left = divmod(len(self.images), self.batch_size)
+        return whole + (left >= self.ranks)
 
     def __iter__(self) -> Iterator[Batch]:
         # A generator, so that the epoch is read at the first batch: Lightning makes the iterator
@@ -72,7 +92,8 @@ class ShuffledBatches(Batches):
     def of_epoch(self, epoch: int) -> Iterator[Batch]:
         """The batches of one epoch, counted from 0."""
         order = shuffled(len(self.images), self.seed, epoch).to(self.images.device)
-        for index in order.split(self.batch_size):
+        for whole in order.split(self.batch_size)[: len(self)]:
+            index = whole[: len(whole) // self.ranks * self.ranks][self.rank :: self.ranks]
             yield self.images.index_select(0, index), self.labels.index_select(0, index)
 
     @property

@@ -5,8 +5,8 @@ that is killed while it saves, or that finds the disk full, leaves the checkpoin
 it was, under its name.
 """
 
+import contextlib
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 
 class NotSavedError(Exception):
-    """A checkpoint could not be written; the message says why, and what is left."""
+    """The run cannot be written; the message says what and why."""
 
 
 class WrittenAside(TorchCheckpointIO):
@@ -30,36 +30,39 @@ class WrittenAside(TorchCheckpointIO):
             NotSavedError: the folder or the disk refuses it.
         """
         path = Path(path)
-        aside = None
+        aside = path.with_name(f".{path.name}-{os.getpid()}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            # The run's own folder is there, or somebody has taken the run away while it ran.
+            path.parent.mkdir(exist_ok=True)
             for left_over in path.parent.glob(f".{path.name}-*"):  # of a training that was killed
                 left_over.unlink()
-            with tempfile.NamedTemporaryFile(
-                dir=path.parent, prefix=f".{path.name}-", delete=False
-            ) as file:
-                aside = Path(file.name)
+            with aside.open("wb") as file:
                 torch.save(checkpoint, file)
                 file.flush()
                 os.fsync(file.fileno())  # else the name could be there before the bytes are
             os.replace(aside, path)
         except BaseException as error:
-            if aside is not None:
-                aside.unlink(missing_ok=True)
-            if _is_interrupt(error):
+            with contextlib.suppress(OSError):
+                aside.unlink()
+            if _cause(error, KeyboardInterrupt):
                 raise KeyboardInterrupt from error
             if not isinstance(error, OSError | RuntimeError):
                 raise
-            left = "the one before it is as it was" if path.exists() else "there is none yet"
-            raise NotSavedError(
-                f"the checkpoint {path} cannot be written: {error}; {left}"
-            ) from error
+            cause = _cause(error, OSError)
+            reason = getattr(cause, "strerror", None) or error
+            raise NotSavedError(f"the checkpoint {path} cannot be written: {reason}") from error
 
 
-def _is_interrupt(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is behind it: torch.save, interrupted, complains of a file without an end."""
-    while error is not None:
-        if isinstance(error, KeyboardInterrupt):
-            return True
+def what_is_left(run: Path) -> str:
+    """What a run that has ended before its time has left to go on from, in words."""
+    last = run / "checkpoints" / "last.ckpt"
+    if last.exists():
+        return f"the last good checkpoint is {last}"
+    return "no checkpoint was saved before" if run.exists() else f"{run} is gone, checkpoints too"
+
+
+def _cause(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
+    """What is behind it: torch.save, interrupted or out of space, complains of a wrong position."""
+    while error is not None and not isinstance(error, kind):
         error = error.__context__
-    return False
+    return error

@@ -18,7 +18,11 @@ STEPS_PER_LOOK = 50
 
 
 class NonFiniteLossError(Exception):
-    """The loss became NaN or infinite; the message says where."""
+    """The loss of ``stage``, ``"train"``, ``"val"`` or ``"test"``, became NaN or infinite."""
+
+    def __init__(self, message: str, stage: str) -> None:
+        super().__init__(message)
+        self.stage = stage
 
 
 class Classifier(L.LightningModule):
@@ -111,7 +115,8 @@ class Classifier(L.LightningModule):
             first = int(finite.int().argmin())
             raise NonFiniteLossError(
                 f"the training loss became {float(loss[first])} at step {steps[first]} "
-                f"(epoch {self.current_epoch + 1})"
+                f"(epoch {self.current_epoch + 1})",
+                "train",
             )
         sizes = torch.tensor([len(y) for y in labels], device=loss.device)
         self._tally("train").update(loss, sizes, torch.cat(outputs), torch.cat(labels))
@@ -128,7 +133,7 @@ class Classifier(L.LightningModule):
             self._look()
         loss, accuracy = self._tally(stage).compute()
         if not math.isfinite(loss):
-            raise NonFiniteLossError(f"loss/{stage} is {loss} after step {self.global_step}")
+            raise NonFiniteLossError(f"loss/{stage} is {loss} after step {self.global_step}", stage)
         return {f"loss/{stage}": loss, f"accuracy/{stage}": accuracy}
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -157,11 +162,22 @@ class Classifier(L.LightningModule):
         self._log("test")
 
     def on_train_epoch_end(self) -> None:
-        """Log ``loss/train`` and ``accuracy/train``."""
-        self._log("train")
+        """Log ``loss/train`` and ``accuracy/train``.
 
-    def _log(self, stage: str) -> None:
-        self.log_dict(self.epoch_metrics(stage), sync_dist=True)
+        At once: Lightning would log them after it has saved the checkpoint, and a training killed
+        between the two would lack them when it is resumed.
+        """
+        self._log("train", logger=False)
+        figures = {
+            f"{name}/train": self.trainer.callback_metrics[f"{name}/train"]
+            for name in ("loss", "accuracy")
+        }
+        if self.logger:
+            self.logger.log_metrics({k: float(v) for k, v in figures.items()}, self.global_step - 1)
+            self.logger.save()
+
+    def _log(self, stage: str, logger: bool = True) -> None:
+        self.log_dict(self.epoch_metrics(stage), sync_dist=True, logger=logger)
         self._tally(stage).reset()
 
     def _tally(self, stage: str) -> "Tally":

@@ -50,9 +50,14 @@ class ImageData(L.LightningDataModule):
             self.hparams["val_size"] = len(self.images.val[1])
 
     def train_dataloader(self) -> ShuffledBatches:
-        """Shuffled anew each epoch, by the seed and the epoch."""
+        """Shuffled anew each epoch, by the seed and the epoch; this process's share of them."""
+        assert self.trainer is not None
         return self._loaded().training_batches(
-            self.hparams["batch_size"], self.hparams["seed"], self._device()
+            self.hparams["batch_size"],
+            self.hparams["seed"],
+            self._device(),
+            rank=self.trainer.global_rank,
+            ranks=self.trainer.world_size,
         )
 
     def val_dataloader(self) -> Batches:

@@ -40,15 +40,21 @@ class Images:
     warning: str = ""
 
     def training_batches(
-        self, batch_size: int | str = 128, seed: int = 0, device: torch.device | str = "cpu"
+        self,
+        batch_size: int | str = 128,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+        *,
+        rank: int = 0,
+        ranks: int = 1,
     ) -> ShuffledBatches:
         """Everything that trains takes its batches here: the same seed gives the same batches.
 
-        A ``batch_size`` of ``"full"`` is all images at once.
+        A ``batch_size`` of ``"full"`` is all images at once; it is that of all ``ranks`` together.
         """
         if isinstance(batch_size, str):
             batch_size = len(self.train[1])
-        return ShuffledBatches(*self.train, batch_size, device, seed=seed)
+        return ShuffledBatches(*self.train, batch_size, device, seed=seed, rank=rank, ranks=ranks)
 
     def val_batches(self, device: torch.device | str = "cpu") -> Batches:
         """The validation data in order."""

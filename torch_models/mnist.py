@@ -7,6 +7,10 @@ original stops the work, in the hope that nobody trains on it, or loses it, with
 
 import gzip
 import hashlib
+import io
+import math
+import struct
+import zlib
 from pathlib import Path
 
 import torch
@@ -17,8 +21,9 @@ from torch_models.download import DownloadError, download
 
 SOURCES: dict[str, type[MNIST]] = {"mnist": MNIST, "fashion-mnist": FashionMNIST}
 
-# An IDX file starts with a magic number of 4 bytes and 4 bytes for each dimension's size.
-IMAGES_START, LABELS_START = 16, 8
+#: Images and labels in a file, by the start of its name. An IDX file begins with a magic number of
+#: 4 bytes, its type and number of dimensions, and 4 bytes for each dimension's size.
+COUNTS = {"train": 60_000, "t10k-": 10_000}
 
 
 class DataError(Exception):
@@ -92,8 +97,28 @@ def _fetch(dataset: str, where: Path, name: str, md5: str) -> None:
 
 
 def _tensor(name: str, content: bytes | None) -> Tensor:
+    """What the file holds, taken for no more than it is even where its md5 was not in doubt."""
     assert content is not None
-    numbers = bytearray(gzip.decompress(content))
+    magic, *shape = (
+        (2051, COUNTS[name[:5]], 28, 28) if "images" in name else (2049, COUNTS[name[:5]])
+    )
+    size = 4 * (1 + len(shape)) + math.prod(shape)
+    try:
+        with gzip.open(io.BytesIO(content)) as file:
+            # One byte more than it may have: a file that unpacks to gigabytes is not unpacked.
+            numbers = bytearray(file.read(size + 1))
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{name} is damaged: {error}") from error
+    if len(numbers) != size:
+        found = "more" if len(numbers) > size else f"{len(numbers):,}"
+        raise DataError(f"{name} is damaged: it unpacks to {found} bytes, expected {size:,}")
+    start = size - math.prod(shape)
+    header = struct.unpack(f">{1 + len(shape)}i", numbers[:start])
+    if header != (magic, *shape):
+        raise DataError(f"{name} is damaged: it starts with {header}, expected {(magic, *shape)}")
+    values = torch.frombuffer(numbers, dtype=torch.uint8, offset=start)
     if "images" in name:
-        return torch.frombuffer(numbers, dtype=torch.uint8, offset=IMAGES_START).view(-1, 28 * 28)
-    return torch.frombuffer(numbers, dtype=torch.uint8, offset=LABELS_START).long()
+        return values.view(-1, 28 * 28)
+    if values.max() > 9:
+        raise DataError(f"{name} is damaged: it has a label {int(values.max())}, expected 0 to 9")
+    return values.long()

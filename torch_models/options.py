@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import NoReturn
@@ -54,6 +55,13 @@ def number(accept: Callable[[float], bool], wanted: str) -> Callable[[str], floa
     return parse
 
 
+def _folder(text: str) -> str:
+    """A folder of this machine's; what Lightning would expand is expanded here, for all of us."""
+    if "://" in text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"expected a folder of this machine, got {text!r}")
+    return os.path.expandvars(os.path.expanduser(text))
+
+
 def _batch_size(text: str) -> int | str:
     return text if text == "full" else integer(1)(text)
 
@@ -70,6 +78,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--data-dir",
+        type=_folder,
         default="data",
         metavar="DIR",
         help="folder that has or gets MNIST/raw and FashionMNIST/raw (default: %(default)s)",
@@ -112,7 +121,7 @@ def add_descent_options(group: argparse._ArgumentGroup) -> None:
     """Learning rate and momentum of the descent."""
     group.add_argument(
         "--lr",
-        type=number(lambda lr: lr > 0, "above 0"),
+        type=number(lambda lr: 0 < lr <= 3e38, "above 0 that float32 can hold"),
         default=0.1,
         help="learning rate (default: %(default)s)",
     )
@@ -176,6 +185,7 @@ def train_parser() -> OneLineParser:
     runs = parser.add_argument_group("runs")
     runs.add_argument(
         "--log-dir",
+        type=_folder,
         default="lightning_logs",
         metavar="DIR",
         help="a run lies in DIR/<backprop>/version_N (default: %(default)s)",
@@ -191,7 +201,20 @@ def train_parser() -> OneLineParser:
     machine = parser.add_argument_group("machine (as lightning.Trainer takes them)")
     machine.add_argument("--accelerator", default="auto", help="cpu, gpu, … (default: %(default)s)")
     machine.add_argument("--devices", default="1", help="how many, or which (default: %(default)s)")
-    machine.add_argument("--strategy", default="auto", help="ddp, … (default: %(default)s)")
+    machine.add_argument(
+        "--num-nodes",
+        type=integer(1),
+        default=1,
+        metavar="N",
+        help="machines with as many devices each, where torchrun starts the processes "
+        "(default: %(default)s)",
+    )
+    machine.add_argument(
+        "--strategy",
+        choices=("auto", "ddp"),
+        default="auto",
+        help="ddp: each device takes its share of each batch (default: %(default)s)",
+    )
     machine.add_argument(
         "--precision", default="32-true", help="64-true, bf16-mixed, … (default: %(default)s)"
     )
@@ -210,7 +233,7 @@ def parse_train(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             parser.error("--backprop explicit computes in --precision 32-true or 64-true only")
         if options.compile:
             parser.error("--compile is for autograd and manual: there is no module to compile")
-        if len(options.devices.split(",")) > 1 or options.devices not in ("1", "auto", "0", "0,"):
+        if options.devices not in ("1", "auto", "0", "0,") or options.num_nodes > 1:
             parser.error("--backprop explicit runs on one device: nothing averages its gradients")
     if options.loss == "bce" and options.precision.endswith(("mixed", "16")):
         parser.error(

@@ -4,6 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
 #: What a checkpoint of this LightningModule and this LightningDataModule has.
 CONTENTS = {
@@ -86,6 +89,17 @@ def check(path: Path, contents: dict[str, Any], wanted: dict[str, Any], weights:
             f"{path} is of another training: {'; '.join(differences)}: "
             f"give the options of that run, or start a new one without --resume"
         )
+
+
+@rank_zero_only
+def forget_later(logger: TensorBoardLogger, step: int) -> None:
+    """Strike from the curves what a training logged after its checkpoint of ``step`` and repeats.
+
+    Whoever reads the event files leaves out what an earlier one has from this step on.
+    """
+    start = Event(step=step, session_log=SessionLog(status=SessionLog.START))
+    logger.experiment.file_writer.add_event(start, step)
+    logger.experiment.flush()
 
 
 def _shapes(weights: dict) -> dict[str, Any]:

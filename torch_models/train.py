@@ -3,16 +3,12 @@
 import argparse
 import signal
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from torch_models.names import EPOCHS
 from torch_models.options import parse_train
-
-
-class RefusedError(Exception):
-    """The command cannot be carried out; the message is the one line that the user gets."""
+from torch_models.runs import RefusedError, require_writable, run_folder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from torch_models.classifier import NonFiniteLossError
     from torch_models.mnist import DataError
     from torch_models.quiet import quietly
+    from torch_models.ranks import lost_another
     from torch_models.resume import CheckpointError
 
     # What ends a training from outside is taken as Ctrl-C is: in order, saying how to go on.
@@ -42,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         compiler = ("torch._dynamo", "torch._inductor")
         if options.compile and type(error).__module__.startswith(compiler):
             return fail(2, f"--compile does not work on this machine: {error}".split("\n")[0])
+        if lost_another(error):
+            return fail(1, "another process of this training has ended; --resume last goes on")
         raise
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -49,8 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def fail(code: int, message: str) -> int:
-    """Print one line to stderr."""
-    sys.stderr.write(f"python -m torch_models.train: error: {' '.join(message.split())}\n")
+    """Print one line to stderr; what all processes of a training would say, the first one says."""
+    from torch_models.ranks import is_first
+
+    if code == 1 or is_first():
+        sys.stderr.write(f"python -m torch_models.train: error: {' '.join(message.split())}\n")
     return code
 
 
@@ -58,16 +60,14 @@ def train(options: argparse.Namespace) -> None:
     """Train and test as the options say, and print the figures."""
     from torch_models import resume
     from torch_models.classifier import Classifier
-    from torch_models.dashboards import log_hyperparameters
     from torch_models.data import ImageData
-    from torch_models.progress import say
 
-    checkpoint = None
+    checkpoint, contents = None, {}
     if options.resume:
         checkpoint = resume.find(options.resume, options.log_dir, options.backprop)
         contents = resume.read(checkpoint)
-    logger = build_logger(options, checkpoint)
-    require_writable(Path(logger.root_dir))
+    else:  # before any download
+        require_writable(Path(options.log_dir, options.backprop))
 
     data = ImageData(
         options.dataset,
@@ -82,7 +82,6 @@ def train(options: argparse.Namespace) -> None:
     assert images is not None
     if images.warning:
         warn_loudly(images.warning)
-    epochs = options.epochs or EPOCHS[images.name]
     classifier = Classifier(
         backprop=options.backprop,
         sizes="-".join(map(str, [images.train[0].shape[1], *options.hidden, 10])),
@@ -93,12 +92,45 @@ def train(options: argparse.Namespace) -> None:
         momentum_form=options.momentum_form,
         seed=options.seed,
     )
+    if options.precision.startswith("64"):
+        # Lightning does this, but after it has loaded a checkpoint: into float32.
+        classifier.double()
+    if checkpoint:
+        hparams = {**classifier.hparams, **data.hparams}
+        resume.check(checkpoint, contents, hparams, classifier.state_dict())
+    with run_folder(options.log_dir, options.backprop, checkpoint) as run:
+        fit(options, classifier, data, run, checkpoint, contents)
+
+
+def fit(
+    options: argparse.Namespace, classifier, data, run: Path, checkpoint: Path | None, contents
+) -> None:
+    """Train and test the classifier in the folder ``run``, from ``checkpoint`` on if there is one.
+
+    Raises:
+        RefusedError: the options ask for what this machine cannot do.
+    """
+    from torch_models import diverged, resume
+    from torch_models.checkpoints import NotSavedError, what_is_left
+    from torch_models.classifier import NonFiniteLossError
+    from torch_models.dashboards import log_hyperparameters, run_logger
+    from torch_models.progress import say
+
+    images = data.images
+    epochs = options.epochs or EPOCHS[images.name]
+    logger = run_logger(run.parent.parent, run.parent.name, run.name)
+    trainer = build_trainer(options, epochs, logger)
+    ranks = trainer.world_size
+    batch = min(len(images.train[1]), options.batch_size if options.batch_size != "full" else 2**63)
+    if batch % ranks:
+        raise RefusedError(
+            f"--batch-size: {ranks} processes cannot share {batch} images equally: choose a size "
+            f"that is a multiple of {ranks}"
+        )
     hparams = {**classifier.hparams, **data.hparams}
     if checkpoint:
-        resume.check(checkpoint, contents, hparams, classifier.state_dict())
-
-    trainer = build_trainer(options, epochs, logger)
-    if not checkpoint:
+        resume.forget_later(logger, contents["global_step"])
+    else:
         log_hyperparameters(logger, {**hparams, "epochs": epochs})
     if options.compile:
         classifier.network.compile()
@@ -118,22 +150,23 @@ def train(options: argparse.Namespace) -> None:
             if done < epochs
             else f"{checkpoint} has {done} epochs: nothing left to train, unless --epochs is more"
         )
-    trainer.fit(classifier, data, ckpt_path=checkpoint, weights_only=True)
-    trainer.test(classifier, data, verbose=False)
+    try:
+        trainer.fit(classifier, data, ckpt_path=checkpoint, weights_only=True)
+        trainer.test(classifier, data, verbose=False)
+    except NonFiniteLossError as error:
+        last = run / "checkpoints" / "last.ckpt"
+        saved = resume.read(last) if last.exists() else None
+        where = diverged.where(error, trainer, classifier, images, options.batch_size, saved)
+        raise NonFiniteLossError(f"{error}; {where}; {what_is_left(run)}", error.stage) from error
+    except NotSavedError as error:
+        raise NotSavedError(f"{error}; {what_is_left(run)}") from error
+    except OSError as error:
+        reason = f"{run} cannot be written: {error.strerror or error}"
+        raise NotSavedError(f"{reason}; {what_is_left(run)}") from error
     say(f"test accuracy {trainer.callback_metrics['accuracy/test']:.4f}")
     say(f"test loss {trainer.callback_metrics['loss/test']:.4f}")
     say(f"run         {logger.log_dir}")
     say(f"dashboards  tensorboard --logdir {logger.save_dir}")
-
-
-def build_logger(options: argparse.Namespace, checkpoint: Path | None):
-    """The logger of a new version, or of the run that the checkpoint lies in."""
-    from torch_models.dashboards import run_logger
-
-    if checkpoint and checkpoint.absolute().parent.name == "checkpoints":
-        run = checkpoint.absolute().parent.parent
-        return run_logger(run.parent.parent, run.parent.name, run.name)
-    return run_logger(options.log_dir, options.backprop)
 
 
 def build_trainer(options: argparse.Namespace, epochs: int, logger):
@@ -147,11 +180,13 @@ def build_trainer(options: argparse.Namespace, epochs: int, logger):
     from torch_models.checkpoints import WrittenAside
     from torch_models.dashboards import checkpoints
     from torch_models.progress import Report
+    from torch_models.ranks import started
 
     try:
         trainer = L.Trainer(
             accelerator=options.accelerator,
             devices=options.devices,
+            num_nodes=options.num_nodes,
             strategy=options.strategy,
             precision=options.precision,
             max_epochs=epochs,
@@ -168,20 +203,15 @@ def build_trainer(options: argparse.Namespace, epochs: int, logger):
             f"--accelerator {options.accelerator} --devices {options.devices} --strategy "
             f"{options.strategy} --precision {options.precision}: not on this machine: {error}"
         ) from error
+    if started() not in (None, trainer.world_size):
+        raise RefusedError(
+            f"--devices {options.devices} --num-nodes {options.num_nodes} are "
+            f"{trainer.world_size} in all, but {started()} processes were started to train "
+            f"together: give --devices the number on each machine, and --strategy ddp"
+        )
     if options.precision == "16-mixed" and trainer.strategy.root_device.type == "cpu":
         raise RefusedError("--precision 16-mixed needs a GPU: use bf16-mixed or 32-true on the CPU")
     return trainer
-
-
-def require_writable(folder: Path) -> None:
-    """Raises RefusedError unless files can be made in the folder, which is made if need be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise RefusedError(
-            f"--log-dir: {folder} cannot be written ({error.strerror}): choose another folder"
-        ) from error
 
 
 def warn_loudly(reason: str) -> None:

@@ -1,6 +1,7 @@
 """A checkpoint is whole or not there, whatever happens while it is written."""
 
 import errno
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,20 +11,24 @@ import torch
 
 from torch_models import train
 from torch_models.checkpoints import NotSavedError, WrittenAside
+from torch_models.progress import Report
 
 SMALL = ["--dataset", "digits", "--hidden", "8", "--epochs", "3"]
 
 
 def full_disk(checkpoint, file):
     file.write(b"half of it")
-    raise OSError(errno.ENOSPC, "No space left on device")
+    try:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    finally:  # as torch.save does when it closes what it has not finished
+        raise RuntimeError("unexpected pos")
 
 
 def test_the_one_before_survives_a_full_disk(tmp_path, monkeypatch):
     path = tmp_path / "last.ckpt"
     WrittenAside().save_checkpoint({"epoch": 1}, path)
     monkeypatch.setattr(torch, "save", full_disk)
-    with pytest.raises(NotSavedError, match=r"No space left.*the one before it is as it was"):
+    with pytest.raises(NotSavedError, match=r"last\.ckpt cannot be written: No space left"):
         WrittenAside().save_checkpoint({"epoch": 2}, path)
     assert torch.load(path, weights_only=True) == {"epoch": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
@@ -33,7 +38,7 @@ def test_ctrl_c_while_saving_is_ctrl_c(tmp_path, monkeypatch):
     def interrupted(checkpoint, file):
         try:
             raise KeyboardInterrupt
-        finally:  # as torch.save does when it closes what it has not finished
+        finally:
             raise RuntimeError("unexpected pos")
 
     path = tmp_path / "last.ckpt"
@@ -53,16 +58,52 @@ def test_what_a_killed_training_left_aside_is_removed(tmp_path):
 
 def test_folder_that_is_a_file(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(NotSavedError, match=r"cannot be written.*there is none yet"):
+    with pytest.raises(NotSavedError, match=r"cannot be written: File exists"):
         WrittenAside().save_checkpoint({}, tmp_path / "file" / "last.ckpt")
 
 
+def test_a_run_that_is_gone_is_not_made_again(tmp_path):
+    with pytest.raises(NotSavedError, match="No such file or directory"):
+        WrittenAside().save_checkpoint({}, tmp_path / "version_0" / "checkpoints" / "last.ckpt")
+
+
+def one_line(capsys):
+    [line] = capsys.readouterr().err.splitlines()
+    return line
+
+
 def test_training_on_a_full_disk_is_one_line(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(torch, "save", full_disk)
+    save, saved = torch.save, []
+
+    def full_later(checkpoint, file):
+        (save if len(saved) < 2 else full_disk)(checkpoint, file)
+        saved.append(checkpoint["epoch"])
+
+    monkeypatch.setattr(torch, "save", full_later)
     assert train.main([*SMALL, "--log-dir", str(tmp_path)]) == 1
-    captured = capsys.readouterr()
-    assert len(captured.err.splitlines()) == 1
-    assert "No space left on device" in captured.err
+    [last] = tmp_path.glob("*/*/checkpoints/last.ckpt")
+    line = one_line(capsys)
+    assert "No space left on device" in line
+    assert f"the last good checkpoint is {last}" in line
+    assert torch.load(last, weights_only=True)["epoch"] == 0
+
+
+@pytest.mark.parametrize("instead", ["nothing", "a file"])
+def test_folder_that_vanishes(tmp_path, monkeypatch, capsys, instead):
+    end_of_epoch = Report.on_train_epoch_end
+
+    def vanish(self, trainer, module):
+        end_of_epoch(self, trainer, module)
+        if trainer.current_epoch == 1:
+            shutil.rmtree(tmp_path / "autograd")
+            if instead == "a file":
+                (tmp_path / "autograd").write_text("")
+
+    monkeypatch.setattr(Report, "on_train_epoch_end", vanish)
+    assert train.main([*SMALL, "--log-dir", str(tmp_path)]) == 1
+    line = one_line(capsys)
+    assert "version_0 is gone, checkpoints too" in line
+    assert "cannot be written" in line
 
 
 # Kills itself in the middle of writing its n-th checkpoint.

@@ -1,5 +1,7 @@
 import gzip
 import shutil
+import struct
+import tracemalloc
 
 import pytest
 import torch
@@ -81,3 +83,38 @@ def test_truncated_mnist(mnist_root, tmp_path):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(DataError, match="t10k-images"):
         datasets.load("mnist", tmp_path)
+
+
+def idx(magic=2049, count=10_000, labels=bytes(10_000)):
+    return struct.pack(">2i", magic, count) + labels
+
+
+@pytest.mark.parametrize(
+    ("says", "content"),
+    [
+        ("unpacks to 9,000 bytes", gzip.compress(idx()[:9000])),
+        ("unpacks to more bytes", gzip.compress(bytes(10_000_000))),  # a bomb
+        ("starts with", gzip.compress(idx(magic=2051))),
+        ("starts with", gzip.compress(idx(count=9_999))),
+        ("a label 10,", gzip.compress(idx(labels=bytes(9_999) + b"\n"))),
+        ("damaged", gzip.compress(idx())[:-9]),
+        ("damaged", b"<html>"),
+    ],
+)
+def test_content_is_judged_beside_its_md5(says, content):
+    name = "t10k-labels-idx1-ubyte.gz"
+    with pytest.raises(
+        DataError, match=f"{name} is damaged.*{says}" if says != "damaged" else name
+    ):
+        mnist._tensor(name, content)
+    assert mnist._tensor(name, gzip.compress(idx())).shape == (10_000,)
+
+
+def test_a_bomb_is_not_unpacked():
+    bomb = gzip.compress(bytes(64 << 20))
+    tracemalloc.start()
+    with pytest.raises(DataError, match="more bytes"):
+        mnist._tensor("t10k-labels-idx1-ubyte.gz", bomb)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 << 20

@@ -1,0 +1,114 @@
+"""Two processes that train together end where one does."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from torch_models import train
+from torch_models.batches import ShuffledBatches
+
+OPTIONS = ["--dataset", "digits", "--hidden", "8", "--accelerator", "cpu"]
+TWO = ["--devices", "2", "--strategy", "ddp"]
+ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+def saved(logs):
+    [path] = logs.glob("*/version_*/checkpoints/last.ckpt")
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+def test_ranks_share_each_batch():
+    data = torch.arange(21.0).view(21, 1), torch.arange(21)
+    one = list(ShuffledBatches(*data, 4, seed=5))
+    shares = [list(ShuffledBatches(*data, 4, seed=5, rank=r, ranks=2)) for r in (0, 1)]
+    # The last batch has one image, which two cannot share.
+    assert [len(share) for share in shares] == [len(one) - 1] * 2
+    for whole, left, right in zip(one, *shares, strict=False):
+        assert sorted([*left[1], *right[1]]) == sorted(whole[1])
+    with pytest.raises(ValueError, match="share"):
+        ShuffledBatches(*data, 3, ranks=2)
+
+
+@pytest.mark.multiprocess
+@pytest.mark.parametrize(("way", "start"), [("manual", "lightning"), ("autograd", "torchrun")])
+def test_two_end_where_one_does(tmp_path, way, start):
+    """The whole training: gradients that were not averaged right would not stay hidden."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    options = [*OPTIONS, "--backprop", way, "--epochs", "3", "--precision", "64-true"]
+    assert train.main([*options, "--log-dir", str(one)]) == 0
+    python = [sys.executable, "-m"]
+    if start == "torchrun":
+        python += ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m"]
+    command = [*python, "torch_models.train", *TWO, *options, "--log-dir", str(two)]
+    first = [*command, "--epochs", "1"]
+    done = subprocess.run(first, capture_output=True, text=True, env=ONE_THREAD)
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall("^epoch 1", done.stdout, re.MULTILINE)) == 1
+    go_on = [*command, "--resume", "last"]
+    done = subprocess.run(go_on, capture_output=True, text=True, env=ONE_THREAD)
+    assert done.returncode == 0, done.stderr
+    assert re.findall("^epoch (.)", done.stdout, re.MULTILINE) == ["2", "3"]
+    assert len(re.findall("^test loss", done.stdout, re.MULTILINE)) == 1
+    ours, theirs = saved(two), saved(one)
+    assert ours.keys() == theirs.keys()
+    for name, weight in theirs.items():
+        torch.testing.assert_close(ours[name], weight, rtol=1e-9, atol=1e-11)
+
+
+def running(session):
+    """Processes of the session that are not just waiting to be buried."""
+    stats = [path.read_text() for path in Path("/proc").glob("[0-9]*/stat")]
+    fields = [stat.rpartition(")")[2].split() for stat in stats]
+    return [
+        state
+        for state, _, _, its_session, *_ in fields
+        if int(its_session) == session and state != "Z"
+    ]
+
+
+@pytest.mark.multiprocess
+@pytest.mark.parametrize("victim", ["first", "second"])
+def test_one_rank_killed_stops_the_other(tmp_path, victim):
+    command = [sys.executable, "-u", "-m", "torch_models.train", *TWO, *OPTIONS]
+    training = subprocess.Popen(
+        [*command, "--epochs", "100000", "--log-dir", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ONE_THREAD,
+        start_new_session=True,
+    )
+    for line in training.stdout:
+        if line.startswith("epoch"):
+            break
+    children = Path(f"/proc/{training.pid}/task/{training.pid}/children").read_text().split()
+    os.kill(training.pid if victim == "first" else int(children[0]), signal.SIGKILL)
+    _, error = training.communicate(timeout=30)
+    assert training.returncode
+    assert running(training.pid) == []
+    [line] = error.splitlines()
+    # Either the survivor notices first, or Lightning, which looks every five seconds, ends it.
+    assert re.search("another process of this training has ended|terminated with code -9", line)
+
+
+def test_what_two_cannot_do_is_one_line(tmp_path, capsys, monkeypatch):
+    odd = [*OPTIONS, *TWO, "--batch-size", "127", "--log-dir", str(tmp_path)]
+    assert train.main(odd) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    if not torch.cuda.is_available():
+        gpu = ["--dataset", "digits", "--accelerator", "gpu", "--log-dir", str(tmp_path)]
+        assert train.main(gpu) == 2
+        error = capsys.readouterr().err
+        assert "--accelerator gpu" in error
+        assert error.count("\n") == 1
+    monkeypatch.setenv("WORLD_SIZE", "2")  # as torchrun says to each process that it starts
+    assert train.main([*OPTIONS, "--log-dir", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "2 processes were started" in error
+    assert error.count("\n") == 1

@@ -1,0 +1,105 @@
+"""Where NaN or infinity first appeared in a training that it has ended.
+
+No step waits for a look at its numbers, so a training notices some steps late, when they are
+everywhere. But its course follows from its last checkpoint and its seed alone: here it is gone
+again from there, without Lightning, with a look at every number of every step.
+"""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+
+from torch_models.batches import Batches
+from torch_models.classifier import Classifier, NonFiniteLossError
+from torch_models.datasets import Images
+
+
+def where(
+    error: NonFiniteLossError,
+    trainer: L.Trainer,
+    classifier: Classifier,
+    images: Images,
+    batch_size: int | str,
+    saved: dict[str, Any] | None,
+) -> str:
+    """The first number that was not finite, in words.
+
+    Args:
+        error: what the training ended with.
+        trainer: for its device and precision.
+        classifier: the one that was trained.
+        images: what it was trained with, in batches of ``batch_size``.
+        batch_size: as ``Images.training_batches`` takes it.
+        saved: the contents of its last checkpoint, if it has one.
+    """
+    device, precision = trainer.strategy.root_device, trainer.precision_plugin
+    context = precision.forward_context
+    if error.stage == "test":
+        test = images.test_batches(device)
+        return f"it appeared in {in_evaluation(classifier, test, context, precision)}"
+    again = Classifier(**classifier.hparams).to(device)
+    precision.convert_module(again)  # in place
+    optimizer = again.configure_optimizers()
+    step, epoch = 0, 0
+    if saved:
+        again.load_state_dict(saved["state_dict"])
+        optimizer.load_state_dict(saved["optimizer_states"][0])
+        step, epoch = saved["global_step"], saved["epoch"] + 1
+    again.on_fit_start()  # of the explicit way
+    batches = images.training_batches(batch_size, classifier.hparams["seed"], device)
+    for batch in batches.of_epoch(epoch):
+        step += 1
+        if found := in_step(again, optimizer, precision.convert_input(batch), context):
+            return f"it first appeared in {found} at step {step}"
+    if error.stage == "train":
+        return "every step's own loss was finite, their mean is not"
+    found = in_evaluation(again, images.val_batches(device), context, precision)
+    return f"it first appeared in {found} after step {step}"
+
+
+def in_step(
+    classifier: Classifier,
+    optimizer: torch.optim.Optimizer,
+    batch: tuple[Tensor, Tensor],
+    context=nullcontext,
+) -> str | None:
+    """Train one step, and say where it computed what is not finite, if it did."""
+    with context():
+        loss = classifier.training_step(batch, 0)
+    if not loss.isfinite():
+        return in_forward(classifier.network, batch[0], context())
+    optimizer.zero_grad()
+    classifier.backward(loss)
+    parameters = dict(classifier.network.named_parameters())
+    for name in reversed(parameters):  # as backward comes to them
+        gradient = parameters[name].grad
+        if gradient is not None and not gradient.isfinite().all():
+            return f"the gradient of network.{name}"
+    optimizer.step()
+    for name, weight in parameters.items():
+        if not weight.isfinite().all():
+            return f"network.{name}, by its update"
+    return None
+
+
+def in_forward(network: nn.Sequential, x: Tensor, context: AbstractContextManager) -> str:
+    """The layer whose output is the first that is not finite; the loss, if all are."""
+    with torch.no_grad(), context:
+        for name, layer in network.named_children():
+            x = layer(x)
+            if not x.isfinite().all():
+                return f"the output of network.{name}, {layer}"
+    return "the loss, of finite outputs"
+
+
+def in_evaluation(classifier: Classifier, batches: Batches, context, precision) -> str:
+    """The same over the batches of validation or test."""
+    for batch in batches:
+        x, _ = precision.convert_input(batch)
+        found = in_forward(classifier.network, x, context())
+        if not found.startswith("the loss"):
+            return found
+    return "the loss, of finite outputs"
