@@ -66,7 +66,9 @@ class FusedStep:
         self.loss = LOSSES[network.loss]
         self.W_T = [W.T for W in self.weights]
 
-    def __call__(self, x: Tensor, y: Tensor, lr: float, momentum: float, share: float) -> None:
+    def __call__(
+        self, x: Tensor, y: Tensor, lr: float, momentum: float, share: float
+    ) -> tuple[Tensor, Tensor]:
         """w ← w − ηv with v ← βv + s ∂L/∂w.
 
         Args:
@@ -75,6 +77,9 @@ class FusedStep:
             lr: η.
             momentum: β.
             share: s.
+
+        Returns:
+            zᴸ, (m, nᴸ), whose memory the next step overwrites, and ŷ, (m, nᴸ), before the step.
         """
         a, δ, last = self.a, self.delta, len(self.weights) - 1
         below = x
@@ -96,6 +101,7 @@ class FusedStep:
         torch._foreach_add_(
             self.weights + self.biases, self.v_weights + self.v_biases, alpha=-lr
         )  # w ← w − ηv
+        return self.z[last], a[last]
 
     def _times_derivative(self, i: int) -> None:
         δ, z = self.delta[i], self.z[i]

@@ -1,9 +1,11 @@
 """The LightningModule that trains a classifier, whatever computes its gradient."""
 
 import math
+from collections.abc import Iterable
 
 import lightning as L
 import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
@@ -12,9 +14,6 @@ from manual_backprop.optim import Momentum
 from torch_models.batches import Batch
 from torch_models.explicit import Explicit
 from torch_models.networks import loss_function, mlp, namespace
-
-#: Steps between two looks at the losses. Each look waits for the device, so a step must not.
-STEPS_PER_LOOK = 50
 
 
 class NonFiniteLossError(Exception):
@@ -54,6 +53,7 @@ class Classifier(L.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        self.automatic_optimization = False
         self.save_hyperparameters(logger=False)
         widths = [int(width) for width in sizes.split("-")]
         layers = namespace(backprop)
@@ -76,37 +76,44 @@ class Classifier(L.LightningModule):
         form = {"torch": torch.optim.SGD, "ema": Momentum}[self.hparams["momentum_form"]]
         return form(self.parameters(), lr=self.hparams["lr"], momentum=self.hparams["momentum"])
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The loss of one batch; its statistics wait for the next look."""
-        x, labels = batch
-        if self._explicit:
-            loss, output = self._explicit.forward(x, labels)
-            self._labels = labels
-        else:
-            output = self(x)
-            loss = self.loss(output, labels)
-        self._unseen.append((self.global_step + 1, loss.detach(), output.detach(), labels))
-        if len(self._unseen) == STEPS_PER_LOOK:
-            self._look()
-        return loss
-
-    def on_fit_start(self) -> None:
-        """The explicit way starts when the weights are where they will stay."""
+    def on_train_start(self) -> None:
+        """The explicit way starts when weights and velocities are where they will stay."""
         if self.hparams["backprop"] == "explicit":
-            activation, loss = self.hparams["activation"], self.hparams["loss"]
-            self._explicit = Explicit(self.network, activation, loss)
+            self._explicit = Explicit(
+                self.network, self.hparams["activation"], self.hparams["loss"]
+            )
+            self._explicit.take(self.trainer.optimizers[0])
 
-    def backward(self, loss: Tensor) -> None:
-        """Fill every parameter's ``.grad``: the one place where the ways differ."""
+    def training_step(self, batches: Iterable[Batch], batch_idx: int) -> None:
+        """One step of the descent for each batch; only then are the losses looked at."""
+        for x, labels in batches:
+            loss, output = self._descend(x.to(self.dtype), labels)
+            self._unseen.append((self.global_step, loss, output, labels))
+        self._look()
+
+    def _descend(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss and output before the step: the one place where the ways differ."""
+        descent = self.optimizers()
+        assert isinstance(descent, LightningOptimizer)
         if self._explicit:
-            self._explicit.backward(self._labels)
-        else:
-            loss.backward()
+            seen = self._explicit.step(x, labels)
+            descent.step()  # finds no .grad and does nothing, but counts
+            return seen
+        output = self(x)
+        loss = self.loss(output, labels)
+        descent.zero_grad()
+        with torch.autocast(self.device.type, enabled=False):
+            self.manual_backward(loss)
+        descent.step()
+        # Autocast keeps the weights it has rounded until a training_step ends; now they are old.
+        torch.clear_autocast_cache()
+        return loss.detach(), output.detach()
 
     def _look(self) -> None:
-        """Take the batches since the last look into the epoch's mean loss and accuracy."""
-        if not self._unseen:
-            return
+        """Take the steps since the last look into the epoch's mean loss and accuracy.
+
+        It waits for the device, so a step must not.
+        """
         steps, losses, outputs, labels = zip(*self._unseen, strict=True)
         self._unseen.clear()
         loss = torch.stack(losses)
@@ -129,8 +136,6 @@ class Classifier(L.LightningModule):
         Raises:
             NonFiniteLossError: the loss is NaN or infinite.
         """
-        if stage == "train":
-            self._look()
         loss, accuracy = self._tally(stage).compute()
         if not math.isfinite(loss):
             raise NonFiniteLossError(f"loss/{stage} is {loss} after step {self.global_step}", stage)
@@ -149,10 +154,6 @@ class Classifier(L.LightningModule):
         output = self(x)
         self._tally(stage).update(self.loss(output, labels), len(labels), output, labels)
 
-    def on_validation_epoch_start(self) -> None:
-        """A loss that became NaN in training is reported as such, not as one of validation."""
-        self._look()
-
     def on_validation_epoch_end(self) -> None:
         """Log ``loss/val`` and ``accuracy/val``."""
         self._log("val")
@@ -162,23 +163,24 @@ class Classifier(L.LightningModule):
         self._log("test")
 
     def on_train_epoch_end(self) -> None:
-        """Log ``loss/train`` and ``accuracy/train``.
+        """Log ``loss/train`` and ``accuracy/train``."""
+        self._log("train")
 
-        At once: Lightning would log them after it has saved the checkpoint, and a training killed
-        between the two would lack them when it is resumed.
+    def _log(self, stage: str) -> None:
+        """Log the epoch's figures, at the number of the last step.
+
+        At once: Lightning would write those of the training after it has saved the checkpoint, and
+        a training killed between the two would lack them when it is resumed.
         """
-        self._log("train", logger=False)
-        figures = {
-            f"{name}/train": self.trainer.callback_metrics[f"{name}/train"]
-            for name in ("loss", "accuracy")
-        }
-        if self.logger:
-            self.logger.log_metrics({k: float(v) for k, v in figures.items()}, self.global_step - 1)
-            self.logger.save()
-
-    def _log(self, stage: str, logger: bool = True) -> None:
-        self.log_dict(self.epoch_metrics(stage), sync_dist=True, logger=logger)
+        figures = self.epoch_metrics(stage)
+        self.log_dict(figures, sync_dist=True, logger=False)
         self._tally(stage).reset()
+        if self.logger:
+            of_all = self.trainer.callback_metrics
+            self.logger.log_metrics(
+                {name: float(of_all[name]) for name in figures}, self.global_step - 1
+            )
+            self.logger.save()
 
     def _tally(self, stage: str) -> "Tally":
         tally = self.tallies[f"of {stage}"]

@@ -76,6 +76,7 @@ def train(options: argparse.Namespace) -> None:
         options.seed,
         options.train_size,
         options.val_size,
+        options.steps_per_execution,
     )
     data.prepare_data()
     images = data.images

@@ -82,7 +82,7 @@ def explicit(setting: Setting) -> Candidate:
     data = [(x, one_hot(y, setting.sizes[-1]).to(x.dtype)) for x, y in setting.data()]
     buffers = [*fused.z, *fused.a, *fused.delta]
     saved = sum(t.untyped_storage().nbytes() for t in buffers)
-    return Candidate(lambda i: fused(*data[i], LR, MOMENTUM, 1.0), saved)
+    return Candidate(lambda i: fused(*data[i], LR, MOMENTUM, 1.0) and None, saved)
 
 
 def matrix_products(setting: Setting) -> Candidate:
