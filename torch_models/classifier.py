@@ -7,7 +7,6 @@ import lightning as L
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
-from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from manual_backprop.optim import Momentum
@@ -125,7 +124,7 @@ class Classifier(L.LightningModule):
                 f"(epoch {self.current_epoch + 1})",
                 "train",
             )
-        sizes = torch.tensor([len(y) for y in labels], device=loss.device)
+        sizes = [len(y) for y in labels]
         self._tally("train").update(loss, sizes, torch.cat(outputs), torch.cat(labels))
 
     def epoch_metrics(self, stage: str) -> dict[str, float]:
@@ -152,7 +151,8 @@ class Classifier(L.LightningModule):
     def _evaluate(self, stage: str, batch: Batch) -> None:
         x, labels = batch
         output = self(x)
-        self._tally(stage).update(self.loss(output, labels), len(labels), output, labels)
+        loss = self.loss(output, labels).view(1)
+        self._tally(stage).update(loss, [len(labels)], output, labels)
 
     def on_validation_epoch_end(self) -> None:
         """Log ``loss/val`` and ``accuracy/val``."""
@@ -193,23 +193,30 @@ class Tally(torch.nn.Module):
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        # A look for NaN in each update would wait for the device each time. Each process counts for
-        # itself, so that one of them alone can show its figures; logging takes their mean.
-        self.loss = MeanMetric(nan_strategy="disable", sync_on_compute=False)
+        self.losses: list[Tensor] = []
+        self.sizes: list[int] = []
+        # Each process counts for itself, so that one of them alone can show its figures; logging
+        # takes their mean.
         self.accuracy = MulticlassAccuracy(
             classes, average="micro", validate_args=False, sync_on_compute=False
         )
 
-    def update(self, loss: Tensor, samples: Tensor | int, output: Tensor, labels: Tensor) -> None:
-        """Count batches: the mean loss of each, its number of samples, and all their outputs."""
-        self.loss.update(loss, samples)
+    def update(self, losses: Tensor, sizes: list[int], output: Tensor, labels: Tensor) -> None:
+        """Count batches: the mean loss and the samples of each, and all their outputs."""
+        self.losses.append(losses)
+        self.sizes += sizes
         self.accuracy.update(output, labels)
 
     def compute(self) -> tuple[float, float]:
         """Loss and accuracy so far."""
-        return float(self.loss.compute()), float(self.accuracy.compute())
+        losses = torch.cat(self.losses).cpu().double()
+        samples = torch.tensor(self.sizes, dtype=losses.dtype)
+        # All at once, so that it does not depend on how many batches were counted at a time.
+        mean = (losses * samples).sum() / samples.sum()
+        return float(mean), float(self.accuracy.compute())
 
     def reset(self) -> None:
         """Start an epoch."""
-        self.loss.reset()
+        self.losses.clear()
+        self.sizes.clear()
         self.accuracy.reset()

@@ -29,7 +29,7 @@ def outcome(folder, *options):
         ["--backprop", "autograd", "--momentum-form", "ema"],
         ["--backprop", "explicit"],
         ["--backprop", "explicit", "--momentum-form", "ema"],
-        ["--manual", "--precision", "bf16-mixed"],
+        ["--backprop", "autograd", "--precision", "bf16-mixed"],
         ["--manual", "--precision", "64-true"],
     ],
     ids=" ".join,
