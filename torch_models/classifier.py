@@ -101,11 +101,9 @@ class Classifier(L.LightningModule):
         output = self(x)
         loss = self.loss(output, labels)
         descent.zero_grad()
-        with torch.autocast(self.device.type, enabled=False):
+        with torch.autocast(self.device.type, enabled=False):  # it is for forward passes only
             self.manual_backward(loss)
         descent.step()
-        # Autocast keeps the weights it has rounded until a training_step ends; now they are old.
-        torch.clear_autocast_cache()
         return loss.detach(), output.detach()
 
     def _look(self) -> None:
