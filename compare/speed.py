@@ -70,7 +70,8 @@ def _show(out: Any, setting: Any, timings: "dict[str, Timing]", limit: float) ->
 
     view = Table()
     view.add_column("candidate")
-    for column in ("µs a step", "quartiles", "/ autograd", "/ limit", "saved", "peak"):
+    phases = ("forward", "backward", "update")
+    for column in ("µs a step", "quartiles", "/ autograd", "/ limit", *phases, "saved", "peak"):
         view.add_column(column, justify="right")
     autograd = timings["autograd"].median_us
     for name, timing in timings.items():
@@ -81,12 +82,31 @@ def _show(out: Any, setting: Any, timings: "dict[str, Timing]", limit: float) ->
             f"{low:,.0f} – {high:,.0f}",
             f"{timing.median_us / autograd:.2f}",
             f"{timing.median_us / limit:.2f}",
+            *(f"{timing.phases_us[p]:,.0f}" if timing.phases_us else "–" for p in phases),
             _bytes(timing.saved_bytes),
             _bytes(timing.peak_bytes),
         )
     console.say(out, str(setting), "bold")
     out.print(view)
     console.say(out, f"limit: {limit:,.0f} µs, the step's matrix products alone")
+    console.say(out, "explicit forms its weights' gradients in its update, in the velocities")
+    out.print(_saved(timings["autograd"].saved_by_layer, timings["manual"].saved_by_layer))
+
+
+def _saved(autograd: dict[str, int], manual: dict[str, int]) -> Any:
+    from rich.table import Table
+
+    view = Table(title="kept for the backward", title_justify="left")
+    view.add_column("layer")
+    for column in ("autograd", "manual", "manual / autograd"):
+        view.add_column(column, justify="right")
+    rows = [*autograd, "all"]
+    totals = [{**of, "all": sum(of.values())} for of in (autograd, manual)]
+    for layer in rows:
+        theirs, ours = (of[layer] for of in totals)
+        ratio = f"{ours / theirs:.2f}" if theirs else "–" if not ours else "∞"
+        view.add_row(layer, _bytes(theirs), _bytes(ours), ratio)
+    return view
 
 
 def _bytes(number: int | None) -> str:
@@ -110,6 +130,8 @@ def _write(
                     "ratio_to_limit": timing.median_us / limit,
                     "peak_bytes": timing.peak_bytes,
                     "saved_bytes": timing.saved_bytes,
+                    "saved_bytes_by_layer": timing.saved_by_layer,
+                    "phases_us": timing.phases_us,
                 }
                 for name, timing in timings.items()
             },

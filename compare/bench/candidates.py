@@ -11,6 +11,7 @@ from torch.nn.functional import one_hot
 
 import manual_backprop
 from compare.bench.measure import Candidate
+from compare.bench.saved import saved_by_layer
 from compare.bench.setting import LR, MOMENTUM, Setting
 from manual_backprop import Network
 from manual_backprop.fused_step import FusedStep
@@ -28,6 +29,7 @@ def candidates(setting: Setting, *, compiled: bool) -> dict[str, Candidate]:
         found |= {
             "autograd, compiled": by_functions(setting, nn, compile=True),
             "manual, compiled": by_functions(setting, manual_backprop, compile=True),
+            "explicit, compiled": explicit_compiled(setting),
         }
     found["NumPy"] = numpy(setting)
     if find_spec("jax"):
@@ -48,41 +50,59 @@ def by_functions(setting: Setting, layers: Any, *, compile: bool = False) -> Can
     def loss_of(x: Tensor, y: Tensor) -> Tensor:
         return loss(network(x), y)
 
-    forward: Callable[..., Tensor] = torch.compile(loss_of) if compile else loss_of
+    compute: Callable[..., Tensor] = torch.compile(loss_of) if compile else loss_of
+    held: list[Tensor] = []
+
+    def forward(i: int) -> None:
+        held[:] = [compute(*data[i])]
+
+    def backward(i: int) -> None:
+        descent.zero_grad()
+        held[0].backward()
+
+    phases = {"forward": forward, "backward": backward, "update": lambda i: descent.step() and None}
+    step = _in_a_row(phases)
+    if compile:
+        return Candidate(step, phases=phases)
+    by_layer = saved_by_layer(network, loss, *data[0])
+    return Candidate(step, sum(by_layer.values()), phases=phases, saved_by_layer=by_layer)
+
+
+def _in_a_row(phases: dict[str, Callable[[int], None]]) -> Callable[[int], None]:
+    parts = list(phases.values())
 
     def step(i: int) -> None:
-        descent.zero_grad()
-        forward(*data[i]).backward()
-        descent.step()
+        for part in parts:
+            part(i)
 
-    saved = None if compile else saved_bytes(lambda: loss_of(*data[0]), network)
-    return Candidate(step, saved)
-
-
-def saved_bytes(forward: Callable[[], Tensor], network: nn.Module) -> int:
-    """What the forward keeps for the backward, but for the parameters, each memory once."""
-    kept: dict[int, int] = {}
-    own = {p.untyped_storage().data_ptr() for p in network.parameters()}
-
-    def pack(x: Tensor) -> Tensor:
-        storage = x.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return x
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
-        forward()
-    return sum(kept.values())
+    return step
 
 
 def explicit(setting: Setting) -> Candidate:
     """``Network`` with its fused step."""
     network = Network(setting.sizes, generator=torch.Generator().manual_seed(0))
     fused = FusedStep(network, setting.batch)
-    data = [(x, one_hot(y, setting.sizes[-1]).to(x.dtype)) for x, y in setting.data()]
+    data = _with_one_hot_targets(setting)
+    phases = {
+        "forward": lambda i: fused.forward(data[i][0]),
+        "backward": lambda i: fused.backward(data[i][1]),
+        "update": lambda i: fused.update(data[i][0], LR, MOMENTUM, 1.0),
+    }
     buffers = [*fused.z, *fused.a, *fused.delta]
     saved = sum(t.untyped_storage().nbytes() for t in buffers)
-    return Candidate(lambda i: fused(*data[i], LR, MOMENTUM, 1.0) and None, saved)
+    return Candidate(_in_a_row(phases), saved, phases=phases)
+
+
+def explicit_compiled(setting: Setting) -> Candidate:
+    """``Network``'s step as its equations stand, which the compiler fuses as it sees fit."""
+    network = Network(setting.sizes, generator=torch.Generator().manual_seed(0))
+    descend = torch.compile(network._descend)
+    data = _with_one_hot_targets(setting)
+    return Candidate(lambda i: descend(*data[i], LR, MOMENTUM, 1.0))
+
+
+def _with_one_hot_targets(setting: Setting) -> list[tuple[Tensor, Tensor]]:
+    return [(x, one_hot(y, setting.sizes[-1]).to(x.dtype)) for x, y in setting.data()]
 
 
 def matrix_products(setting: Setting) -> Candidate:
