@@ -260,16 +260,20 @@ def speed_parser() -> OneLineParser:
         ("--batch-size", 128, "samples a step"),
         ("--hidden", 160, "neurons of each hidden layer"),
         ("--depth", 1, "hidden layers"),
-        ("--rounds", 30, "how often each candidate has its turn, at least 2"),
     ):
-        lowest = 2 if name == "--rounds" else 1
         parser.add_argument(
             name,
-            type=integer(lowest),
+            type=integer(1),
             default=value,
             metavar="N",
             help=f"{what} (default: %(default)s)",
         )
+    parser.add_argument(
+        "--rounds",
+        type=integer(2),
+        metavar="N",
+        help="how often each candidate has its turn, at least 2 (default: 30; 3 with --loop)",
+    )
     parser.add_argument("--eager", action="store_true", help="leave out what is compiled")
     parser.add_argument(
         "--sweep",
@@ -277,5 +281,11 @@ def speed_parser() -> OneLineParser:
         help="vary batch, width and depth instead, and give the ratios to autograd",
     )
     parser.add_argument("--plot", type=_new_file, metavar="FILE", help="of the sweep, a picture")
+    parser.add_argument(
+        "--loop",
+        action="store_true",
+        help="time whole epochs instead: a bare loop, torch_models.train, and Lightning with "
+        "torchvision's transforms, of the notes' network on data of MNIST's shape (minutes)",
+    )
     parser.add_argument("--json", type=_new_file, metavar="FILE", help="write the outcome there")
     return parser

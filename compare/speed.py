@@ -20,6 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 measured, 1 a wrong gradient, 2 bad input)."""
     parser = speed_parser()
     options = parser.parse_args(arguments)
+    if options.loop and options.sweep:
+        parser.error("--loop and --sweep are two different measurements: give one of them")
+    options.rounds = options.rounds or (3 if options.loop else 30)
     # From here on it takes seconds to import; --help and wrong options have been answered.
     from compare.command import exit_code
 
@@ -41,6 +44,8 @@ def _run(options: argparse.Namespace) -> bool:
         return False
     if options.sweep:
         return _sweep(options, out)
+    if options.loop:
+        return _loop(options, out)
     timings, limit = _measure(setting, options, out)
     _show(out, setting, timings, limit)
     _write(options, setting, timings, limit)
@@ -153,6 +158,33 @@ def _sweep(options: argparse.Namespace, out: Any) -> bool:
         write_json(options.json, {"points": [vars(point) for point in points]})
     if options.plot:
         draw(points, options.plot)
+    return True
+
+
+def _loop(options: argparse.Namespace, out: Any) -> bool:
+    import statistics
+
+    from rich.table import Table
+
+    from compare import console
+    from compare.bench import loop
+    from compare.command import write_json
+
+    data = loop.images(*loop.SIZES)
+    with console.progress(out, "rounds", options.rounds) as advance:
+        found = loop.epochs(data, options.rounds, advance)
+    seconds = {name: statistics.median(times) for name, times in found.items()}
+    view = Table()
+    for column in ("epoch of", "seconds", "/ bare loop", "/ tutorial"):
+        view.add_column(column, justify="left" if column == "epoch of" else "right")
+    for name, of in seconds.items():
+        bare = seconds.get(f"bare loop, {name.split(', ')[-1]}")
+        ratio = f"{of / bare:.2f}" if bare else "–"
+        view.add_row(name, f"{of:.2f}", ratio, f"{of / seconds['tutorial']:.3f}")
+    console.say(out, f"784-160-10, batch of 128, {loop.SIZES[0]:,} images, one epoch", "bold")
+    out.print(view)
+    if options.json:
+        write_json(options.json, {"seconds": found})
     return True
 
 

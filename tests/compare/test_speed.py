@@ -27,9 +27,20 @@ def test_command(tmp_path, capsys):
     found = json.loads(path.read_text())
     assert found["limit_us"] > 0
     assert {"autograd", "manual", "explicit", "NumPy"} <= set(found["candidates"])
+    ours = ("autograd", "manual", "explicit")
     for name, of in found["candidates"].items():
         assert of["ratio_to_limit"] == pytest.approx(of["median_us"] / found["limit_us"])
         assert (of["peak_bytes"] is None) is (name in ("NumPy", "JAX, jitted scan", "scikit-learn"))
+        phases = {"forward", "backward", "update"} if name in ours else set()
+        assert set(of["phases_us"]) == phases
+        by_layer = of["saved_bytes_by_layer"]
+        assert not by_layer or sum(by_layer.values()) == of["saved_bytes"]
+    assert list(found["candidates"]["manual"]["saved_bytes_by_layer"]) == [
+        "0 Linear",
+        "1 ReLU",
+        "2 Linear",
+        "loss",
+    ]
     assert found["candidates"]["autograd"]["ratio_to_autograd"] == 1
     out = capsys.readouterr().out
     assert "784-6-10 relu, cross-entropy, batch of 4" in out
@@ -55,6 +66,26 @@ def test_sweep(tmp_path, monkeypatch, capsys):
         (varied, value) for varied in ("batch", "width", "depth") for value in (1, 3)
     ]
     assert "depth 3: manual" in capsys.readouterr().out
+
+
+def test_loop(tmp_path, monkeypatch, capsys):
+    from compare.bench import loop
+
+    monkeypatch.setattr(loop, "SIZES", (300, 40))
+    path = tmp_path / "loop.json"
+    assert speed.main(["--loop", "--rounds", "2", "--json", str(path)]) == 0
+    seconds = json.loads(path.read_text())["seconds"]
+    assert {len(times) for times in seconds.values()} == {2}
+    assert min(min(times) for times in seconds.values()) > 0
+    out = capsys.readouterr().out
+    assert "tutorial" in out
+    assert "epoch 1/" not in out
+
+
+def test_loop_and_sweep_are_two(capsys):
+    with pytest.raises(SystemExit):
+        speed.main(["--loop", "--sweep"])
+    assert "give one of them" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
