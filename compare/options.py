@@ -4,7 +4,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from torch_models.names import LOSSES
+from torch_models.names import ACTIVATIONS, LOSSES
 from torch_models.options import (
     OneLineParser,
     add_data_options,
@@ -268,6 +268,13 @@ def speed_parser() -> OneLineParser:
             metavar="N",
             help=f"{what} (default: %(default)s)",
         )
+    parser.add_argument(
+        "--activation",
+        choices=ACTIVATIONS,
+        default="relu",
+        help="of the hidden layers; with another than relu, those who have written it: autograd, "
+        "manual and explicit (default: %(default)s)",
+    )
     parser.add_argument(
         "--rounds",
         type=integer(2),

@@ -35,7 +35,8 @@ def _run(options: argparse.Namespace) -> bool:
     from compare.bench.setting import Setting
 
     out = console.stdout()
-    setting = Setting((784, *[options.hidden] * options.depth, 10), options.batch_size)
+    sizes = (784, *[options.hidden] * options.depth, 10)
+    setting = Setting(sizes, options.batch_size, options.activation)
     wrong = wrong_gradients(setting)
     if wrong:
         for line in wrong:

@@ -66,13 +66,16 @@ Precision = Literal["lower", "float32"]
 F = TypeVar("F", bound=Callable[..., Tensor])
 
 
-def functional(*, cpu: Precision | None = None, cuda: Precision | None = None) -> Callable[[F], F]:
+def functional(
+    *, cpu: Precision | None = None, cuda: Precision | None = None, input_as_is: bool = False
+) -> Callable[[F], F]:
     """Make a public function of one that calls Functions: PyTorch's autocast rules, real numbers.
 
     Args:
         cpu: what autocast on the CPU casts the floating-point arguments to: ``"lower"`` for
             autocast's own type, ``"float32"``, or ``None`` to leave them as they are.
         cuda: the same on an NVIDIA GPU. PyTorch's rules differ between the two.
+        input_as_is: leave the first argument, ``input``, as it is.
 
     The casts are ordinary, differentiable ones, so each gradient comes back in its input's type.
 
@@ -96,10 +99,13 @@ def functional(*, cpu: Precision | None = None, cuda: Precision | None = None) -
             if precision is None or not torch.is_autocast_enabled(device):
                 return function(*args, **kwargs)
             dtype = torch.float32 if precision == "float32" else torch.get_autocast_dtype(device)
+
+            def cast_to(arg: Any) -> Any:
+                return arg if input_as_is and arg is input else _autocast(arg, device, dtype)
+
             with torch.autocast(device, enabled=False):
                 return function(
-                    *(_autocast(arg, device, dtype) for arg in args),
-                    **{name: _autocast(arg, device, dtype) for name, arg in kwargs.items()},
+                    *map(cast_to, args), **{name: cast_to(arg) for name, arg in kwargs.items()}
                 )
 
         return cast(F, wrapper)

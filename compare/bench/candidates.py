@@ -1,5 +1,6 @@
 """The ways to take a step that are set against each other."""
 
+from collections import OrderedDict
 from collections.abc import Callable
 from importlib.util import find_spec
 from itertools import pairwise
@@ -17,6 +18,10 @@ from manual_backprop import Network
 from manual_backprop.fused_step import FusedStep
 from torch_models.networks import loss_function, mlp
 
+RECOMPUTING = "manual, recomputing"
+#: Activations whose derivative follows from their output, which the next layer keeps anyway.
+TOLD_BY_OUTPUT = ("relu", "sigmoid", "tanh", "identity")
+
 
 def candidates(setting: Setting, *, compiled: bool) -> dict[str, Candidate]:
     """All that can run here, autograd first."""
@@ -31,18 +36,44 @@ def candidates(setting: Setting, *, compiled: bool) -> dict[str, Candidate]:
             "manual, compiled": by_functions(setting, manual_backprop, compile=True),
             "explicit, compiled": explicit_compiled(setting),
         }
-    found["NumPy"] = numpy(setting)
-    if find_spec("jax"):
-        found["JAX, jitted scan"] = jax(setting)
-    if find_spec("sklearn"):
-        found["scikit-learn"] = scikit_learn(setting)
+    if setting.activation not in TOLD_BY_OUTPUT:
+        found[RECOMPUTING] = recomputing(setting)
+    if setting.activation == "relu":
+        found["NumPy"] = numpy(setting)
+        if find_spec("jax"):
+            found["JAX, jitted scan"] = jax(setting)
+        if find_spec("sklearn"):
+            found["scikit-learn"] = scikit_learn(setting)
     return found
 
 
 def by_functions(setting: Setting, layers: Any, *, compile: bool = False) -> Candidate:
-    """An ``nn.Sequential`` of these layers, PyTorch's fused SGD."""
+    """An ``nn.Sequential`` of these layers."""
     torch.manual_seed(0)
-    network = mlp(tuple(setting.sizes), "relu", "cross-entropy", layers)
+    network = mlp(tuple(setting.sizes), setting.activation, "cross-entropy", layers)
+    return _descending(setting, network, layers, compile=compile)
+
+
+def recomputing(setting: Setting) -> Candidate:
+    """Hand-written layers that keep z and compute σ(z) again."""
+    torch.manual_seed(0)
+    return _descending(setting, recomputing_mlp(setting), manual_backprop)
+
+
+def recomputing_mlp(setting: Setting) -> nn.Sequential:
+    """The network whose activations are part of the Linear above; the same names of parameters."""
+    first, *above = pairwise(setting.sizes)
+    layers: dict[str, nn.Module] = {"0": manual_backprop.Linear(*first)}
+    for i, (n_in, n_out) in enumerate(above, 1):
+        σ = setting.activation
+        layers[str(2 * i)] = manual_backprop.ActivatedLinear(n_in, n_out, activation=σ)
+    return nn.Sequential(OrderedDict(layers))
+
+
+def _descending(
+    setting: Setting, network: nn.Sequential, layers: Any, *, compile: bool = False
+) -> Candidate:
+    """Steps of the network by PyTorch's fused SGD."""
     loss = loss_function("cross-entropy", layers, setting.sizes[-1])
     descent = torch.optim.SGD(network.parameters(), lr=LR, momentum=MOMENTUM, fused=True)
     data = setting.data()
@@ -80,7 +111,7 @@ def _in_a_row(phases: dict[str, Callable[[int], None]]) -> Callable[[int], None]
 
 def explicit(setting: Setting) -> Candidate:
     """``Network`` with its fused step."""
-    network = Network(setting.sizes, generator=torch.Generator().manual_seed(0))
+    network = Network(setting.sizes, setting.activation, generator=torch.Generator().manual_seed(0))
     fused = FusedStep(network, setting.batch)
     data = _with_one_hot_targets(setting)
     phases = {
@@ -95,7 +126,7 @@ def explicit(setting: Setting) -> Candidate:
 
 def explicit_compiled(setting: Setting) -> Candidate:
     """``Network``'s step as its equations stand, which the compiler fuses as it sees fit."""
-    network = Network(setting.sizes, generator=torch.Generator().manual_seed(0))
+    network = Network(setting.sizes, setting.activation, generator=torch.Generator().manual_seed(0))
     descend = torch.compile(network._descend)
     data = _with_one_hot_targets(setting)
     return Candidate(lambda i: descend(*data[i], LR, MOMENTUM, 1.0))

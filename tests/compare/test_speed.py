@@ -10,6 +10,7 @@ from compare.bench import sweep
 from compare.bench.candidates import by_functions, candidates, explicit
 from compare.bench.measure import Candidate, in_turn
 from compare.bench.setting import Setting
+from manual_backprop.activated_linear import ActivatedLinearFunction
 from manual_backprop.rectifiers import ReLUFunction
 
 SMALL = ["--batch-size", "4", "--hidden", "6", "--rounds", "2", "--eager"]
@@ -66,6 +67,28 @@ def test_sweep(tmp_path, monkeypatch, capsys):
         (varied, value) for varied in ("batch", "width", "depth") for value in (1, 3)
     ]
     assert "depth 3: manual" in capsys.readouterr().out
+
+
+def test_no_speed_of_a_wrong_recomputation(monkeypatch, capsys):
+    right = ActivatedLinearFunction.backward
+
+    def of_z_itself(ctx, g):  # ∂L/∂W = δᵀ z
+        grad_input, _, *rest = right(ctx, g)
+        return grad_input, g.T @ ctx.saved_tensors[0], *rest
+
+    monkeypatch.setattr(ActivatedLinearFunction, "backward", staticmethod(of_z_itself))
+    assert speed.main([*SMALL, "--activation", "silu"]) == 1
+    assert "manual, recomputing: " in capsys.readouterr().out
+
+
+def test_recomputing_keeps_less(tmp_path):
+    path = tmp_path / "out.json"
+    arguments = ["--activation", "gelu", "--depth", "4", "--hidden", "512", "--rounds", "2"]
+    assert speed.main([*arguments, "--eager", "--json", str(path)]) == 0
+    found = json.loads(path.read_text())["candidates"]
+    assert "NumPy" not in found
+    kept = [found[name]["saved_bytes"] for name in ("autograd", "manual, recomputing")]
+    assert kept[1] / kept[0] < 0.7
 
 
 def test_loop(tmp_path, monkeypatch, capsys):

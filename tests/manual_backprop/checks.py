@@ -153,7 +153,7 @@ def check_empty_and_scalar(case: Case) -> None:
         shapes = [(0,), (0, 3), ()]
     elif case.name in ("softmax", "log_softmax") and case.arguments()[0].dim() == 2:
         shapes = [(0, 3), (3, 0)]
-    elif case.name == "linear":
+    elif case.name in ("linear", "activated_linear"):
         empty = [(a, (4, a[-1])) for a in ((0, 3), (2, 0, 3), (2, 0), (0, 0))]
         for shapes in empty:
             compare_on(case, tuple(torch.ones(s, dtype=torch.float64) for s in shapes))

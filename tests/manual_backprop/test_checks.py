@@ -213,7 +213,7 @@ def test_half_precision_rounded_at_every_step_is_found(monkeypatch):
 
 
 def test_an_empty_tensor_that_cannot_be_reshaped_is_found(monkeypatch):
-    monkeypatch.setattr(linear, "_samples_in_rows", lambda t: t.reshape(-1, t.shape[-1]))
+    monkeypatch.setattr(linear, "samples_in_rows", lambda t: t.reshape(-1, t.shape[-1]))
     with pytest.raises(RuntimeError, match="reshape"):
         checks.check_empty_and_scalar(case("linear"))
 
