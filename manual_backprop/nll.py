@@ -65,8 +65,7 @@ def nll(
     dim = class_dim(log_probs.shape)
     uniform = -(per_class(weight, log_probs.shape) * log_probs).mean(dim)
     uniform = uniform.masked_fill(target == ignore_index, 0)
-    classes = log_probs.shape[dim]
-    _, w_t = _targets_and_weights(target, weight, ignore_index, classes, log_probs.dtype)
+    _, w_t = _targets_and_weights(target, weight, ignore_index, log_probs.shape[dim])
     return (1 - ε) * one_hot + ε * reduced(uniform, reduction, w_t.sum())
 
 
@@ -82,7 +81,7 @@ def nll_gradient(
     """∂L/∂ℓ for an ℓ of this shape; half precision comes back as float32."""
     (g,) = in_opmath(grad_output)
     dim = class_dim(shape)
-    t, w_t = _targets_and_weights(target, weight, ignore_index, shape[dim], g.dtype)
+    t, w_t = _targets_and_weights(target, weight, ignore_index, shape[dim])
     g = unreduced(g, reduction, w_t.sum())
     # ∂L/∂ℓ = −w q g: the one-hot part of q is zero outside the target class …
     one_hot = (w_t * (g * (ε - 1))).unsqueeze(dim)
@@ -107,13 +106,17 @@ def per_class(weight: Tensor | None, shape: torch.Size) -> Tensor | int:
 
 
 def _targets_and_weights(
-    target: Tensor, weight: Tensor | None, ignore_index: int, classes: int, dtype: torch.dtype
+    target: Tensor, weight: Tensor | None, ignore_index: int, classes: int
 ) -> tuple[Tensor, Tensor]:
-    """Class indices t and their weights w_t; some class with weight 0 for an ignored sample."""
+    """Class indices t and their weights w_t; some class with weight 0 for an ignored sample.
+
+    Without weights w_t is true or false, which count as 1 and 0.
+    """
     t = target.clamp(0, classes - 1).long()
-    w_t = (target != ignore_index).to(dtype)
+    w_t = target != ignore_index
     if weight is not None:
-        w_t = w_t * weight.index_select(0, t.flatten()).view(t.shape)
+        (w,) = in_opmath(weight)
+        w_t = w_t * w.index_select(0, t.flatten()).view(t.shape)
     return t, w_t
 
 
