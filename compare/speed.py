@@ -70,53 +70,14 @@ def _measure(
 
 
 def _show(out: Any, setting: Any, timings: "dict[str, Timing]", limit: float) -> None:
-    from rich.table import Table
-
     from compare import console
+    from compare.bench import tables
 
-    view = Table()
-    view.add_column("candidate")
-    phases = ("forward", "backward", "update")
-    for column in ("µs a step", "quartiles", "/ autograd", "/ limit", *phases, "saved", "peak"):
-        view.add_column(column, justify="right")
-    autograd = timings["autograd"].median_us
-    for name, timing in timings.items():
-        low, high = timing.quartiles_us
-        view.add_row(
-            name,
-            f"{timing.median_us:,.0f}",
-            f"{low:,.0f} – {high:,.0f}",
-            f"{timing.median_us / autograd:.2f}",
-            f"{timing.median_us / limit:.2f}",
-            *(f"{timing.phases_us[p]:,.0f}" if timing.phases_us else "–" for p in phases),
-            _bytes(timing.saved_bytes),
-            _bytes(timing.peak_bytes),
-        )
     console.say(out, str(setting), "bold")
-    out.print(view)
+    out.print(tables.of_steps(timings, limit))
     console.say(out, f"limit: {limit:,.0f} µs, the step's matrix products alone")
     console.say(out, "explicit forms its weights' gradients in its update, in the velocities")
-    out.print(_saved(timings["autograd"].saved_by_layer, timings["manual"].saved_by_layer))
-
-
-def _saved(autograd: dict[str, int], manual: dict[str, int]) -> Any:
-    from rich.table import Table
-
-    view = Table(title="kept for the backward", title_justify="left")
-    view.add_column("layer")
-    for column in ("autograd", "manual", "manual / autograd"):
-        view.add_column(column, justify="right")
-    rows = [*autograd, "all"]
-    totals = [{**of, "all": sum(of.values())} for of in (autograd, manual)]
-    for layer in rows:
-        theirs, ours = (of[layer] for of in totals)
-        ratio = f"{ours / theirs:.2f}" if theirs else "–" if not ours else "∞"
-        view.add_row(layer, _bytes(theirs), _bytes(ours), ratio)
-    return view
-
-
-def _bytes(number: int | None) -> str:
-    return "–" if number is None else f"{number / 1024:,.0f} kB"
+    out.print(tables.of_memory(timings["autograd"], timings["manual"]))
 
 
 def _write(
@@ -163,29 +124,17 @@ def _sweep(options: argparse.Namespace, out: Any) -> bool:
 
 
 def _loop(options: argparse.Namespace, out: Any) -> bool:
-    import statistics
-
-    from rich.table import Table
-
     from compare import console
-    from compare.bench import loop
+    from compare.bench import loop, tables
     from compare.command import write_json
 
     data = loop.images(*loop.SIZES)
     with console.progress(out, "rounds", options.rounds) as advance:
-        found = loop.epochs(data, options.rounds, advance)
-    seconds = {name: statistics.median(times) for name, times in found.items()}
-    view = Table()
-    for column in ("epoch of", "seconds", "/ bare loop", "/ tutorial"):
-        view.add_column(column, justify="left" if column == "epoch of" else "right")
-    for name, of in seconds.items():
-        bare = seconds.get(f"bare loop, {name.split(', ')[-1]}")
-        ratio = f"{of / bare:.2f}" if bare else "–"
-        view.add_row(name, f"{of:.2f}", ratio, f"{of / seconds['tutorial']:.3f}")
+        seconds = loop.epochs(data, options.rounds, advance)
     console.say(out, f"784-160-10, batch of 128, {loop.SIZES[0]:,} images, one epoch", "bold")
-    out.print(view)
+    out.print(tables.of_epochs(seconds))
     if options.json:
-        write_json(options.json, {"seconds": found})
+        write_json(options.json, {"seconds": seconds})
     return True
 
 

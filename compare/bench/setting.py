@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 LR, MOMENTUM = 0.1, 0.9
 
@@ -33,3 +34,7 @@ class Setting:
             )
             for _ in range(self.batches)
         ]
+
+    def data_with_one_hot_targets(self) -> list[tuple[Tensor, Tensor]]:
+        """(samples, targets of the samples' type) for each batch."""
+        return [(x, one_hot(y, self.sizes[-1]).to(x.dtype)) for x, y in self.data()]
