@@ -206,6 +206,14 @@ def train_parser() -> OneLineParser:
         help="a run lies in DIR/<backprop>/version_N (default: %(default)s)",
     )
     runs.add_argument(
+        "--dashboards",
+        choices=("off", "lean", "full"),
+        default="lean",
+        help="what TensorBoard shows: off only loss and accuracy; lean all of it, for less than a "
+        "tenth of the training's time; full pictures and a larger embedding after each epoch "
+        "(default: %(default)s)",
+    )
+    runs.add_argument(
         "--resume",
         metavar="PATH|last",
         help="go on from a checkpoint, in its run's folder; last is the newest last.ckpt of this "

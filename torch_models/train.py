@@ -180,8 +180,11 @@ def build_trainer(options: argparse.Namespace, epochs: int, logger):
 
     from torch_models.checkpoints import WrittenAside
     from torch_models.dashboards import checkpoints
+    from torch_models.pages import Pages
     from torch_models.progress import Report
     from torch_models.ranks import started
+
+    pages = [] if options.dashboards == "off" else [Pages(full=options.dashboards == "full")]
 
     try:
         trainer = L.Trainer(
@@ -192,7 +195,7 @@ def build_trainer(options: argparse.Namespace, epochs: int, logger):
             precision=options.precision,
             max_epochs=epochs,
             logger=logger,
-            callbacks=[Report(), *checkpoints(logger)],
+            callbacks=[Report(), *pages, *checkpoints(logger)],
             plugins=[WrittenAside()],
             enable_progress_bar=False,
             enable_model_summary=False,

@@ -1,0 +1,57 @@
+"""The files that TensorBoard's projector shows: points, their labels, and a picture of each."""
+
+import math
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+SIDE = 28
+
+
+def write(run: Path, name: str, points: Tensor, x: Tensor, labels: Tensor, said: Tensor) -> None:
+    """Add an embedding to a run, or replace the one of that name.
+
+    Args:
+        run: the folder of the run.
+        name: of the embedding, and of its folder in ``run/projector``.
+        points: (n, dimensions).
+        x: the images (n, 784) in [0, 1].
+        labels: (n,).
+        said: the classes predicted, (n,).
+    """
+    folder = run / "projector" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = ("\t".join(f"{value:.4g}" for value in row) for row in points.tolist())
+    (folder / "points.tsv").write_text("\n".join(rows) + "\n")
+    lines = ["digit\tsaid\tverdict"]
+    for label, guess in zip(labels.tolist(), said.tolist(), strict=True):
+        verdict = "right" if label == guess else "wrong"
+        lines.append(f"{label}\t{guess}\t{verdict}")
+    (folder / "labels.tsv").write_text("\n".join(lines) + "\n")
+    _sprite(x).save(folder / "images.png", compress_level=1)
+    embeddings = sorted(path.name for path in folder.parent.iterdir())
+    (run / "projector_config.pbtxt").write_text("".join(map(_entry, embeddings)))
+
+
+def _sprite(x: Tensor) -> Image.Image:
+    """All images in one square, row by row, as the projector cuts them out."""
+    across = math.ceil(math.sqrt(len(x)))
+    tiles = torch.zeros(across * across, SIDE, SIDE, dtype=torch.uint8)
+    tiles[: len(x)] = (255 * (1 - x.clamp(0, 1))).byte().view(-1, SIDE, SIDE).cpu()
+    square = tiles.view(across, across, SIDE, SIDE).transpose(1, 2)
+    return Image.fromarray(square.reshape(across * SIDE, across * SIDE).numpy())
+
+
+def _entry(name: str) -> str:
+    folder = f"projector/{name}"
+    return (
+        "embeddings {\n"
+        f'  tensor_name: "{name}"\n'
+        f'  tensor_path: "{folder}/points.tsv"\n'
+        f'  metadata_path: "{folder}/labels.tsv"\n'
+        f'  sprite {{ image_path: "{folder}/images.png" '
+        f"single_image_dim: {SIDE} single_image_dim: {SIDE} }}\n"
+        "}\n"
+    )
