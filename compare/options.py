@@ -138,6 +138,13 @@ def training_parser() -> OneLineParser:
     training = _add_comparison_options(parser)
     training.add_argument("--epochs", type=integer(1), default=1, metavar="N", help="(default: 1)")
     add_descent_options(training)
+    training.add_argument(
+        "--log-dir",
+        type=_folder,
+        metavar="DIR",
+        help="draw the gradients' disagreement in TensorBoard, beside the runs of "
+        "torch_models.train: in DIR/<backprop>-against-autograd/version_N",
+    )
     return parser
 
 
@@ -212,6 +219,19 @@ def _new_file(text: str) -> Path:
     except OSError as error:
         raise argparse.ArgumentTypeError(
             f"{text} cannot be written ({error.strerror}): choose another file"
+        ) from None
+    return path
+
+
+def _folder(text: str) -> Path:
+    """A folder that can be written to, made if need be."""
+    path = Path(text)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text} cannot be written ({error.strerror}): choose another folder"
         ) from None
     return path
 

@@ -7,6 +7,9 @@ from pathlib import Path
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
+#: The page of custom scalars that every run adds its charts to.
+CUSTOM_PAGE = "manual against autograd"
+
 
 class RunLogger(TensorBoardLogger):
     """A TensorBoardLogger that draws no curve of what is none."""
@@ -35,8 +38,8 @@ def log_hyperparameters(logger: TensorBoardLogger, hparams: dict[str, str | int 
 
     The metrics must be named at the start; they are NaN until validation and test give them.
     """
-    stages = ("val", "test")
-    names = [f"{quantity}/{stage}" for stage in stages for quantity in ("loss", "accuracy")]
+    stages = ("test", "val")
+    names = [f"{quantity}/{stage}" for quantity in ("accuracy", "loss") for stage in stages]
     logger.log_hyperparams(hparams, dict.fromkeys(names, float("nan")))
 
 

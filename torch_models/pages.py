@@ -17,10 +17,12 @@ from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard._pytorch_graph import graph
 
 from torch_models import pictures, probe, projector
 from torch_models.batches import Batch
 from torch_models.classifier import STEPS_PER_LOOK, Classifier
+from torch_models.dashboards import CUSTOM_PAGE
 from torch_models.data import ImageData
 
 #: Validation images that the layers' figures are taken on.
@@ -30,12 +32,11 @@ POINTS, POINTS_IN_FULL = 500, 2_000
 #: TensorBoard keeps no more pictures of a tag than this.
 PICTURES = 10
 BINS = 60
-#: The page of custom scalars; the last chart's curves come from ``compare.training --log-dir``.
+#: The page of custom scalars; ``compare.training --log-dir`` adds the gradients' disagreement.
 LAYOUT = {
-    "manual against autograd": {
+    CUSTOM_PAGE: {
         "loss": ["Multiline", ["loss/train", "loss/val"]],
         "accuracy": ["Multiline", ["accuracy/train", "accuracy/val"]],
-        "disagreement of the gradients": ["Multiline", ["gradient disagreement/.*"]],
     }
 }
 
@@ -49,7 +50,7 @@ class Pages(L.Callback):
     embedding at the end.
 
     Args:
-        full: an embedding of more images, after each epoch; pictures after each epoch too.
+        full: an embedding of more images, and after each epoch; pictures after each epoch too.
     """
 
     def __init__(self, full: bool = False) -> None:
@@ -136,11 +137,13 @@ class Pages(L.Callback):
         labels = labels.cpu()
         pairs = labels * scores.shape[1] + scores.argmax(1)
         counts = pairs.bincount(minlength=scores.shape[1] ** 2).view(scores.shape[1], -1)
-        _image(writer, "first layer/weights", pictures.first_layer(W), step)
-        _image(writer, "validation/misclassified", pictures.mistakes(x, labels, scores), step)
-        _image(writer, "validation/confusion matrix", pictures.confusion_matrix(counts), step)
+        _image(writer, "pictures/weights of layer 1", pictures.first_layer(W), step)
+        _image(writer, "pictures/misclassified", pictures.mistakes(x, labels, scores), step)
+        _image(writer, "pictures/confusion matrix", pictures.confusion_matrix(counts), step)
         for digit in range(scores.shape[1]):
-            writer.add_pr_curve(f"digit {digit}", labels == digit, scores[:, digit], step)
+            writer.add_pr_curve(
+                f"precision against recall/class {digit}", labels == digit, scores[:, digit], step
+            )
 
     def _embedding(self, run: Path, classifier: Classifier, epoch: int) -> None:
         assert self._val is not None
@@ -202,10 +205,16 @@ def _image(writer: SummaryWriter, tag: str, picture: Image.Image, step: int) -> 
 
 
 def _graph(writer: SummaryWriter, classifier: Classifier, x: Tensor) -> None:
-    """The forward pass, which the explicit way shares with autograd's."""
+    """The forward pass, which the explicit way shares with autograd's, its layers in plain view."""
     # A copy is neither compiled nor on another device.
     network = copy.deepcopy(classifier.network).cpu().float()
     with warnings.catch_warnings():
         # PyTorch's writer traces with what PyTorch deprecates.
         warnings.simplefilter("ignore")
-        writer.add_graph(network, x.cpu())
+        drawn, machine = graph(network, x.cpu())
+    around = f"{type(network).__name__}/"
+    for node in drawn.node:
+        # Otherwise all that is seen at first is one closed box.
+        node.name = node.name.removeprefix(around)
+        node.input[:] = [name.removeprefix(around) for name in node.input]
+    writer._get_file_writer().add_graph((drawn, machine))

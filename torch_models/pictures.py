@@ -27,14 +27,14 @@ def first_layer(W: Tensor) -> Image.Image:
     columns = min(n, math.ceil(math.sqrt(1.6 * n)))
     rows = -(-n // columns)
     shades = (tiles / (4 * tiles.std() + 1e-12)).clamp(-1, 1).nan_to_num()
-    # Shade 0 is white, 1 … 255 go from blue to vermilion.
+    # Shade 0 is between the tiles, 1 … 255 go from blue over white to vermilion.
     grid = torch.zeros(rows * columns, SIDE + 2, SIDE + 2, dtype=torch.uint8)
     grid[:n, 1:-1, 1:-1] = (128 + 127 * shades).round().to(torch.uint8).view(n, SIDE, SIDE)
     grid = grid.view(rows, columns, SIDE + 2, SIDE + 2).transpose(1, 2)
     grid = grid.reshape(rows * (SIDE + 2), columns * (SIDE + 2))
     grid = grid.repeat_interleave(2, 0).repeat_interleave(2, 1)
     picture = Image.fromarray(grid.numpy()).convert("P")
-    picture.putpalette([255, 255, 255, *(c for i in range(1, 256) for c in _shade(i / 127.5 - 1))])
+    picture.putpalette([*(3 * [215]), *(c for i in range(1, 256) for c in _shade(i / 127.5 - 1))])
     return picture
 
 

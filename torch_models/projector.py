@@ -25,10 +25,10 @@ def write(run: Path, name: str, points: Tensor, x: Tensor, labels: Tensor, said:
     folder.mkdir(parents=True, exist_ok=True)
     rows = ("\t".join(f"{value:.4g}" for value in row) for row in points.tolist())
     (folder / "points.tsv").write_text("\n".join(rows) + "\n")
-    lines = ["digit\tsaid\tverdict"]
+    # Numbers only: a column of words would become the label instead of the class.
+    lines = ["class\tsaid\tmistake"]
     for label, guess in zip(labels.tolist(), said.tolist(), strict=True):
-        verdict = "right" if label == guess else "wrong"
-        lines.append(f"{label}\t{guess}\t{verdict}")
+        lines.append(f"{label}\t{guess}\t{int(label != guess)}")
     (folder / "labels.tsv").write_text("\n".join(lines) + "\n")
     _sprite(x).save(folder / "images.png", compress_level=1)
     embeddings = sorted(path.name for path in folder.parent.iterdir())
