@@ -209,8 +209,8 @@ def train_parser() -> OneLineParser:
         "--dashboards",
         choices=("off", "lean", "full"),
         default="lean",
-        help="what TensorBoard shows: off only loss and accuracy; lean all of it, for less than a "
-        "tenth of the training's time; full pictures and a larger embedding after each epoch "
+        help="what TensorBoard shows: off loss and accuracy alone; lean every page, for less than "
+        "a tenth of the training's time; full pictures and a larger embedding after each epoch "
         "(default: %(default)s)",
     )
     runs.add_argument(

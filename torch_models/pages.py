@@ -29,8 +29,6 @@ from torch_models.data import ImageData
 PROBE = 128
 #: Points of the embedding: of a run at its end, of ``full`` after every epoch.
 POINTS, POINTS_IN_FULL = 500, 2_000
-#: TensorBoard keeps no more pictures of a tag than this.
-PICTURES = 10
 BINS = 60
 #: The page of custom scalars; ``compare.training --log-dir`` adds the gradients' disagreement.
 LAYOUT = {
@@ -46,11 +44,10 @@ class Pages(L.Callback):
 
     Norms of δ and of the weights' gradients every ``STEPS_PER_LOOK`` steps and after each epoch;
     learning rate, examples per second and histograms after each epoch; pictures and PR curves
-    after at most ``PICTURES`` epochs, evenly spread, and the last; the graph at the start, the
-    embedding at the end.
+    after the first and the last; the graph at the start, the embedding at the end.
 
     Args:
-        full: an embedding of more images, and after each epoch; pictures after each epoch too.
+        full: pictures, PR curves and an embedding, of more images, after each epoch.
     """
 
     def __init__(self, full: bool = False) -> None:
@@ -117,7 +114,7 @@ class Pages(L.Callback):
                 _histogram(writer, f"{name}/layer {number}", values, step)
         epoch = trainer.current_epoch + 1
         is_last = epoch == trainer.max_epochs
-        if self.full or is_last or epoch % -(-trainer.max_epochs // PICTURES) == 0:
+        if self.full or is_last or epoch == 1:
             self._pictures(writer, pl_module, layers[0].weight, step)
         if self.full or is_last:
             self._embedding(Path(writer.log_dir), pl_module, epoch)

@@ -4,6 +4,7 @@ Colours are those of Okabe and Ito, which colour-blind readers tell apart.
 """
 
 import math
+from functools import cache
 
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -56,8 +57,8 @@ def mistakes(x: Tensor, labels: Tensor, probabilities: Tensor) -> Image.Image:
     title = f"{len(wrong)} of {len(labels)} validation images are misclassified"
     if len(wrong) > len(shown):
         title += f"; the {len(shown)} most confident mistakes"
-    draw.text((8, 8), title, "black", ImageFont.load_default(17))
-    font = ImageFont.load_default(15)
+    draw.text((8, 8), title, "black", _font(17))
+    font = _font(15)
     for place, index in enumerate(shown.tolist()):
         left, up = place % COLUMNS * width + 8, top + place // COLUMNS * height
         pixels = (255 * (1 - x[index].clamp(0, 1))).byte().view(SIDE, SIDE).cpu().numpy()
@@ -81,7 +82,7 @@ def confusion_matrix(counts: Tensor) -> Image.Image:
     classes = len(counts)
     picture = Image.new("RGB", (left + classes * cell + 8, top + classes * cell + 8), "white")
     draw = ImageDraw.Draw(picture)
-    font, bold = ImageFont.load_default(16), ImageFont.load_default(18)
+    font, bold = _font(16), _font(18)
     middle = left + classes * cell // 2
     draw.text((middle, 8), "said", GREY, bold, anchor="ma")
     draw.text((6, top + classes * cell // 2), "right", GREY, bold, anchor="lm")
@@ -102,6 +103,12 @@ def confusion_matrix(counts: Tensor) -> Image.Image:
                 centre = (box[0] + cell // 2, box[1] + cell // 2)
                 draw.text(centre, str(count), "white" if dark else "black", font, anchor="mm")
     return picture
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Pillow's own; reading it takes longer than a picture's text."""
+    return ImageFont.load_default(size)
 
 
 def _shade(value: float) -> tuple[int, int, int]:
