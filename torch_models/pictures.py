@@ -35,7 +35,7 @@ def first_layer(W: Tensor) -> Image.Image:
     grid = grid.reshape(rows * (SIDE + 2), columns * (SIDE + 2))
     grid = grid.repeat_interleave(2, 0).repeat_interleave(2, 1)
     picture = Image.fromarray(grid.numpy()).convert("P")
-    picture.putpalette([*(3 * [215]), *(c for i in range(1, 256) for c in _shade(i / 127.5 - 1))])
+    picture.putpalette([*(3 * [215]), *(c for i in range(1, 256) for c in _shade((i - 128) / 127))])
     return picture
 
 
