@@ -11,7 +11,7 @@ from compare.sides import Side
 from compare.verdict import largest
 from torch_models.dashboards import CUSTOM_PAGE, run_logger
 
-GROUP = "gradient disagreement"
+GROUP = "relative disagreement"
 LAYOUT = {CUSTOM_PAGE: {"disagreement of the gradients": ["Multiline", [f"{GROUP}/.*"]]}}
 
 
