@@ -1,20 +1,25 @@
 """Pictures for TensorBoard, drawn with Pillow: Matplotlib takes longer than an epoch's tenth.
 
-Colours are those of Okabe and Ito, which colour-blind readers tell apart.
+TensorBoard shows pictures ``WIDTH`` pixels wide and leaves out pixels of wider ones, so these have
+just that width. Colours are those of Okabe and Ito, which colour-blind readers tell apart.
 """
 
-import math
 from functools import cache
 
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+WIDTH = 350
+#: Of the first layer, at most.
+HEIGHT = 500
 BLUE, VERMILLION, GREY = (0, 114, 178), (213, 94, 0), (110, 110, 110)
 SIDE = 28
-#: Neurons in the picture of the first layer, at most.
-NEURONS = 256
-ROWS, COLUMNS = 4, 8
+#: Between the tiles of the first layer, and around them.
+GAP = 3
+#: Neurons in the picture of the first layer, at most: what has room.
+NEURONS = (WIDTH - GAP) // (SIDE + GAP) * (HEIGHT // (SIDE + GAP))
+ROWS, COLUMNS = 6, 5
 
 
 def first_layer(W: Tensor) -> Image.Image:
@@ -25,18 +30,32 @@ def first_layer(W: Tensor) -> Image.Image:
     """
     tiles = W[:NEURONS].float().cpu()
     n = len(tiles)
-    columns = min(n, math.ceil(math.sqrt(1.6 * n)))
+    times, columns = _magnification(n)
     rows = -(-n // columns)
     shades = (tiles / (4 * tiles.std() + 1e-12)).clamp(-1, 1).nan_to_num()
     # Shade 0 is between the tiles, 1 … 255 go from blue over white to vermilion.
-    grid = torch.zeros(rows * columns, SIDE + 2, SIDE + 2, dtype=torch.uint8)
-    grid[:n, 1:-1, 1:-1] = (128 + 127 * shades).round().to(torch.uint8).view(n, SIDE, SIDE)
-    grid = grid.view(rows, columns, SIDE + 2, SIDE + 2).transpose(1, 2)
-    grid = grid.reshape(rows * (SIDE + 2), columns * (SIDE + 2))
-    grid = grid.repeat_interleave(2, 0).repeat_interleave(2, 1)
-    picture = Image.fromarray(grid.numpy()).convert("P")
-    picture.putpalette([*(3 * [215]), *(c for i in range(1, 256) for c in _shade((i - 128) / 127))])
+    large = (128 + 127 * shades).round().to(torch.uint8).view(n, SIDE, SIDE)
+    large = large.repeat_interleave(times, 1).repeat_interleave(times, 2)
+    step = times * SIDE + GAP
+    grid = torch.zeros(rows * columns, step, step, dtype=torch.uint8)
+    grid[:n, GAP:, GAP:] = large
+    grid = grid.view(rows, columns, step, step).transpose(1, 2)
+    whole = torch.zeros(rows * step + GAP, WIDTH, dtype=torch.uint8)
+    left = (WIDTH - columns * step - GAP) // 2
+    whole[: rows * step, left : left + columns * step] = grid.reshape(rows * step, columns * step)
+    picture = Image.fromarray(whole.numpy()).convert("P")
+    picture.putpalette([*(3 * [225]), *(c for i in range(1, 256) for c in _shade((i - 128) / 127))])
     return picture
+
+
+def _magnification(n: int) -> tuple[int, int]:
+    """The largest for which n tiles have room, and how many of them are in a row."""
+    for times in range(WIDTH // SIDE, 1, -1):
+        step = times * SIDE + GAP
+        columns = (WIDTH - GAP) // step
+        if -(-n // columns) * step < HEIGHT:
+            return times, columns
+    return 1, (WIDTH - GAP) // (SIDE + GAP)
 
 
 def mistakes(x: Tensor, labels: Tensor, probabilities: Tensor) -> Image.Image:
@@ -51,24 +70,23 @@ def mistakes(x: Tensor, labels: Tensor, probabilities: Tensor) -> Image.Image:
     wrong = (said != labels).nonzero().flatten()
     order = confidence[wrong].argsort(descending=True, stable=True)
     shown = wrong[order[: ROWS * COLUMNS]]
-    width, height, top = 3 * SIDE + 16, 3 * SIDE + 30, 34
-    picture = Image.new("RGB", (COLUMNS * width, top + ROWS * height), "white")
+    tile, width, height, top = 2 * SIDE, WIDTH // COLUMNS, 2 * SIDE + 26, 44
+    rows = -(-len(shown) // COLUMNS)
+    picture = Image.new("RGB", (WIDTH, top + rows * height), "white")
     draw = ImageDraw.Draw(picture)
-    title = f"{len(wrong)} of {len(labels)} validation images are misclassified"
-    if len(wrong) > len(shown):
-        title += f"; the {len(shown)} most confident mistakes"
-    draw.text((8, 8), title, "black", _font(17))
-    font = _font(15)
+    draw.text((7, 4), f"{len(wrong):,} of {len(labels):,} are misclassified", "black", _font(14))
+    note = f"the {len(shown)} most confident mistakes" if len(wrong) > len(shown) else ""
+    draw.text((7, 22), note, GREY, _font(12))
     for place, index in enumerate(shown.tolist()):
-        left, up = place % COLUMNS * width + 8, top + place // COLUMNS * height
+        left, up = place % COLUMNS * width + 7, top + place // COLUMNS * height
         pixels = (255 * (1 - x[index].clamp(0, 1))).byte().view(SIDE, SIDE).cpu().numpy()
-        tile = Image.fromarray(pixels).resize((3 * SIDE, 3 * SIDE), Image.Resampling.NEAREST)
-        picture.paste(tile, (left, up))
-        draw.rectangle((left - 1, up - 1, left + 3 * SIDE, up + 3 * SIDE), outline=(200, 200, 200))
-        text = f"said {int(said[index])},"
-        draw.text((left, up + 3 * SIDE + 3), text, VERMILLION, font)
-        beside = left + draw.textlength(text + " ", font)
-        draw.text((beside, up + 3 * SIDE + 3), f"is {int(labels[index])}", BLUE, font)
+        drawn = Image.fromarray(pixels).resize((tile, tile), Image.Resampling.BICUBIC)
+        picture.paste(drawn, (left, up))
+        draw.rectangle((left - 1, up - 1, left + tile, up + tile), outline=(215, 215, 215))
+        text = f"said {int(said[index])}"
+        draw.text((left - 2, up + tile + 3), text, VERMILLION, _font(12))
+        beside = left + tile + 2
+        draw.text((beside, up + tile + 3), f"is {int(labels[index])}", BLUE, _font(12), anchor="ra")
     return picture
 
 
@@ -78,20 +96,22 @@ def confusion_matrix(counts: Tensor) -> Image.Image:
     Args:
         counts: whole numbers (classes, classes).
     """
-    cell, left, top = 52, 64, 64
     classes = len(counts)
-    picture = Image.new("RGB", (left + classes * cell + 8, top + classes * cell + 8), "white")
+    left, top = 38, 42
+    cell = (WIDTH - left - 2) // classes
+    picture = Image.new("RGB", (WIDTH, top + classes * cell + 2), "white")
     draw = ImageDraw.Draw(picture)
-    font, bold = _font(16), _font(18)
-    middle = left + classes * cell // 2
-    draw.text((middle, 8), "said", GREY, bold, anchor="ma")
-    draw.text((6, top + classes * cell // 2), "right", GREY, bold, anchor="lm")
+    middle = classes * cell // 2
+    draw.text((left + middle, 4), "said", VERMILLION, _font(14), anchor="ma")
+    sideways = Image.new("RGB", (60, 20), "white")
+    ImageDraw.Draw(sideways).text((30, 10), "right", BLUE, _font(14), anchor="mm")
+    picture.paste(sideways.rotate(90, expand=True), (0, top + middle - 30))
     # The root makes single mistakes visible beside hundreds that are right.
     shares = (counts / counts.sum(1, keepdim=True).clamp(min=1)).sqrt().tolist()
     for row in range(classes):
         at = row * cell + cell // 2
-        draw.text((left + at, top - 20), str(row), "black", bold, anchor="ma")
-        draw.text((left - 8, top + at), str(row), "black", bold, anchor="rm")
+        draw.text((left + at, top - 5), str(row), "black", _font(14), anchor="ms")
+        draw.text((left - 7, top + at), str(row), "black", _font(14), anchor="rm")
         for column in range(classes):
             share = shares[row][column]
             colour = _shade(-share if row == column else min(3 * share, 1))
@@ -101,7 +121,7 @@ def confusion_matrix(counts: Tensor) -> Image.Image:
             if count := int(counts[row, column]):
                 dark = (share if row == column else 3 * share) > 0.6
                 centre = (box[0] + cell // 2, box[1] + cell // 2)
-                draw.text(centre, str(count), "white" if dark else "black", font, anchor="mm")
+                draw.text(centre, str(count), "white" if dark else "black", _font(13), anchor="mm")
     return picture
 
 

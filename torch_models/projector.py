@@ -1,4 +1,7 @@
-"""The files that TensorBoard's projector shows: points, their labels, and a picture of each."""
+"""The files that TensorBoard's projector shows: points, their labels, and a picture of each.
+
+The pictures are coloured by class: the projector opens without a colour map.
+"""
 
 import math
 from pathlib import Path
@@ -8,6 +11,11 @@ from PIL import Image
 from torch import Tensor
 
 SIDE = 28
+#: By class; as far apart as ten colours on white can be, seven of them Okabe and Ito's.
+COLOURS = (
+    *((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0)),
+    *((86, 180, 233), (0, 0, 0), (130, 60, 160), (140, 90, 40), (125, 125, 125)),
+)
 
 
 def write(run: Path, name: str, points: Tensor, x: Tensor, labels: Tensor, said: Tensor) -> None:
@@ -30,18 +38,20 @@ def write(run: Path, name: str, points: Tensor, x: Tensor, labels: Tensor, said:
     for label, guess in zip(labels.tolist(), said.tolist(), strict=True):
         lines.append(f"{label}\t{guess}\t{int(label != guess)}")
     (folder / "labels.tsv").write_text("\n".join(lines) + "\n")
-    _sprite(x).save(folder / "images.png", compress_level=1)
+    _sprite(x, labels).save(folder / "images.png", compress_level=1)
     embeddings = sorted(path.name for path in folder.parent.iterdir())
     (run / "projector_config.pbtxt").write_text("".join(map(_entry, embeddings)))
 
 
-def _sprite(x: Tensor) -> Image.Image:
+def _sprite(x: Tensor, labels: Tensor) -> Image.Image:
     """All images in one square, row by row, as the projector cuts them out."""
     across = math.ceil(math.sqrt(len(x)))
-    tiles = torch.zeros(across * across, SIDE, SIDE, dtype=torch.uint8)
-    tiles[: len(x)] = (255 * (1 - x.clamp(0, 1))).byte().view(-1, SIDE, SIDE).cpu()
-    square = tiles.view(across, across, SIDE, SIDE).transpose(1, 2)
-    return Image.fromarray(square.reshape(across * SIDE, across * SIDE).numpy())
+    ink = x.clamp(0, 1).view(-1, SIDE, SIDE, 1).cpu()
+    missing = 255 - torch.tensor(COLOURS)[labels.cpu() % len(COLOURS)]
+    tiles = torch.full((across * across, SIDE, SIDE, 3), 255, dtype=torch.uint8)
+    tiles[: len(x)] = (255 - ink * missing.view(-1, 1, 1, 3)).round().byte()
+    square = tiles.view(across, across, SIDE, SIDE, 3).transpose(1, 2)
+    return Image.fromarray(square.reshape(across * SIDE, across * SIDE, 3).numpy())
 
 
 def _entry(name: str) -> str:
