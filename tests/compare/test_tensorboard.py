@@ -119,7 +119,7 @@ def _wait(condition, server=None):
 
 
 def _curves(page, selector, at_least):
-    charts = page.locator(f"{selector} path")
+    charts = page.locator(selector)
     _wait(lambda: charts.evaluate_all(CURVES) >= at_least)
 
 
@@ -184,7 +184,10 @@ def test_pictures(visit):
 
 @pytest.mark.parametrize("page", ["distributions", "histograms"])
 def test_values_per_layer(visit, page):
-    chart = {"distributions": "vz-distribution-chart", "histograms": "vz-histogram-timeseries"}
+    chart = {
+        "distributions": "vz-distribution-chart path.area",
+        "histograms": "vz-histogram-timeseries path.outline",
+    }
     opened = visit(page)
     _shows(opened, "activations", "delta", "gradients", "weights")
     _shows(opened, "activations/layer 1", "delta/layer 2")
@@ -194,7 +197,7 @@ def test_values_per_layer(visit, page):
 def test_precision_against_recall(visit):
     page = visit("pr_curves")
     _shows(page, *(f"precision against recall/class {digit}" for digit in range(4)))
-    _curves(page, "tf-pr-curve-card", 9)
+    _curves(page, "tf-pr-curve-card path", 9)
 
 
 @pytest.mark.parametrize("way", NAMESPACES)
