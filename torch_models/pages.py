@@ -15,12 +15,14 @@ from torch.utils.tensorboard import SummaryWriter
 
 from torch_models import pictures, probe, projector, summaries
 from torch_models.batches import Batch
-from torch_models.classifier import STEPS_PER_LOOK, Classifier
+from torch_models.classifier import Classifier
 from torch_models.dashboards import CUSTOM_PAGE
 from torch_models.data import ImageData
 
 #: Validation images that the layers' figures are taken on.
 PROBE = 128
+#: Steps between two looks at the norms.
+STEPS_PER_NORM = 100
 #: Points of the embedding: of a run at its end, of ``full`` after every epoch.
 POINTS, POINTS_IN_FULL = 500, 2_000
 #: The page of custom scalars; ``compare.training --log-dir`` adds the gradients' disagreement.
@@ -35,7 +37,7 @@ LAYOUT = {
 class Pages(L.Callback):
     """Writes what a person wants to see of a training, from the first process alone.
 
-    Norms of δ and of the weights' gradients every ``STEPS_PER_LOOK`` steps and after each epoch;
+    Norms of δ and of the weights' gradients every ``STEPS_PER_NORM`` steps and after each epoch;
     learning rate, examples per second and histograms after each epoch; pictures and PR curves
     after the first and the last; the graph at the start, the embedding at the end.
 
@@ -72,7 +74,7 @@ class Pages(L.Callback):
     ) -> None:
         """Count the samples, and take the norms now and then."""
         self._seen += len(batch[1])
-        if self._val is not None and trainer.global_step % STEPS_PER_LOOK == 0:
+        if self._val is not None and trainer.global_step % STEPS_PER_NORM == 0:
             assert isinstance(pl_module, Classifier)
             summaries.norms(_writer(trainer), self._look(pl_module), trainer.global_step - 1)
 
@@ -95,7 +97,7 @@ class Pages(L.Callback):
         writer.add_scalar("training/learning rate", rate, step)
         writer.add_scalar("training/examples per second", self._rate, step)
         layers = self._look(pl_module)
-        if trainer.global_step % STEPS_PER_LOOK:
+        if trainer.global_step % STEPS_PER_NORM:
             summaries.norms(writer, layers, step)
         summaries.histograms(writer, layers, step)
         epoch = trainer.current_epoch + 1

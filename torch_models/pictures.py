@@ -17,6 +17,8 @@ BLUE, VERMILLION, GREY = (0, 114, 178), (213, 94, 0), (110, 110, 110)
 SIDE = 28
 #: Between the tiles of the first layer, and around them.
 GAP = 3
+#: From blue to vermilion. Each more makes the picture of the first layer longer to write.
+SHADES = 31
 #: Neurons in the picture of the first layer, at most: what has room.
 NEURONS = (WIDTH - GAP) // (SIDE + GAP) * (HEIGHT // (SIDE + GAP))
 ROWS, COLUMNS = 6, 5
@@ -33,8 +35,9 @@ def first_layer(W: Tensor) -> Image.Image:
     times, columns = _magnification(n)
     rows = -(-n // columns)
     shades = (tiles / (4 * tiles.std() + 1e-12)).clamp(-1, 1).nan_to_num()
-    # Shade 0 is between the tiles, 1 … 255 go from blue over white to vermilion.
-    large = (128 + 127 * shades).round().to(torch.uint8).view(n, SIDE, SIDE)
+    # Shade 0 is between the tiles, 1 … SHADES go from blue over white to vermilion.
+    middle, wide = (SHADES + 1) // 2, SHADES // 2
+    large = (middle + wide * shades).round().to(torch.uint8).view(n, SIDE, SIDE)
     large = large.repeat_interleave(times, 1).repeat_interleave(times, 2)
     step = times * SIDE + GAP
     grid = torch.zeros(rows * columns, step, step, dtype=torch.uint8)
@@ -44,7 +47,8 @@ def first_layer(W: Tensor) -> Image.Image:
     left = (WIDTH - columns * step - GAP) // 2
     whole[: rows * step, left : left + columns * step] = grid.reshape(rows * step, columns * step)
     picture = Image.fromarray(whole.numpy()).convert("P")
-    picture.putpalette([*(3 * [225]), *(c for i in range(1, 256) for c in _shade((i - 128) / 127))])
+    colours = [_shade((shade - middle) / wide) for shade in range(1, SHADES + 1)]
+    picture.putpalette([*(3 * [225]), *(part for colour in colours for part in colour)])
     return picture
 
 

@@ -53,10 +53,8 @@ def test_every_page_has_something(tmp_path, capsys, backprop):
     assert "custom_scalars__config__" in tensors
     assert events.Tags()["graph"]
     assert (run / "projector_config.pbtxt").is_file()
-    # 1,300 training images in 82 steps an epoch: looks after 50, 82, 100, 150 and 164 steps.
-    assert [event.step for event in events.Scalars("norm of delta/layer 1")] == [
-        *(49, 81, 99, 149, 163)
-    ]
+    # 1,300 training images in 82 steps an epoch: looks after 82, 100 and 164 steps.
+    assert [event.step for event in events.Scalars("norm of delta/layer 1")] == [*(81, 99, 163)]
     rates = [event.value for event in events.Scalars("training/examples per second")]
     assert all(1e2 < rate < 1e8 for rate in rates)
     assert [event.step for event in events.Scalars("loss/val")] == [81, 163]
