@@ -23,8 +23,9 @@ from torch_models.data import ImageData
 PROBE = 128
 #: Steps between two looks at the norms.
 STEPS_PER_NORM = 100
-#: Points of the embedding: of a run at its end, of ``full`` after every epoch.
-POINTS, POINTS_IN_FULL = 500, 2_000
+#: Points of the embedding after the last epoch, by ``full``. Before it ``full`` takes half of them:
+#: the projector opens with the largest.
+POINTS = {False: 500, True: 2_000}
 #: The page of custom scalars; ``compare.training --log-dir`` adds the gradients' disagreement.
 LAYOUT = {
     CUSTOM_PAGE: {
@@ -105,7 +106,10 @@ class Pages(L.Callback):
         if self.full or is_last or epoch == 1:
             self._pictures(writer, pl_module, layers[0].weight, step)
         if self.full or is_last:
-            self._embedding(Path(writer.log_dir), pl_module, epoch)
+            points = POINTS[self.full] if is_last else POINTS[self.full] // 2
+            # With leading zeros: the projector sorts by name.
+            name = f"last hidden layer, epoch {epoch:0{len(str(trainer.max_epochs))}}"
+            self._embedding(Path(writer.log_dir), pl_module, name, points)
 
     def _look(self, classifier: Classifier) -> list[probe.Layer]:
         assert self._val is not None
@@ -131,14 +135,13 @@ class Pages(L.Callback):
             summaries.image(writer, f"pictures/{name}", picture, step)
         summaries.precision_against_recall(writer, labels, scores, step)
 
-    def _embedding(self, run: Path, classifier: Classifier, epoch: int) -> None:
+    def _embedding(self, run: Path, classifier: Classifier, name: str, points: int) -> None:
         assert self._val is not None
-        x, labels = (part[: POINTS_IN_FULL if self.full else POINTS] for part in self._val)
+        x, labels = (part[:points] for part in self._val)
         with torch.no_grad():
-            points = probe.last_hidden(classifier, x)
+            hidden = probe.last_hidden(classifier, x)
             said = probe.probabilities(classifier, x).argmax(1)
-        name = f"last hidden layer, epoch {epoch}"
-        projector.write(run, name, points, x, labels, said)
+        projector.write(run, name, hidden, x, labels, said)
 
 
 def _writer(trainer: L.Trainer) -> SummaryWriter:

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from tests.torch_models.events import logged
+from torch_models import pages
 from torch_models.names import NAMESPACES
 from torch_models.train import main
 
@@ -77,6 +78,15 @@ def test_full_has_pictures_and_embeddings_of_each_epoch(tmp_path, capsys):
         images = len(logged(run).Images("pictures/misclassified"))
         found[dashboards] = images, len(list((run / "projector").iterdir()))
     assert found == {"lean": (2, 1), "full": (3, 3)}
+
+
+def test_the_projector_opens_with_the_last_epoch(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(pages.POINTS, True, 100)
+    train(tmp_path, "--dashboards", "full", "--epochs", 10)
+    folders = sorted((tmp_path / "autograd/version_0/projector").iterdir())
+    assert [folder.name[-2:] for folder in folders] == [f"{n:02}" for n in range(1, 11)]
+    points = [len((folder / "points.tsv").read_text().splitlines()) for folder in folders]
+    assert points == [50] * 9 + [100]
 
 
 def test_a_resumed_run_goes_on(tmp_path, capsys):
