@@ -1,8 +1,10 @@
 """What compare leaves for TensorBoard beside the runs of the trainings."""
 
 import math
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -88,11 +90,16 @@ def test_a_folder_that_cannot_be(command, code, tmp_path, capsys):
 
 def test_plots_of_the_notes(tmp_path):
     names = ["error_surface.png", "taylor_angle.png"]
+    stripes = torch.arange(2100) % 2 * 255
     for name in names:
-        Image.new("RGBA", (40, 30), "red").save(tmp_path / name)
+        Image.fromarray(stripes.expand(1200, -1).byte().numpy()).save(tmp_path / name)
     run = plots.show([tmp_path / name for name in names], tmp_path / "logs")
     assert run == Path(tmp_path, "logs/lecture-notes/version_0")
     tags = logged(run).Tags()["images"]
     assert [tag.partition("/")[2] for tag in tags] == ["error surface", "taylor angle"]
     [picture] = logged(run).Images(tags[0])
-    assert (picture.width, picture.height) == (40, 30)
+    assert (picture.width, picture.height) == (1050, 600)
+    # Every third pixel of it is grey, of the stripes it would be black or white.
+    shown = np.asarray(Image.open(BytesIO(picture.encoded_image_string)))[1::3, 1::3, 0]
+    assert shown.shape == (200, 350)
+    assert 100 < shown.min() <= shown.max() < 156
