@@ -210,7 +210,7 @@ def train_parser() -> OneLineParser:
         choices=("off", "lean", "full"),
         default="lean",
         help="what TensorBoard shows: off loss and accuracy alone; lean every page, for less than "
-        "a tenth of the training's time; full pictures and a larger embedding after each epoch "
+        "a tenth of the training's time; full pictures and an embedding after each epoch as well "
         "(default: %(default)s)",
     )
     runs.add_argument(

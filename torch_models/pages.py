@@ -14,18 +14,18 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from torch_models import pictures, probe, projector, summaries
-from torch_models.batches import Batch
+from torch_models.batches import Batch, Executions
 from torch_models.classifier import Classifier
 from torch_models.dashboards import CUSTOM_PAGE
 from torch_models.data import ImageData
 
 #: Validation images that the layers' figures are taken on.
 PROBE = 128
-#: Steps between two looks at the norms.
+#: Steps between two looks at the norms, at least: a look waits for the end of an execution.
 STEPS_PER_NORM = 100
 #: Points of the embedding after the last epoch, by ``full``. Before it ``full`` takes half of them:
 #: the projector opens with the largest.
-POINTS = {False: 500, True: 2_000}
+POINTS = {False: 300, True: 2_000}
 #: The page of custom scalars; ``compare.training --log-dir`` adds the gradients' disagreement.
 LAYOUT = {
     CUSTOM_PAGE: {
@@ -39,8 +39,8 @@ class Pages(L.Callback):
     """Writes what a person wants to see of a training, from the first process alone.
 
     Norms of δ and of the weights' gradients every ``STEPS_PER_NORM`` steps and after each epoch;
-    learning rate, examples per second and histograms after each epoch; pictures and PR curves
-    after the first and the last; the graph at the start, the embedding at the end.
+    learning rate, examples per second and histograms after each epoch; the graph at the start;
+    pictures, PR curves and an embedding at the end.
 
     Args:
         full: pictures, PR curves and an embedding, of more images, after each epoch.
@@ -48,7 +48,7 @@ class Pages(L.Callback):
 
     def __init__(self, full: bool = False) -> None:
         self.full = full
-        self._started, self._seen, self._rate = 0.0, 0, 0.0
+        self._started, self._rate, self._looked = 0.0, 0.0, 0
         self._val: Batch | None = None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -67,24 +67,27 @@ class Pages(L.Callback):
             summaries.graph(writer, pl_module.network, x[:1])
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start the clock."""
-        self._started, self._seen = time.perf_counter(), 0
+        """Start the clock; looks at the norms begin anew, so that a resumed run has the same."""
+        self._started, self._looked = time.perf_counter(), trainer.global_step
 
     def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, i: int
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, i: int
     ) -> None:
-        """Count the samples, and take the norms now and then."""
-        self._seen += len(batch[1])
-        if self._val is not None and trainer.global_step % STEPS_PER_NORM == 0:
+        """Take the norms now and then."""
+        step = trainer.global_step
+        if self._val is not None and step >= self._looked + STEPS_PER_NORM:
             assert isinstance(pl_module, Classifier)
-            summaries.norms(_writer(trainer), self._look(pl_module), trainer.global_step - 1)
+            self._looked = step
+            summaries.norms(_writer(trainer), self._look(pl_module), step - 1)
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Stop the clock: only training counts."""
         if pl_module.device.type == "cuda":
             torch.cuda.synchronize(pl_module.device)
-        seconds = max(time.perf_counter() - self._started, 1e-9)
-        self._rate = self._seen * trainer.world_size / seconds
+        executions = trainer.train_dataloader
+        assert isinstance(executions, Executions)
+        # Those of all processes together.
+        self._rate = len(executions.batches.images) / (time.perf_counter() - self._started)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the epoch's pages."""
@@ -98,14 +101,13 @@ class Pages(L.Callback):
         writer.add_scalar("training/learning rate", rate, step)
         writer.add_scalar("training/examples per second", self._rate, step)
         layers = self._look(pl_module)
-        if trainer.global_step % STEPS_PER_NORM:
+        if trainer.global_step > self._looked:
             summaries.norms(writer, layers, step)
         summaries.histograms(writer, layers, step)
         epoch = trainer.current_epoch + 1
         is_last = epoch == trainer.max_epochs
-        if self.full or is_last or epoch == 1:
-            self._pictures(writer, pl_module, layers[0].weight, step)
         if self.full or is_last:
+            self._pictures(writer, pl_module, layers[0].weight, step)
             points = POINTS[self.full] if is_last else POINTS[self.full] // 2
             # With leading zeros: the projector sorts by name.
             name = f"last hidden layer, epoch {epoch:0{len(str(trainer.max_epochs))}}"

@@ -11,6 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 SIDE = 28
+#: Of each colour, white first: with ten colours as many as a palette has room for.
+SHADES = 25
 #: By class; as far apart as ten colours on white can be, seven of them Okabe and Ito's.
 COLOURS = (
     *((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0)),
@@ -46,12 +48,22 @@ def write(run: Path, name: str, points: Tensor, x: Tensor, labels: Tensor, said:
 def _sprite(x: Tensor, labels: Tensor) -> Image.Image:
     """All images in one square, row by row, as the projector cuts them out."""
     across = math.ceil(math.sqrt(len(x)))
-    ink = x.clamp(0, 1).view(-1, SIDE, SIDE, 1).cpu()
-    missing = 255 - torch.tensor(COLOURS)[labels.cpu() % len(COLOURS)]
-    tiles = torch.full((across * across, SIDE, SIDE, 3), 255, dtype=torch.uint8)
-    tiles[: len(x)] = (255 - ink * missing.view(-1, 1, 1, 3)).round().byte()
-    square = tiles.view(across, across, SIDE, SIDE, 3).transpose(1, 2)
-    return Image.fromarray(square.reshape(across * SIDE, across * SIDE, 3).numpy())
+    ink = (x.clamp(0, 1) * (SHADES - 1)).round().byte().cpu()
+    first = (labels.cpu() % len(COLOURS) * SHADES).byte()
+    tiles = torch.zeros(across * across, SIDE, SIDE, dtype=torch.uint8)
+    tiles[: len(x)] = (first[:, None] + ink).view(-1, SIDE, SIDE)
+    square = tiles.view(across, across, SIDE, SIDE).transpose(1, 2)
+    pixels = square.reshape(across * SIDE, across * SIDE).numpy()
+    sprite = Image.fromarray(pixels).convert("P")
+    sprite.putpalette(
+        [
+            round(255 - shade / (SHADES - 1) * (255 - part))
+            for colour in COLOURS
+            for shade in range(SHADES)
+            for part in colour
+        ]
+    )
+    return sprite
 
 
 def _entry(name: str) -> str:

@@ -76,7 +76,7 @@ def test_projector_files(tmp_path):
     rows = [line.split("\t") for line in (folder / "points.tsv").read_text().splitlines()]
     assert [[float(v) for v in row] for row in rows] == pytest.approx(points.numpy(), abs=1e-3)
     assert (folder / "labels.tsv").read_text().splitlines()[-1] == "4\t9\t1"
-    sprite = Image.open(folder / "images.png")
+    sprite = Image.open(folder / "images.png").convert("RGB")
     assert sprite.size == (84, 84)
     assert sprite.getpixel((28 + 14, 28 + 14)) == projector.COLOURS[4]
     assert sprite.getpixel((14, 14)) == (255, 255, 255)
