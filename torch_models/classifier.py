@@ -84,7 +84,7 @@ class Classifier(L.LightningModule):
             self._labels = labels
         else:
             output = self(x)
-            loss = self.loss(output, labels)
+            loss = self._loss_of(output, labels)
         self._unseen.append((self.global_step + 1, loss.detach(), output.detach(), labels))
         if len(self._unseen) == STEPS_PER_LOOK:
             self._look()
@@ -147,7 +147,16 @@ class Classifier(L.LightningModule):
     def _evaluate(self, stage: str, batch: Batch) -> None:
         x, labels = batch
         output = self(x)
-        self._tally(stage).update(self.loss(output, labels), len(labels), output, labels)
+        self._tally(stage).update(self._loss_of(output, labels), len(labels), output, labels)
+
+    def _loss_of(self, output: Tensor, labels: Tensor) -> Tensor:
+        try:
+            return self.loss(output, labels)
+        except RuntimeError:  # of bce, which takes no probability that is NaN
+            total = output.sum()
+            if total.isfinite():
+                raise
+            return total
 
     def on_validation_epoch_start(self) -> None:
         """A loss that became NaN in training is reported as such, not as one of validation."""

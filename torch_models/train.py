@@ -60,12 +60,14 @@ def train(options: argparse.Namespace) -> None:
     """Train and test as the options say, and print the figures."""
     from torch_models import resume
     from torch_models.classifier import Classifier
+    from torch_models.dashboards import run_logger
     from torch_models.data import ImageData
+    from torch_models.fit import fit
 
-    checkpoint, contents = None, {}
+    found, contents = None, {}
     if options.resume:
-        checkpoint = resume.find(options.resume, options.log_dir, options.backprop)
-        contents = resume.read(checkpoint)
+        found = resume.find(options.resume, options.log_dir, options.backprop)
+        contents = resume.read(found) if found.exists() else {}
     else:  # before any download
         require_writable(Path(options.log_dir, options.backprop))
 
@@ -95,78 +97,17 @@ def train(options: argparse.Namespace) -> None:
     if options.precision.startswith("64"):
         # Lightning does this, but after it has loaded a checkpoint: into float32.
         classifier.double()
-    if checkpoint:
+    if found and contents:
         hparams = {**classifier.hparams, **data.hparams}
-        resume.check(checkpoint, contents, hparams, classifier.state_dict())
-    with run_folder(options.log_dir, options.backprop, checkpoint) as run:
-        fit(options, classifier, data, run, checkpoint, contents)
-
-
-def fit(
-    options: argparse.Namespace, classifier, data, run: Path, checkpoint: Path | None, contents
-) -> None:
-    """Train and test the classifier in the folder ``run``, from ``checkpoint`` on if there is one.
-
-    Raises:
-        RefusedError: the options ask for what this machine cannot do.
-    """
-    from torch_models import diverged, resume
-    from torch_models.checkpoints import NotSavedError, what_is_left
-    from torch_models.classifier import NonFiniteLossError
-    from torch_models.dashboards import log_hyperparameters, run_logger
-    from torch_models.progress import say
-
-    images = data.images
-    epochs = options.epochs or EPOCHS[images.name]
-    logger = run_logger(run.parent.parent, run.parent.name, run.name)
-    trainer = build_trainer(options, epochs, logger)
-    ranks = trainer.world_size
-    batch = min(len(images.train[1]), options.batch_size if options.batch_size != "full" else 2**63)
-    if batch % ranks:
-        raise RefusedError(
-            f"--batch-size: {ranks} processes cannot share {batch} images equally: choose a size "
-            f"that is a multiple of {ranks}"
-        )
-    hparams = {**classifier.hparams, **data.hparams}
-    if checkpoint:
-        resume.forget_later(logger, contents["global_step"])
-    else:
-        log_hyperparameters(logger, {**hparams, "epochs": epochs})
+        resume.check(found, contents, hparams, classifier.state_dict())
     if options.compile:
         classifier.network.compile()
-
-    say(
-        f"{images.name}: {len(images.train[1])} training, {len(images.val[1])} validation, "
-        f"{len(images.test[1])} test images"
-    )
-    say(
-        f"{hparams['sizes']} {options.activation}, {options.loss}, gradient by {options.backprop}, "
-        f"on {trainer.strategy.root_device}"
-    )
-    if checkpoint:
-        done = contents["epoch"] + 1
-        say(
-            f"resuming {checkpoint} after epoch {done} of {epochs}"
-            if done < epochs
-            else f"{checkpoint} has {done} epochs: nothing left to train, unless --epochs is more"
-        )
-    try:
-        trainer.fit(classifier, data, ckpt_path=checkpoint, weights_only=True)
-        trainer.test(classifier, data, verbose=False)
-    except NonFiniteLossError as error:
-        last = run / "checkpoints" / "last.ckpt"
-        saved = resume.read(last) if last.exists() else None
-        where = diverged.where(error, trainer, classifier, images, options.batch_size, saved)
-        raise NonFiniteLossError(f"{error}; {where}; {what_is_left(run)}", error.stage) from error
-    except NotSavedError as error:
-        raise NotSavedError(f"{error}; {what_is_left(run)}") from error
-    except OSError as error:
-        reason = f"{run} cannot be written: {error.strerror or error}"
-        raise NotSavedError(f"{reason}; {what_is_left(run)}") from error
-    say(f"test accuracy {trainer.callback_metrics['accuracy/test']:.4f}")
-    say(f"test loss {trainer.callback_metrics['loss/test']:.4f}")
-    say(f"run         {logger.log_dir}")
-    say(f"dashboards  tensorboard --logdir {logger.save_dir}")
+    epochs = options.epochs or EPOCHS[images.name]
+    with run_folder(options.log_dir, options.backprop, found) as run:
+        logger = run_logger(run.parent.parent, run.parent.name, run.name)
+        trainer = build_trainer(options, epochs, logger)
+        require_equal_shares(trainer.world_size, options.batch_size, len(images.train[1]))
+        fit(trainer, classifier, data, found, contents)
 
 
 def build_trainer(options: argparse.Namespace, epochs: int, logger):
@@ -212,6 +153,16 @@ def build_trainer(options: argparse.Namespace, epochs: int, logger):
     if options.precision == "16-mixed" and trainer.strategy.root_device.type == "cpu":
         raise RefusedError("--precision 16-mixed needs a GPU: use bf16-mixed or 32-true on the CPU")
     return trainer
+
+
+def require_equal_shares(ranks: int, batch_size: int | str, images: int) -> None:
+    """Raises RefusedError unless so many processes can take equal shares of a batch."""
+    batch = images if isinstance(batch_size, str) else min(images, batch_size)
+    if batch % ranks:
+        raise RefusedError(
+            f"--batch-size: {ranks} processes cannot share {batch} images equally: choose a size "
+            f"that is a multiple of {ranks}"
+        )
 
 
 def warn_loudly(reason: str) -> None:
