@@ -39,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         compiler = ("torch._dynamo", "torch._inductor")
         if options.compile and type(error).__module__.startswith(compiler):
             return fail(2, f"--compile does not work on this machine: {error}".split("\n")[0])
+        if isinstance(error, MemoryError) or "allocate" in str(error):  # of either memory
+            layers = "-".join(map(str, options.hidden))
+            return fail(2, f"the memory does not hold it: choose a smaller --hidden than {layers}")
         if lost_another(error):
             return fail(1, "another process of this training has ended; --resume last goes on")
         raise

@@ -70,7 +70,7 @@ def folder(tmp_path, monkeypatch):
 
 
 @settings(
-    max_examples=400,
+    max_examples=250,
     derandomize=True,
     database=None,
     deadline=None,
