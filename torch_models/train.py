@@ -147,6 +147,12 @@ def build_trainer(options: argparse.Namespace, epochs: int, logger):
             f"--accelerator {options.accelerator} --devices {options.devices} --strategy "
             f"{options.strategy} --precision {options.precision}: not on this machine: {error}"
         ) from error
+    cluster = getattr(trainer.strategy, "cluster_environment", None)
+    if options.num_nodes > 1 and not (cluster and cluster.creates_processes_externally):
+        raise RefusedError(
+            f"--num-nodes {options.num_nodes}: start the processes with torchrun on each machine, "
+            f"else the first waits for the others"
+        )
     if started() not in (None, trainer.world_size):
         raise RefusedError(
             f"--devices {options.devices} --num-nodes {options.num_nodes} are "
