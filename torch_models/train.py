@@ -4,11 +4,10 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from torch_models.names import EPOCHS
 from torch_models.options import parse_train
-from torch_models.runs import RefusedError, require_writable, run_folder
+from torch_models.runs import RefusedError, run_folder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,34 +61,49 @@ def fail(code: int, message: str) -> int:
 def train(options: argparse.Namespace) -> None:
     """Train and test as the options say, and print the figures."""
     from torch_models import resume
-    from torch_models.classifier import Classifier
     from torch_models.dashboards import run_logger
     from torch_models.data import ImageData
     from torch_models.fit import fit
+    from torch_models.ranks import part
 
     found, contents = None, {}
     if options.resume:
         found = resume.find(options.resume, options.log_dir, options.backprop)
         contents = resume.read(found) if found.exists() else {}
-    else:  # before any download
-        require_writable(Path(options.log_dir, options.backprop))
+    with run_folder(options.log_dir, options.backprop, found) as run:
+        # Before the data: what this machine cannot do needs no download.
+        logger = run_logger(run.parent.parent, run.parent.name, run.name)
+        trainer = build_trainer(options, logger)
+        data = ImageData(
+            options.dataset,
+            options.data_dir,
+            options.batch_size,
+            options.seed,
+            options.train_size,
+            options.val_size,
+        )
+        data.prepare_data()
+        images = data.images
+        assert images is not None
+        if images.warning:
+            warn_loudly(images.warning)
+        require_equal_shares(trainer.world_size, options.batch_size, len(images.train[1]))
+        trainer.fit_loop.max_epochs = options.epochs or EPOCHS[images.name]
+        classifier = build_classifier(options, images.train[0].shape[1])
+        if found and contents:
+            hparams = {**classifier.hparams, **data.hparams}
+            resume.check(found, contents, hparams, classifier.state_dict())
+        fit(trainer, classifier, data, found, contents)
+        part()
 
-    data = ImageData(
-        options.dataset,
-        options.data_dir,
-        options.batch_size,
-        options.seed,
-        options.train_size,
-        options.val_size,
-    )
-    data.prepare_data()
-    images = data.images
-    assert images is not None
-    if images.warning:
-        warn_loudly(images.warning)
+
+def build_classifier(options: argparse.Namespace, features: int):
+    """The classifier of so many ``features`` that the options describe."""
+    from torch_models.classifier import Classifier
+
     classifier = Classifier(
         backprop=options.backprop,
-        sizes="-".join(map(str, [images.train[0].shape[1], *options.hidden, 10])),
+        sizes="-".join(map(str, [features, *options.hidden, 10])),
         activation=options.activation,
         loss=options.loss,
         lr=options.lr,
@@ -100,21 +114,13 @@ def train(options: argparse.Namespace) -> None:
     if options.precision.startswith("64"):
         # Lightning does this, but after it has loaded a checkpoint: into float32.
         classifier.double()
-    if found and contents:
-        hparams = {**classifier.hparams, **data.hparams}
-        resume.check(found, contents, hparams, classifier.state_dict())
     if options.compile:
         classifier.network.compile()
-    epochs = options.epochs or EPOCHS[images.name]
-    with run_folder(options.log_dir, options.backprop, found) as run:
-        logger = run_logger(run.parent.parent, run.parent.name, run.name)
-        trainer = build_trainer(options, epochs, logger)
-        require_equal_shares(trainer.world_size, options.batch_size, len(images.train[1]))
-        fit(trainer, classifier, data, found, contents)
+    return classifier
 
 
-def build_trainer(options: argparse.Namespace, epochs: int, logger):
-    """The Trainer that the options describe.
+def build_trainer(options: argparse.Namespace, logger):
+    """The Trainer that the options describe; for how many epochs, the data decide.
 
     Raises:
         RefusedError: Lightning finds no such accelerator, device, strategy or precision here.
@@ -133,7 +139,7 @@ def build_trainer(options: argparse.Namespace, epochs: int, logger):
             num_nodes=options.num_nodes,
             strategy=options.strategy,
             precision=options.precision,
-            max_epochs=epochs,
+            max_epochs=options.epochs or 1,
             logger=logger,
             callbacks=[Report(), *checkpoints(logger)],
             plugins=[WrittenAside()],

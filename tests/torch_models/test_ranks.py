@@ -50,7 +50,7 @@ def test_ranks_share_each_batch():
 
 @pytest.mark.multiprocess
 @pytest.mark.parametrize(("way", "start"), [("manual", "lightning"), ("autograd", "torchrun")])
-def test_two_end_where_one_does(tmp_path, way, start):
+def test_two_end_where_one_does(tmp_path, capsys, way, start):
     """The whole training: gradients that were not averaged right would not stay hidden."""
     one, two = tmp_path / "one", tmp_path / "two"
     options = [*OPTIONS, "--backprop", way, "--epochs", "3", "--precision", "64-true"]
@@ -68,6 +68,8 @@ def test_two_end_where_one_does(tmp_path, way, start):
     assert done.returncode == 0, done.stderr
     assert re.findall("^epoch (.)", done.stdout, re.MULTILINE) == ["2", "3"]
     assert len(re.findall("^test loss", done.stdout, re.MULTILINE)) == 1
+    figures = "train loss ([0-9.]+) accuracy ([0-9.]+)  val loss ([0-9.]+) accuracy ([0-9.]+)"
+    assert re.findall(figures, done.stdout) == re.findall(figures, capsys.readouterr().out)[1:]
     # Logged by one of the two alone: an epoch has one point, at the step of the one process.
     assert points(two) == pytest.approx(points(one), rel=1e-6)
     ours, theirs = saved(two), saved(one)
@@ -131,3 +133,6 @@ def test_what_two_cannot_do_is_one_line(tmp_path, capsys, monkeypatch):
     error = capsys.readouterr().err
     assert "2 processes were started" in error
     assert error.count("\n") == 1
+    monkeypatch.setattr("torch_models.ranks.is_first", lambda: False)
+    assert train.main([*OPTIONS, "--precision", "16-mixed", "--log-dir", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == ""  # the first one says it
