@@ -12,6 +12,7 @@ from torch_models.checkpoints import NotSavedError, what_is_left
 from torch_models.classifier import Classifier, NonFiniteLossError
 from torch_models.dashboards import log_hyperparameters
 from torch_models.data import ImageData
+from torch_models.interrupts import Interrupts
 from torch_models.progress import say
 
 
@@ -57,9 +58,13 @@ def fit(
     )
     if checkpoint:
         say(_going_on(checkpoint, contents, epochs))
+    interrupts = Interrupts()
+    trainer.callbacks.append(interrupts)  # type: ignore[attr-defined]
     try:
-        trainer.fit(classifier, data, ckpt_path=checkpoint if contents else None, weights_only=True)
-        trainer.test(classifier, data, verbose=False)
+        with interrupts:
+            path = checkpoint if contents else None
+            trainer.fit(classifier, data, ckpt_path=path, weights_only=True)
+            trainer.test(classifier, data, verbose=False)
     except NonFiniteLossError as error:
         last = _run(trainer) / resume.LAST
         saved = resume.read(last) if last.exists() else contents
