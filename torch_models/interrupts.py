@@ -23,6 +23,12 @@ class Interrupts(L.Callback):
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._ask)
 
+    def _alone(self, *_: Any, **__: Any) -> None:
+        """Lightning's own handler of SIGTERM would talk to the other processes, and might wait."""
+        signal.signal(signal.SIGTERM, self._ask)
+
+    on_train_start = on_test_start = _alone
+
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
