@@ -41,9 +41,11 @@ def fit(
     assert epochs is not None
     assert isinstance(logger, TensorBoardLogger)
     hparams = {**classifier.hparams, **data.hparams, "epochs": epochs}
-    if checkpoint:
-        resume.forget_later(logger, contents["global_step"] if contents else 0)
-    if not contents:
+    if contents:
+        resume.forget_later(logger, contents["global_step"])
+    else:
+        if checkpoint:
+            resume.start_over(logger)
         log_hyperparameters(logger, hparams)
 
     parts = {"training": images.train, "validation": images.val, "test": images.test}

@@ -114,5 +114,13 @@ def forget_later(logger: TensorBoardLogger, step: int) -> None:
     logger.experiment.flush()
 
 
+@rank_zero_only
+def start_over(logger: TensorBoardLogger) -> None:
+    """Strike all that a training logged which was ended before its first checkpoint."""
+    forget_later(logger, 0)
+    # Its options were not checked against anything; these are never written over.
+    Path(logger.log_dir, logger.NAME_HPARAMS_FILE).unlink(missing_ok=True)
+
+
 def _shapes(weights: dict) -> dict[str, Any]:
     return {name: getattr(weight, "shape", None) for name, weight in weights.items()}
