@@ -99,7 +99,7 @@ class Classifier(L.LightningModule):
             descent.step()  # finds no .grad and does nothing, but counts
             return seen
         output = self(x)
-        loss = self.loss(output, labels)
+        loss = self._loss_of(output, labels)
         descent.zero_grad()
         with torch.autocast(self.device.type, enabled=False):  # it is for forward passes only
             self.manual_backward(loss)
@@ -149,8 +149,17 @@ class Classifier(L.LightningModule):
     def _evaluate(self, stage: str, batch: Batch) -> None:
         x, labels = batch
         output = self(x)
-        loss = self.loss(output, labels).view(1)
+        loss = self._loss_of(output, labels).view(1)
         self._tally(stage).update(loss, [len(labels)], output, labels)
+
+    def _loss_of(self, output: Tensor, labels: Tensor) -> Tensor:
+        try:
+            return self.loss(output, labels)
+        except RuntimeError:  # of bce, which takes no probability that is NaN
+            total = output.sum()
+            if total.isfinite():
+                raise
+            return total
 
     def on_validation_epoch_end(self) -> None:
         """Log ``loss/val`` and ``accuracy/val``."""

@@ -18,6 +18,8 @@ from torch_models.names import (
 
 #: Wider layers are more likely a slip of the finger than a wish; their weights fill the memory.
 WIDEST = 65_536
+#: Likewise; no machine has as many.
+MOST_DEVICES = 4_096
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -69,8 +71,19 @@ def _folder(text: str) -> str:
     return os.path.expandvars(os.path.expanduser(text))
 
 
+def _precision(text: str) -> str:
+    """Lightning's short names, under which it warns, as its long ones."""
+    short = {"64": "64-true", "32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
+    return short.get(text, text)
+
+
 def _batch_size(text: str) -> int | str:
-    return text if text == "full" else integer(1)(text)
+    return text if text == "full" else integer(1, 2**31 - 1)(text)
+
+
+def _devices(text: str) -> str:
+    """As Lightning takes it; but for each device that is asked for it makes room first."""
+    return str(integer(1, MOST_DEVICES)(text)) if text.isdecimal() and text != "0" else text
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
@@ -216,17 +229,19 @@ def train_parser() -> OneLineParser:
     runs.add_argument(
         "--resume",
         metavar="PATH|last",
-        help="go on from a checkpoint, in its run's folder; last is the newest last.ckpt of this "
+        help="go on from a checkpoint, in its run's folder; last is that of the newest run of this "
         "--log-dir and --backprop. The other options must be those of that run, but --epochs may "
         "be more",
     )
 
     machine = parser.add_argument_group("machine (as lightning.Trainer takes them)")
     machine.add_argument("--accelerator", default="auto", help="cpu, gpu, … (default: %(default)s)")
-    machine.add_argument("--devices", default="1", help="how many, or which (default: %(default)s)")
+    machine.add_argument(
+        "--devices", type=_devices, default="1", help="how many, or which (default: %(default)s)"
+    )
     machine.add_argument(
         "--num-nodes",
-        type=integer(1),
+        type=integer(1, MOST_DEVICES),
         default=1,
         metavar="N",
         help="machines with as many devices each, where torchrun starts the processes "
@@ -239,7 +254,10 @@ def train_parser() -> OneLineParser:
         help="ddp: each device takes its share of each batch (default: %(default)s)",
     )
     machine.add_argument(
-        "--precision", default="32-true", help="64-true, bf16-mixed, … (default: %(default)s)"
+        "--precision",
+        type=_precision,
+        default="32-true",
+        help="64-true, bf16-mixed, … (default: %(default)s)",
     )
     return parser
 
@@ -252,12 +270,14 @@ def parse_train(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(f"--manual contradicts --backprop {options.backprop}: give one of them")
     options.backprop = "manual" if options.manual else options.backprop or "autograd"
     if options.backprop == "explicit":
-        if options.precision not in ("32-true", "32", "64-true", "64"):
+        if options.precision not in ("32-true", "64-true"):
             parser.error("--backprop explicit computes in --precision 32-true or 64-true only")
         if options.compile:
             parser.error("--compile is for autograd and manual: there is no module to compile")
         if options.devices not in ("1", "auto", "0", "0,") or options.num_nodes > 1:
             parser.error("--backprop explicit runs on one device: nothing averages its gradients")
+    if options.precision == "16-true" and options.lr > 65_504:
+        parser.error("--precision 16-true holds no number above 65504: choose a smaller --lr")
     if options.loss == "bce" and options.precision.endswith(("mixed", "16")):
         parser.error(
             "--loss bce takes the logarithm of rounded probabilities, which mixed precision "

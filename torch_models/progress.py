@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import lightning as L
+import torch
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -67,12 +68,17 @@ class Report(L.Callback):
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Replace the bar by the epoch's line."""
         self._close()
+        assert isinstance(pl_module, Classifier)
+        # Each process has seen its share of the training images, and all of the validation's.
+        figures = list(pl_module.epoch_metrics("train").values())
+        mean = trainer.strategy.reduce(torch.tensor(figures, device=pl_module.device))
+        assert isinstance(mean, torch.Tensor)
+        loss, accuracy = mean.tolist()
         if trainer.is_global_zero:
-            assert isinstance(pl_module, Classifier)
-            train, val = pl_module.epoch_metrics("train"), trainer.callback_metrics
+            val = trainer.callback_metrics
             say(
                 f"{_epoch(trainer)}  "
-                f"train loss {train['loss/train']:.4f} accuracy {train['accuracy/train']:.4f}  "
+                f"train loss {loss:.4f} accuracy {accuracy:.4f}  "
                 f"val loss {val['loss/val']:.4f} accuracy {val['accuracy/val']:.4f}  "
                 f"{time.perf_counter() - self._started:.1f} s"
             )

@@ -17,6 +17,13 @@ def started() -> int | None:
     return int(size) if size.isdigit() else None
 
 
+def part() -> None:
+    """Leave the others when all are done: gloo aborts a process whose partner is gone before it."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+
+
 def lost_another(error: Exception) -> bool:
     """Whether what failed is the exchange with a process that is no more."""
     if not torch.distributed.is_available():

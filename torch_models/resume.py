@@ -1,5 +1,6 @@
 """Find, read and judge the checkpoint that a training is to go on from."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,9 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+
+#: Where a run has the checkpoint of its last epoch.
+LAST = Path("checkpoints", "last.ckpt")
 
 #: What a checkpoint of this LightningModule and this LightningDataModule has.
 CONTENTS = {
@@ -25,21 +29,29 @@ class CheckpointError(Exception):
 
 
 def find(resume: str, log_dir: Path | str, backprop: str) -> Path:
-    """The path that ``--resume`` means: itself, or for ``last`` the newest ``last.ckpt``.
+    """The path that ``--resume`` means: itself, or for ``last`` the newest run's ``last.ckpt``.
+
+    A run that was ended in its first epoch has none yet: that path is still where it goes on.
 
     Raises:
         CheckpointError: there is none.
     """
     if resume != "last":
-        path = Path(resume)
-        if not path.is_file():
+        if not os.path.isfile(resume):
             raise CheckpointError(f"--resume {resume}: there is no such file")
-        return path
+        return Path(resume)
     runs = Path(log_dir, backprop)
-    saved = sorted(runs.glob("*/checkpoints/last.ckpt"), key=lambda path: path.stat().st_mtime_ns)
-    if not saved:
-        raise CheckpointError(f"--resume last: no run below {runs} has a last.ckpt")
-    return saved[-1]
+    try:
+        newest = max((path for path in runs.glob("version_*") if path.is_dir()), key=_saved)
+    except (ValueError, OSError):
+        raise CheckpointError(f"--resume last: there is no run below {runs}") from None
+    return newest / LAST
+
+
+def _saved(run: Path) -> int:
+    """When the run was saved, or at least begun."""
+    last = run / LAST
+    return (last if last.exists() else run).stat().st_mtime_ns
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -100,6 +112,14 @@ def forget_later(logger: TensorBoardLogger, step: int) -> None:
     start = Event(step=step, session_log=SessionLog(status=SessionLog.START))
     logger.experiment.file_writer.add_event(start, step)
     logger.experiment.flush()
+
+
+@rank_zero_only
+def start_over(logger: TensorBoardLogger) -> None:
+    """Strike all that a training logged which was ended before its first checkpoint."""
+    forget_later(logger, 0)
+    # Its options were not checked against anything; these are never written over.
+    Path(logger.log_dir, logger.NAME_HPARAMS_FILE).unlink(missing_ok=True)
 
 
 def _shapes(weights: dict) -> dict[str, Any]:

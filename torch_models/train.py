@@ -4,11 +4,10 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from torch_models.names import EPOCHS
 from torch_models.options import parse_train
-from torch_models.runs import RefusedError, require_writable, run_folder
+from torch_models.runs import RefusedError, run_folder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         compiler = ("torch._dynamo", "torch._inductor")
         if options.compile and type(error).__module__.startswith(compiler):
             return fail(2, f"--compile does not work on this machine: {error}".split("\n")[0])
+        if isinstance(error, MemoryError) or "allocate" in str(error):  # of either memory
+            layers = "-".join(map(str, options.hidden))
+            return fail(2, f"the memory does not hold it: choose a smaller --hidden than {layers}")
         if lost_another(error):
             return fail(1, "another process of this training has ended; --resume last goes on")
         raise
@@ -59,33 +61,50 @@ def fail(code: int, message: str) -> int:
 def train(options: argparse.Namespace) -> None:
     """Train and test as the options say, and print the figures."""
     from torch_models import resume
-    from torch_models.classifier import Classifier
+    from torch_models.dashboards import run_logger
     from torch_models.data import ImageData
+    from torch_models.fit import fit
+    from torch_models.ranks import part
 
-    checkpoint, contents = None, {}
+    found, contents = None, {}
     if options.resume:
-        checkpoint = resume.find(options.resume, options.log_dir, options.backprop)
-        contents = resume.read(checkpoint)
-    else:  # before any download
-        require_writable(Path(options.log_dir, options.backprop))
+        found = resume.find(options.resume, options.log_dir, options.backprop)
+        contents = resume.read(found) if found.exists() else {}
+    with run_folder(options.log_dir, options.backprop, found) as run:
+        # Before the data: what this machine cannot do needs no download.
+        logger = run_logger(run.parent.parent, run.parent.name, run.name)
+        trainer = build_trainer(options, logger)
+        data = ImageData(
+            options.dataset,
+            options.data_dir,
+            options.batch_size,
+            options.seed,
+            options.train_size,
+            options.val_size,
+            options.steps_per_execution,
+        )
+        data.prepare_data()
+        images = data.images
+        assert images is not None
+        if images.warning:
+            warn_loudly(images.warning)
+        require_equal_shares(trainer.world_size, options.batch_size, len(images.train[1]))
+        trainer.fit_loop.max_epochs = options.epochs or EPOCHS[images.name]
+        classifier = build_classifier(options, images.train[0].shape[1])
+        if found and contents:
+            hparams = {**classifier.hparams, **data.hparams}
+            resume.check(found, contents, hparams, classifier.state_dict())
+        fit(trainer, classifier, data, found, contents)
+        part()
 
-    data = ImageData(
-        options.dataset,
-        options.data_dir,
-        options.batch_size,
-        options.seed,
-        options.train_size,
-        options.val_size,
-        options.steps_per_execution,
-    )
-    data.prepare_data()
-    images = data.images
-    assert images is not None
-    if images.warning:
-        warn_loudly(images.warning)
+
+def build_classifier(options: argparse.Namespace, features: int):
+    """The classifier of so many ``features`` that the options describe."""
+    from torch_models.classifier import Classifier
+
     classifier = Classifier(
         backprop=options.backprop,
-        sizes="-".join(map(str, [images.train[0].shape[1], *options.hidden, 10])),
+        sizes="-".join(map(str, [features, *options.hidden, 10])),
         activation=options.activation,
         loss=options.loss,
         lr=options.lr,
@@ -96,82 +115,13 @@ def train(options: argparse.Namespace) -> None:
     if options.precision.startswith("64"):
         # Lightning does this, but after it has loaded a checkpoint: into float32.
         classifier.double()
-    if checkpoint:
-        hparams = {**classifier.hparams, **data.hparams}
-        resume.check(checkpoint, contents, hparams, classifier.state_dict())
-    with run_folder(options.log_dir, options.backprop, checkpoint) as run:
-        fit(options, classifier, data, run, checkpoint, contents)
-
-
-def fit(
-    options: argparse.Namespace, classifier, data, run: Path, checkpoint: Path | None, contents
-) -> None:
-    """Train and test the classifier in the folder ``run``, from ``checkpoint`` on if there is one.
-
-    Raises:
-        RefusedError: the options ask for what this machine cannot do.
-    """
-    from torch_models import diverged, resume
-    from torch_models.checkpoints import NotSavedError, what_is_left
-    from torch_models.classifier import NonFiniteLossError
-    from torch_models.dashboards import log_hyperparameters, run_logger
-    from torch_models.progress import say
-
-    images = data.images
-    epochs = options.epochs or EPOCHS[images.name]
-    logger = run_logger(run.parent.parent, run.parent.name, run.name)
-    trainer = build_trainer(options, epochs, logger)
-    ranks = trainer.world_size
-    batch = min(len(images.train[1]), options.batch_size if options.batch_size != "full" else 2**63)
-    if batch % ranks:
-        raise RefusedError(
-            f"--batch-size: {ranks} processes cannot share {batch} images equally: choose a size "
-            f"that is a multiple of {ranks}"
-        )
-    hparams = {**classifier.hparams, **data.hparams}
-    if checkpoint:
-        resume.forget_later(logger, contents["global_step"])
-    else:
-        log_hyperparameters(logger, {**hparams, "epochs": epochs})
     if options.compile:
         classifier.network.compile()
-
-    say(
-        f"{images.name}: {len(images.train[1])} training, {len(images.val[1])} validation, "
-        f"{len(images.test[1])} test images"
-    )
-    say(
-        f"{hparams['sizes']} {options.activation}, {options.loss}, gradient by {options.backprop}, "
-        f"on {trainer.strategy.root_device}"
-    )
-    if checkpoint:
-        done = contents["epoch"] + 1
-        say(
-            f"resuming {checkpoint} after epoch {done} of {epochs}"
-            if done < epochs
-            else f"{checkpoint} has {done} epochs: nothing left to train, unless --epochs is more"
-        )
-    try:
-        trainer.fit(classifier, data, ckpt_path=checkpoint, weights_only=True)
-        trainer.test(classifier, data, verbose=False)
-    except NonFiniteLossError as error:
-        last = run / "checkpoints" / "last.ckpt"
-        saved = resume.read(last) if last.exists() else None
-        where = diverged.where(error, trainer, classifier, images, options.batch_size, saved)
-        raise NonFiniteLossError(f"{error}; {where}; {what_is_left(run)}", error.stage) from error
-    except NotSavedError as error:
-        raise NotSavedError(f"{error}; {what_is_left(run)}") from error
-    except OSError as error:
-        reason = f"{run} cannot be written: {error.strerror or error}"
-        raise NotSavedError(f"{reason}; {what_is_left(run)}") from error
-    say(f"test accuracy {trainer.callback_metrics['accuracy/test']:.4f}")
-    say(f"test loss {trainer.callback_metrics['loss/test']:.4f}")
-    say(f"run         {logger.log_dir}")
-    say(f"dashboards  tensorboard --logdir {logger.save_dir}")
+    return classifier
 
 
-def build_trainer(options: argparse.Namespace, epochs: int, logger):
-    """The Trainer that the options describe.
+def build_trainer(options: argparse.Namespace, logger):
+    """The Trainer that the options describe; for how many epochs, the data decide.
 
     Raises:
         RefusedError: Lightning finds no such accelerator, device, strategy or precision here.
@@ -193,7 +143,7 @@ def build_trainer(options: argparse.Namespace, epochs: int, logger):
             num_nodes=options.num_nodes,
             strategy=options.strategy,
             precision=options.precision,
-            max_epochs=epochs,
+            max_epochs=options.epochs or 1,
             logger=logger,
             callbacks=[Report(), *pages, *checkpoints(logger)],
             plugins=[WrittenAside()],
@@ -207,6 +157,12 @@ def build_trainer(options: argparse.Namespace, epochs: int, logger):
             f"--accelerator {options.accelerator} --devices {options.devices} --strategy "
             f"{options.strategy} --precision {options.precision}: not on this machine: {error}"
         ) from error
+    cluster = getattr(trainer.strategy, "cluster_environment", None)
+    if options.num_nodes > 1 and not (cluster and cluster.creates_processes_externally):
+        raise RefusedError(
+            f"--num-nodes {options.num_nodes}: start the processes with torchrun on each machine, "
+            f"else the first waits for the others"
+        )
     if started() not in (None, trainer.world_size):
         raise RefusedError(
             f"--devices {options.devices} --num-nodes {options.num_nodes} are "
@@ -216,6 +172,16 @@ def build_trainer(options: argparse.Namespace, epochs: int, logger):
     if options.precision == "16-mixed" and trainer.strategy.root_device.type == "cpu":
         raise RefusedError("--precision 16-mixed needs a GPU: use bf16-mixed or 32-true on the CPU")
     return trainer
+
+
+def require_equal_shares(ranks: int, batch_size: int | str, images: int) -> None:
+    """Raises RefusedError unless so many processes can take equal shares of a batch."""
+    batch = images if isinstance(batch_size, str) else min(images, batch_size)
+    if batch % ranks:
+        raise RefusedError(
+            f"--batch-size: {ranks} processes cannot share {batch} images equally: choose a size "
+            f"that is a multiple of {ranks}"
+        )
 
 
 def warn_loudly(reason: str) -> None:

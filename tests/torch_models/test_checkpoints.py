@@ -1,6 +1,7 @@
 """A checkpoint is whole or not there, whatever happens while it is written."""
 
 import errno
+import os
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import torch
 
 from torch_models import train
 from torch_models.checkpoints import NotSavedError, WrittenAside
+from torch_models.interrupts import Interrupts
 from torch_models.progress import Report
 
 SMALL = ["--dataset", "digits", "--hidden", "8", "--epochs", "3"]
@@ -139,6 +141,19 @@ def test_killed_while_saving_goes_on_and_ends_the_same(tmp_path):
     ours, theirs = weights(killed), weights(whole)
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupts_wait_for_the_end_of_a_batch(number):
+    before = signal.getsignal(number)
+    with (interrupts := Interrupts()):
+        interrupts.on_train_batch_end()
+        os.kill(os.getpid(), number)
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.on_train_batch_end()
+        with pytest.raises(KeyboardInterrupt):  # who asks twice is answered at once
+            os.kill(os.getpid(), number)
+    assert signal.getsignal(number) is before
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -100,6 +101,16 @@ def test_a_server_that_misbehaves(server, tmp_path, monkeypatch, kind, says):
         download([f"{server}{kind}/file"], tmp_path / "file", MD5)
     assert time.monotonic() - started < 10
     assert not (tmp_path / "file").exists()
+
+
+def test_two_at_once_and_one_that_was_killed(server, tmp_path):
+    (tmp_path / ".download-killed").mkdir()
+    (tmp_path / ".download-killed" / "file").write_bytes(CONTENT[:100])
+    urls = [f"{server}{kind}/file" for kind in ("half", "good")]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: download(urls, tmp_path / "file", MD5), range(20)))
+    assert (tmp_path / "file").read_bytes() == CONTENT
+    assert {path.name for path in tmp_path.iterdir()} == {"file", ".download-killed"}
 
 
 def test_mnist_from_a_mirror(server, tmp_path, monkeypatch, mnist_root):

@@ -1,12 +1,13 @@
 """A training that is killed again and again ends as if it had never been."""
 
+import shutil
 import subprocess
 import sys
 
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from torch_models import train
+from torch_models import classifier, train
 
 OPTIONS = ["--manual", "--dataset", "digits", "--hidden", "8", "--epochs", "40"]
 
@@ -34,13 +35,17 @@ last = lambda: list(logs.glob("*/*/checkpoints/last.ckpt"))
 draw, killed, trials = random.Random(0), 0, 0
 while killed < 10 and trials < 40:
     trials += 1
-    go_on = ["--resume", "last"] if last() else []
-    before = last()[0].stat().st_mtime_ns if go_on else 0
+    go_on = ["--resume", "last"] if trials > 1 else []
+    before = last()[0].stat().st_mtime_ns if last() else 0
     child = start(options + go_on)
     limit = time.monotonic() + 60
-    while time.monotonic() < limit and not (last() and last()[0].stat().st_mtime_ns != before):
-        time.sleep(0.002)
-    time.sleep(draw.uniform(0, 0.05))
+    if trials == 1:  # in the first epoch
+        while time.monotonic() < limit and not list(logs.glob("*/*/events*")):
+            time.sleep(0.0005)
+    else:
+        while time.monotonic() < limit and not (last() and last()[0].stat().st_mtime_ns != before):
+            time.sleep(0.002)
+        time.sleep(draw.uniform(0, 0.05))
     os.kill(child, signal.SIGKILL)
     killed += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
 code = os.waitstatus_to_exitcode(os.waitpid(start(options + ["--resume", "last"]), 0)[1])
@@ -84,6 +89,31 @@ def test_killed_ten_times(tmp_path):
     drawn = curves(whole)
     assert len(drawn["loss/train"]) == len(drawn["accuracy/val"]) == 40
     assert str(curves(killed)) == str(drawn)  # as text: the NaN that announces a metric is equal
+
+
+def test_ended_in_the_first_epoch_starts_over_where_it_was(tmp_path, monkeypatch, capsys):
+    whole, ended = tmp_path / "whole", tmp_path / "ended"
+    options = [*OPTIONS[:-1], "2", "--log-dir"]
+    assert train.main([*options, str(whole)]) == 0
+    assert train.main([*options, str(ended)]) == 0  # an earlier run, to be left alone
+    step = classifier.Classifier.training_step
+
+    def interrupted(self, batch, i):
+        if i == 5:
+            raise KeyboardInterrupt
+        return step(self, batch, i)
+
+    with monkeypatch.context() as ending:
+        ending.setattr(classifier.Classifier, "training_step", interrupted)
+        assert train.main([*options, str(ended), "--lr", "0.3"]) == 130
+    assert train.main([*options, str(ended), "--resume", "last"]) == 0
+    assert "version_1 over, which was ended in its first epoch" in capsys.readouterr().out
+    shutil.rmtree(ended / "manual" / "version_0")
+    for name, weight in weights(whole)["state_dict"].items():
+        assert torch.equal(weights(ended)["state_dict"][name], weight)
+    assert str(curves(ended)) == str(curves(whole))
+    figures = [next(logs.glob("*/*/hparams.yaml")).read_text() for logs in (ended, whole)]
+    assert figures[0] == figures[1]
 
 
 def test_resumed_in_float64_is_exact(tmp_path):

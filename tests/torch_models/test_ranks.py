@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from torch_models import train
 from torch_models.batches import ShuffledBatches
@@ -21,6 +22,18 @@ ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
 def saved(logs):
     [path] = logs.glob("*/version_*/checkpoints/last.ckpt")
     return torch.load(path, weights_only=True)["state_dict"]
+
+
+def points(logs):
+    [run] = logs.glob("*/version_*")
+    events = EventAccumulator(str(run))
+    events.Reload()
+    tags = ("loss/train", "loss/test")
+    return {
+        f"{tag} {i} {point.step}": point.value
+        for tag in tags
+        for i, point in enumerate(events.Scalars(tag))
+    }
 
 
 def test_ranks_share_each_batch():
@@ -37,7 +50,7 @@ def test_ranks_share_each_batch():
 
 @pytest.mark.multiprocess
 @pytest.mark.parametrize(("way", "start"), [("manual", "lightning"), ("autograd", "torchrun")])
-def test_two_end_where_one_does(tmp_path, way, start):
+def test_two_end_where_one_does(tmp_path, capsys, way, start):
     """The whole training: gradients that were not averaged right would not stay hidden."""
     one, two = tmp_path / "one", tmp_path / "two"
     options = [*OPTIONS, "--backprop", way, "--epochs", "3", "--precision", "64-true"]
@@ -55,6 +68,10 @@ def test_two_end_where_one_does(tmp_path, way, start):
     assert done.returncode == 0, done.stderr
     assert re.findall("^epoch (.)", done.stdout, re.MULTILINE) == ["2", "3"]
     assert len(re.findall("^test loss", done.stdout, re.MULTILINE)) == 1
+    figures = "train loss ([0-9.]+) accuracy ([0-9.]+)  val loss ([0-9.]+) accuracy ([0-9.]+)"
+    assert re.findall(figures, done.stdout) == re.findall(figures, capsys.readouterr().out)[1:]
+    # Logged by one of the two alone: an epoch has one point, at the step of the one process.
+    assert points(two) == pytest.approx(points(one), rel=1e-6)
     ours, theirs = saved(two), saved(one)
     assert ours.keys() == theirs.keys()
     for name, weight in theirs.items():
@@ -107,8 +124,15 @@ def test_what_two_cannot_do_is_one_line(tmp_path, capsys, monkeypatch):
         error = capsys.readouterr().err
         assert "--accelerator gpu" in error
         assert error.count("\n") == 1
+    assert train.main([*OPTIONS, *TWO, "--num-nodes", "2", "--log-dir", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "with torchrun on each machine" in error
+    assert error.count("\n") == 1
     monkeypatch.setenv("WORLD_SIZE", "2")  # as torchrun says to each process that it starts
     assert train.main([*OPTIONS, "--log-dir", str(tmp_path)]) == 2
     error = capsys.readouterr().err
     assert "2 processes were started" in error
     assert error.count("\n") == 1
+    monkeypatch.setattr("torch_models.ranks.is_first", lambda: False)
+    assert train.main([*OPTIONS, "--precision", "16-mixed", "--log-dir", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == ""  # the first one says it

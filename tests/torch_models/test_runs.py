@@ -37,6 +37,13 @@ def test_a_refused_training_leaves_no_folder(tmp_path, capsys):
     assert list((tmp_path / "autograd").iterdir()) == []
 
 
+def test_what_this_machine_cannot_do_needs_no_download(tmp_path, capsys):
+    options = ["--data-dir", str(tmp_path / "data"), "--log-dir", str(tmp_path)]
+    assert train.main([*options, "--accelerator", "tpu"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not (tmp_path / "data").exists()
+
+
 def test_two_do_not_go_on_in_one_folder(tmp_path, capsys):
     options = [*OPTIONS, "--log-dir", str(tmp_path)]
     assert train.main(options) == 0

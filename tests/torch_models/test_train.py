@@ -227,6 +227,24 @@ def test_wrong_options(capsys, says, arguments):
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate …"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate …"),
+    ],
+)
+def test_more_than_the_memory_holds(tmp_path, capsys, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("torch_models.classifier.mlp", fail)
+    assert train(tmp_path, "--hidden", 60_000) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "choose a smaller --hidden than 60000" in line
+
+
 @pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
 def test_other_precisions(tmp_path, precision):
     assert train(tmp_path, "--manual", "--epochs", 1, "--precision", precision) == 0

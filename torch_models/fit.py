@@ -1,0 +1,102 @@
+"""One training in its folder: what is logged and said before, during and after it."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from torch_models import diverged, resume
+from torch_models.checkpoints import NotSavedError, what_is_left
+from torch_models.classifier import Classifier, NonFiniteLossError
+from torch_models.dashboards import log_hyperparameters
+from torch_models.data import ImageData
+from torch_models.interrupts import Interrupts
+from torch_models.progress import say
+
+
+def fit(
+    trainer: L.Trainer,
+    classifier: Classifier,
+    data: ImageData,
+    checkpoint: Path | None = None,
+    contents: dict[str, Any] | None = None,
+) -> None:
+    """Train and test, and print the figures.
+
+    Args:
+        trainer: with a TensorBoardLogger.
+        classifier: what to train.
+        data: with its images loaded.
+        checkpoint: what to go on from, in the logger's folder.
+        contents: what it holds; nothing if the run was ended before it was saved.
+
+    Raises:
+        NonFiniteLossError: saying where that began, and what is left.
+        NotSavedError: the folder cannot be written; saying what is left.
+    """
+    images, logger, epochs = data.images, trainer.logger, trainer.max_epochs
+    assert images is not None
+    assert epochs is not None
+    assert isinstance(logger, TensorBoardLogger)
+    hparams = {**classifier.hparams, **data.hparams, "epochs": epochs}
+    if contents:
+        resume.forget_later(logger, contents["global_step"])
+    else:
+        if checkpoint:
+            resume.start_over(logger)
+        log_hyperparameters(logger, hparams)
+
+    parts = {"training": images.train, "validation": images.val, "test": images.test}
+    say(
+        f"{images.name}: "
+        + ", ".join(f"{len(labels)} {part}" for part, (_, labels) in parts.items())
+        + " images"
+    )
+    say(
+        f"{hparams['sizes']} {hparams['activation']}, {hparams['loss']}, gradient by "
+        f"{hparams['backprop']}, on {trainer.strategy.root_device}"
+    )
+    if checkpoint:
+        say(_going_on(checkpoint, contents, epochs))
+    interrupts = Interrupts()
+    trainer.callbacks.append(interrupts)  # type: ignore[attr-defined]
+    try:
+        with interrupts:
+            path = checkpoint if contents else None
+            trainer.fit(classifier, data, ckpt_path=path, weights_only=True)
+            trainer.test(classifier, data, verbose=False)
+    except NonFiniteLossError as error:
+        last = _run(trainer) / resume.LAST
+        saved = resume.read(last) if last.exists() else contents
+        where = diverged.where(
+            error, trainer, classifier, images, data.hparams["batch_size"], saved
+        )
+        left = what_is_left(_run(trainer))
+        raise NonFiniteLossError(f"{error}; {where}; {left}", error.stage) from error
+    except NotSavedError as error:
+        raise NotSavedError(f"{error}; {what_is_left(_run(trainer))}") from error
+    except OSError as error:
+        reason = f"{_run(trainer)} cannot be written: {error.strerror or error}"
+        raise NotSavedError(f"{reason}; {what_is_left(_run(trainer))}") from error
+    say(f"test accuracy {trainer.callback_metrics['accuracy/test']:.4f}")
+    say(f"test loss {trainer.callback_metrics['loss/test']:.4f}")
+    say(f"run         {logger.log_dir}")
+    say(f"dashboards  tensorboard --logdir {logger.save_dir}")
+
+
+def _going_on(checkpoint: Path, contents: dict[str, Any] | None, epochs: int) -> str:
+    if not contents:
+        return f"starting {checkpoint.parent.parent} over, which was ended in its first epoch"
+    done = contents["epoch"] + 1
+    if done < epochs:
+        return f"resuming {checkpoint} after epoch {done} of {epochs}"
+    return f"{checkpoint} has {done} epochs: nothing left to train, unless --epochs is more"
+
+
+def _run(trainer: L.Trainer) -> Path:
+    """Its folder, which only the first of several processes knows before they all train."""
+    saving = trainer.checkpoint_callback
+    assert isinstance(saving, ModelCheckpoint)
+    return Path(saving.dirpath or "").parent
