@@ -81,6 +81,7 @@ def train_in_lockstep(
     lr: float = 0.1,
     momentum: float = 0.9,
     on_step: Callable[[Training], None] = lambda training: None,
+    on_gradients: Callable[[int, Side, Side], None] = lambda step, manual, reference: None,
     way: Way | None = None,
 ) -> Training:
     """Train copies of both models from the reference's weights, and compare them as they go.
@@ -93,6 +94,7 @@ def train_in_lockstep(
         lr: Learning rate of torch.optim.SGD.
         momentum: Of the same.
         on_step: Called after each step with the state of affairs.
+        on_gradients: Called in each step, counted from 1, when both sides have their gradients.
         way: How manual is differentiated and judged, where that is not by autograd.
 
     Returns:
@@ -111,7 +113,7 @@ def train_in_lockstep(
     training = Training()
     with undisturbed(list(state(reference).values())):
         initial = {name: weight.clone() for name, weight in a.weights.items()}
-        _train(training, m, a, batches, on_step)
+        _train(training, m, a, batches, on_step, on_gradients)
     if training.steps == 0:
         raise ComparisonError("there are no batches to train on")
     if not training.problem and _same(initial, a.weights):
@@ -125,6 +127,7 @@ def _train(
     a: Side,
     batches: Iterable[Batch],
     on_step: Callable[[Training], None],
+    on_gradients: Callable[[int, Side, Side], None],
 ) -> None:
     judge = Judge(m, a)
     for (x, y), is_last in _mark_last(batches):
@@ -141,6 +144,7 @@ def _train(
             loss_m = m.differentiate(x, y)
         except Exception as error:
             raise ManualError(f"manual raised at step {training.steps}: {said(error)}") from error
+        on_gradients(training.steps, m, a)
         if training.first is None:
             training.first = _first_difference(loss_m, loss_a, m, a)
             training.first_step = training.steps if training.first else None

@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -42,6 +43,12 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write the rows to FILE")
     parser.add_argument("--plots", metavar="DIR", type=Path, help="also draw the plots into DIR")
+    parser.add_argument(
+        "--log-dir",
+        metavar="DIR",
+        type=Path,
+        help="also show the plots in TensorBoard, as the run DIR/lecture-notes/version_N",
+    )
     parser.add_argument(
         "--curve",
         metavar="EXPRESSION",
@@ -90,13 +97,24 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if args.json:
             _write_json(args.json, found)
-        if args.plots:
-            with busy("drawing"), _one_thread():
+        if args.plots or args.log_dir:
+            passing = tempfile.TemporaryDirectory  # where nobody asked for the files
+            with (
+                busy("drawing"),
+                _one_thread(),
+                nullcontext(args.plots) if args.plots else passing() as folder,
+            ):
                 from compare.lecture.plots import draw_all
 
-                paths = draw_all(args.plots, curve)
-            for path in paths:
+                paths = draw_all(Path(folder), curve)
+                if args.log_dir:
+                    from compare.reports.plots import show
+
+                    run = show(paths, args.log_dir)
+            for path in paths if args.plots else ():
                 console.print(f"drawn: {path}", soft_wrap=True)
+            if args.log_dir:
+                console.print(f"shown: tensorboard --logdir {args.log_dir} ({run})", soft_wrap=True)
     except OSError as error:
         return _refuse(f"cannot write {error.filename}: {error.strerror}")
     return _conclude(found, console, time.perf_counter() - started)
@@ -126,8 +144,8 @@ def _require_folders(args: argparse.Namespace) -> None:
             raise IsADirectoryError(EISDIR, "it is a folder, expected a file", str(args.json))
         if not args.json.parent.is_dir():
             raise FileNotFoundError(ENOENT, "there is no such folder", str(args.json.parent))
-    if args.plots:
-        args.plots.mkdir(parents=True, exist_ok=True)
+    for folder in filter(None, (args.plots, args.log_dir)):
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _refuse(message: str) -> int:

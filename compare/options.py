@@ -4,7 +4,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from torch_models.names import LOSSES
+from torch_models.names import ACTIVATIONS, LOSSES
 from torch_models.options import (
     OneLineParser,
     add_data_options,
@@ -138,6 +138,13 @@ def training_parser() -> OneLineParser:
     training = _add_comparison_options(parser)
     training.add_argument("--epochs", type=integer(1), default=1, metavar="N", help="(default: 1)")
     add_descent_options(training)
+    training.add_argument(
+        "--log-dir",
+        type=_folder,
+        metavar="DIR",
+        help="draw the gradients' disagreement in TensorBoard, beside the runs of "
+        "torch_models.train: in DIR/<backprop>-against-autograd/version_N",
+    )
     return parser
 
 
@@ -216,6 +223,19 @@ def _new_file(text: str) -> Path:
     return path
 
 
+def _folder(text: str) -> Path:
+    """A folder that can be written to, made if need be."""
+    path = Path(text)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text} cannot be written ({error.strerror}): choose another folder"
+        ) from None
+    return path
+
+
 def layers_parser() -> OneLineParser:
     """The parser of ``python -m compare.layers``."""
     parser = OneLineParser(
@@ -260,16 +280,27 @@ def speed_parser() -> OneLineParser:
         ("--batch-size", 128, "samples a step"),
         ("--hidden", 160, "neurons of each hidden layer"),
         ("--depth", 1, "hidden layers"),
-        ("--rounds", 30, "how often each candidate has its turn, at least 2"),
     ):
-        lowest = 2 if name == "--rounds" else 1
         parser.add_argument(
             name,
-            type=integer(lowest),
+            type=integer(1),
             default=value,
             metavar="N",
             help=f"{what} (default: %(default)s)",
         )
+    parser.add_argument(
+        "--activation",
+        choices=ACTIVATIONS,
+        default="relu",
+        help="of the hidden layers; with another than relu, those who have written it: autograd, "
+        "manual and explicit (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--rounds",
+        type=integer(2),
+        metavar="N",
+        help="how often each candidate has its turn, at least 2 (default: 30; 3 with --loop)",
+    )
     parser.add_argument("--eager", action="store_true", help="leave out what is compiled")
     parser.add_argument(
         "--sweep",
@@ -277,5 +308,11 @@ def speed_parser() -> OneLineParser:
         help="vary batch, width and depth instead, and give the ratios to autograd",
     )
     parser.add_argument("--plot", type=_new_file, metavar="FILE", help="of the sweep, a picture")
+    parser.add_argument(
+        "--loop",
+        action="store_true",
+        help="time whole epochs instead: a bare loop, torch_models.train, and Lightning with "
+        "torchvision's transforms, of the notes' network on data of MNIST's shape (minutes)",
+    )
     parser.add_argument("--json", type=_new_file, metavar="FILE", help="write the outcome there")
     return parser

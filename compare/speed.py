@@ -20,6 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 measured, 1 a wrong gradient, 2 bad input)."""
     parser = speed_parser()
     options = parser.parse_args(arguments)
+    if options.loop and options.sweep:
+        parser.error("--loop and --sweep are two different measurements: give one of them")
+    options.rounds = options.rounds or (3 if options.loop else 30)
     # From here on it takes seconds to import; --help and wrong options have been answered.
     from compare.command import exit_code
 
@@ -32,7 +35,8 @@ def _run(options: argparse.Namespace) -> bool:
     from compare.bench.setting import Setting
 
     out = console.stdout()
-    setting = Setting((784, *[options.hidden] * options.depth, 10), options.batch_size)
+    sizes = (784, *[options.hidden] * options.depth, 10)
+    setting = Setting(sizes, options.batch_size, options.activation)
     wrong = wrong_gradients(setting)
     if wrong:
         for line in wrong:
@@ -41,6 +45,8 @@ def _run(options: argparse.Namespace) -> bool:
         return False
     if options.sweep:
         return _sweep(options, out)
+    if options.loop:
+        return _loop(options, out)
     timings, limit = _measure(setting, options, out)
     _show(out, setting, timings, limit)
     _write(options, setting, timings, limit)
@@ -64,33 +70,14 @@ def _measure(
 
 
 def _show(out: Any, setting: Any, timings: "dict[str, Timing]", limit: float) -> None:
-    from rich.table import Table
-
     from compare import console
+    from compare.bench import tables
 
-    view = Table()
-    view.add_column("candidate")
-    for column in ("µs a step", "quartiles", "/ autograd", "/ limit", "saved", "peak"):
-        view.add_column(column, justify="right")
-    autograd = timings["autograd"].median_us
-    for name, timing in timings.items():
-        low, high = timing.quartiles_us
-        view.add_row(
-            name,
-            f"{timing.median_us:,.0f}",
-            f"{low:,.0f} – {high:,.0f}",
-            f"{timing.median_us / autograd:.2f}",
-            f"{timing.median_us / limit:.2f}",
-            _bytes(timing.saved_bytes),
-            _bytes(timing.peak_bytes),
-        )
     console.say(out, str(setting), "bold")
-    out.print(view)
+    out.print(tables.of_steps(timings, limit))
     console.say(out, f"limit: {limit:,.0f} µs, the step's matrix products alone")
-
-
-def _bytes(number: int | None) -> str:
-    return "–" if number is None else f"{number / 1024:,.0f} kB"
+    console.say(out, "explicit forms its weights' gradients in its update, in the velocities")
+    out.print(tables.of_memory(timings["autograd"], timings["manual"]))
 
 
 def _write(
@@ -110,6 +97,8 @@ def _write(
                     "ratio_to_limit": timing.median_us / limit,
                     "peak_bytes": timing.peak_bytes,
                     "saved_bytes": timing.saved_bytes,
+                    "saved_bytes_by_layer": timing.saved_by_layer,
+                    "phases_us": timing.phases_us,
                 }
                 for name, timing in timings.items()
             },
@@ -131,6 +120,21 @@ def _sweep(options: argparse.Namespace, out: Any) -> bool:
         write_json(options.json, {"points": [vars(point) for point in points]})
     if options.plot:
         draw(points, options.plot)
+    return True
+
+
+def _loop(options: argparse.Namespace, out: Any) -> bool:
+    from compare import console
+    from compare.bench import loop, tables
+    from compare.command import write_json
+
+    data = loop.images(*loop.SIZES)
+    with console.progress(out, "rounds", options.rounds) as advance:
+        seconds = loop.epochs(data, options.rounds, advance)
+    console.say(out, f"784-160-10, batch of 128, {loop.SIZES[0]:,} images, one epoch", "bold")
+    out.print(tables.of_epochs(seconds))
+    if options.json:
+        write_json(options.json, {"seconds": seconds})
     return True
 
 

@@ -7,12 +7,14 @@ what passes when the two are not the same bit for bit.
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from compare.options import checked, training_parser
 
 if TYPE_CHECKING:
     from compare.lockstep import Batch, Training
+    from compare.reports.disagreement import Disagreement
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +54,10 @@ def _compare(options: argparse.Namespace) -> bool:
         f"momentum {options.momentum:g}, seed {options.seed}",
         "bold",
     )
-    with console.progress(out, "training both", steps) as advance:
+    with (
+        console.progress(out, "training both", steps) as advance,
+        _drawn(options) as draw,
+    ):
         training = train_in_lockstep(
             manual.network,
             reference.network,
@@ -61,15 +66,26 @@ def _compare(options: argparse.Namespace) -> bool:
             lr=options.lr,
             momentum=options.momentum,
             on_step=lambda _: advance(),
+            on_gradients=draw or (lambda *_: None),
             way=explicit if options.backprop == "explicit" else None,
         )
     for line in _in_words(training):
         console.say(out, line)
     console.say(out, _summary(training), "green" if training.passed else "bold red")
+    if draw:
+        console.say(out, f"curves in {draw.run}: tensorboard --logdir {options.log_dir}")
     if options.json:
         facts = {"dataset": images.name, "dtype": options.dtype, "seed": options.seed}
         write_json(options.json, {**training.as_json(), **facts})
     return training.passed
+
+
+def _drawn(options: argparse.Namespace) -> AbstractContextManager["Disagreement | None"]:
+    if not options.log_dir:
+        return nullcontext()
+    from compare.reports.disagreement import Disagreement
+
+    return Disagreement(options.log_dir, options.backprop)
 
 
 def _in_words(training: "Training") -> list[str]:

@@ -6,6 +6,7 @@ optimisers in ``manual_backprop.optim``. ``Network`` is the whole network by han
 """
 
 from manual_backprop import functional, optim
+from manual_backprop.activated_linear import ActivatedLinear
 from manual_backprop.binary_cross_entropy import BCELoss, BCEWithLogitsLoss
 from manual_backprop.cross_entropy import CrossEntropyLoss
 from manual_backprop.linear import Identity, Linear
@@ -20,6 +21,7 @@ from manual_backprop.squared_error import MSELoss, SquaredErrorLoss
 __all__ = [
     "ELU",
     "GELU",
+    "ActivatedLinear",
     "BCELoss",
     "BCEWithLogitsLoss",
     "CrossEntropyLoss",

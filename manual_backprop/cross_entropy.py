@@ -24,14 +24,45 @@ from torch import Tensor
 
 from manual_backprop.function import Function, functional, in_opmath
 from manual_backprop.nll import (
-    NLLFunction,
     check_class_indices,
     check_classes,
     class_dim,
+    nll,
+    nll_gradient,
     per_class,
 )
 from manual_backprop.reduction import chosen_reduction, reduced, unreduced
-from manual_backprop.softmax import log_softmax
+from manual_backprop.softmax import log_softmax, log_softmax_gradient
+
+
+class CrossEntropyFunction(Function):
+    """L for class indices; and ℓ, so that what the backward keeps can be differentiated again."""
+
+    @staticmethod
+    def forward(
+        input: Tensor,
+        target: Tensor,
+        weight: Tensor | None,
+        reduction: str,
+        ignore_index: int,
+        ε: float,
+    ) -> tuple[Tensor, Tensor]:
+        log_probs = torch.log_softmax(input, class_dim(input.shape))
+        return nll(log_probs, target, weight, reduction, ignore_index, ε), log_probs
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        _, target, weight, *ctx.options = inputs
+        ctx.save_for_backward(output[1], target, weight)
+
+    @staticmethod
+    def backward(ctx, grad_output, grad_log_probs):
+        log_probs, target, weight = ctx.saved_tensors
+        shape = log_probs.shape
+        g = nll_gradient(grad_output, shape, target, weight, *ctx.options)  # ∂L/∂ℓ = −w q
+        g = g + grad_log_probs  # zero, but in a second derivative
+        grad_input = log_softmax_gradient(g, log_probs, class_dim(shape))  # ∂L/∂z = w (ŷ − q)
+        return grad_input.to(log_probs.dtype), None, None, None, None, None
 
 
 class SoftNLLFunction(Function):
@@ -109,10 +140,11 @@ def cross_entropy(
         _check_class_probabilities(target, ignore_index)
     else:
         check_class_indices("cross_entropy", input, target)
+    if not probabilities:
+        options = reduction, ignore_index, label_smoothing
+        return CrossEntropyFunction.apply(input, target, weight, *options)[0]
     log_probs = log_softmax(input, class_dim(input.shape))
-    if probabilities:
-        return SoftNLLFunction.apply(log_probs, target, weight, reduction, label_smoothing)
-    return NLLFunction.apply(log_probs, target, weight, reduction, ignore_index, label_smoothing)
+    return SoftNLLFunction.apply(log_probs, target, weight, reduction, label_smoothing)
 
 
 def _check_class_probabilities(target: Tensor, ignore_index: int) -> None:

@@ -1,5 +1,6 @@
 """The hand-written functions under the names and signatures of ``torch.nn.functional``."""
 
+from manual_backprop.activated_linear import activated_linear
 from manual_backprop.binary_cross_entropy import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -14,6 +15,7 @@ from manual_backprop.softmax import log_softmax, softmax
 from manual_backprop.squared_error import mse_loss, squared_error_loss
 
 __all__ = [
+    "activated_linear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cross_entropy",

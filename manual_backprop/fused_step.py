@@ -66,7 +66,9 @@ class FusedStep:
         self.loss = LOSSES[network.loss]
         self.W_T = [W.T for W in self.weights]
 
-    def __call__(self, x: Tensor, y: Tensor, lr: float, momentum: float, share: float) -> None:
+    def __call__(
+        self, x: Tensor, y: Tensor, lr: float, momentum: float, share: float
+    ) -> tuple[Tensor, Tensor]:
         """w ← w − ηv with v ← βv + s ∂L/∂w.
 
         Args:
@@ -75,24 +77,39 @@ class FusedStep:
             lr: η.
             momentum: β.
             share: s.
+
+        Returns:
+            zᴸ, (m, nᴸ), whose memory the next step overwrites, and ŷ, (m, nᴸ), before the step.
         """
-        a, δ, last = self.a, self.delta, len(self.weights) - 1
-        below = x
+        self.forward(x)
+        self.backward(y)
+        self.update(x, lr, momentum, share)
+        return self.z[-1], self.a[-1]
+
+    def forward(self, x: Tensor) -> None:
+        """z and a of every layer."""
+        below, last = x, len(self.weights) - 1
         for i in range(last + 1):
             torch.addmm(self.biases[i], below, self.W_T[i], out=self.z[i])  # zˡ = bˡ + aˡ⁻¹ Wˡᵀ
             if i < last:
-                self.activate(self.z[i], out=a[i])  # aˡ = σ(zˡ)
-                below = a[i]
-        a[last] = self.loss.output(self.z[last])  # ŷ
-        δ[last] = self.loss.delta(a[last], y)  # δᴸ
-        for i in reversed(range(last)):
+                self.activate(self.z[i], out=self.a[i])  # aˡ = σ(zˡ)
+                below = self.a[i]
+        self.a[last] = self.loss.output(self.z[last])  # ŷ
+
+    def backward(self, y: Tensor) -> None:
+        """δ of every layer."""
+        δ = self.delta
+        δ[-1] = self.loss.delta(self.a[-1], y)  # δᴸ
+        for i in reversed(range(len(δ) - 1)):
             torch.mm(δ[i + 1], self.weights[i + 1], out=δ[i])  # δˡ⁺¹ Wˡ⁺¹ …
             self._times_derivative(i)  # … ⊙ σ′(zˡ)
 
-        for i in range(last + 1):
-            below, of_samples = (a[i - 1] if i else x), δ[i].T
-            self.v_weights[i].addmm_(of_samples, below, beta=momentum, alpha=share / len(x))
-            self.v_biases[i].addmv_(of_samples, self.ones, beta=momentum, alpha=share / len(x))
+    def update(self, x: Tensor, lr: float, momentum: float, share: float) -> None:
+        """v and w of every layer; ∂L/∂W is formed in v itself."""
+        for i, δ in enumerate(self.delta):
+            below = self.a[i - 1] if i else x
+            self.v_weights[i].addmm_(δ.T, below, beta=momentum, alpha=share / len(x))
+            self.v_biases[i].addmv_(δ.T, self.ones, beta=momentum, alpha=share / len(x))
         torch._foreach_add_(
             self.weights + self.biases, self.v_weights + self.v_biases, alpha=-lr
         )  # w ← w − ηv

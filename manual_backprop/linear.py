@@ -20,7 +20,7 @@ from torch import Tensor
 from manual_backprop.function import Function, functional
 
 
-def _samples_in_rows(tensor: Tensor) -> Tensor:
+def samples_in_rows(tensor: Tensor) -> Tensor:
     """(…, k) → (n, k); a single sample (k) → (1, k)."""
     return tensor.flatten(0, -2) if tensor.dim() > 1 else tensor.unsqueeze(0)
 
@@ -44,11 +44,25 @@ class LinearFunction(Function):
         if ctx.needs_input_grad[0]:
             grad_input = grad_output @ weight  # ∂L/∂x = δ W
         if ctx.needs_input_grad[1]:
-            delta, x = _samples_in_rows(grad_output), _samples_in_rows(input)
+            delta, x = samples_in_rows(grad_output), samples_in_rows(input)
             grad_weight = delta.T @ x  # ∂L/∂W = δᵀ x
         if ctx.needs_input_grad[2]:
-            grad_bias = _samples_in_rows(grad_output).sum(0)  # ∂L/∂b = Σ_n δ_n
+            grad_bias = samples_in_rows(grad_output).sum(0)  # ∂L/∂b = Σ_n δ_n
         return grad_input, grad_weight, grad_bias
+
+
+def check_linear(name: str, input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+    """Raise ValueError unless the shapes are those of an affine map."""
+    if input.dim() == 0 or weight.dim() not in (1, 2) or input.shape[-1] != weight.shape[-1]:
+        raise ValueError(
+            f"{name}: expected input (…, in) and weight (out, in), "
+            f"got input {tuple(input.shape)} and weight {tuple(weight.shape)}"
+        )
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ValueError(
+            f"{name}: expected bias {tuple(weight.shape[:1])} for weight {tuple(weight.shape)}, "
+            f"got {tuple(bias.shape)}"
+        )
 
 
 @functional(cpu="lower", cuda="lower")
@@ -66,16 +80,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Raises:
         ValueError: if the shapes do not fit.
     """
-    if input.dim() == 0 or weight.dim() not in (1, 2) or input.shape[-1] != weight.shape[-1]:
-        raise ValueError(
-            f"linear: expected input (…, in) and weight (out, in), "
-            f"got input {tuple(input.shape)} and weight {tuple(weight.shape)}"
-        )
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise ValueError(
-            f"linear: expected bias {tuple(weight.shape[:1])} for weight {tuple(weight.shape)}, "
-            f"got {tuple(bias.shape)}"
-        )
+    check_linear("linear", input, weight, bias)
     if weight.dim() == 1:
         if bias is not None:
             raise ValueError("linear: expected weight (out, in) to go with a bias, got (in)")

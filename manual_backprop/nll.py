@@ -36,36 +36,61 @@ class NLLFunction(Function):
         ignore_index: int,
         ε: float,
     ) -> Tensor:
-        one_hot = F.nll_loss(log_probs, target, weight, None, ignore_index, None, reduction)
-        if ε == 0:
-            return one_hot
-        w = per_class(weight, log_probs.shape)
-        uniform = -(w * log_probs).mean(class_dim(log_probs.shape))
-        uniform = uniform.masked_fill(target == ignore_index, 0)
-        _, w_t = _targets_and_weights(target, weight, ignore_index, log_probs.dtype)
-        return (1 - ε) * one_hot + ε * reduced(uniform, reduction, w_t.sum())
+        return nll(log_probs, target, weight, reduction, ignore_index, ε)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        log_probs, target, weight, ctx.reduction, ctx.ignore_index, ctx.ε = inputs
+        log_probs, target, weight, *ctx.options = inputs
         ctx.shape, ctx.dtype = log_probs.shape, log_probs.dtype
         ctx.save_for_backward(target, weight)
 
     @staticmethod
     def backward(ctx, grad_output):
-        target, weight = ctx.saved_tensors
-        (g,) = in_opmath(grad_output)
-        dim, ε = class_dim(ctx.shape), ctx.ε
-        t, w_t = _targets_and_weights(target, weight, ctx.ignore_index, g.dtype)
-        g = unreduced(g, ctx.reduction, w_t.sum())
-        # ∂L/∂ℓ = −w q g: the one-hot part of q is zero outside the target class …
-        one_hot = (-(1 - ε) * g * w_t).unsqueeze(dim)
-        grad_input = g.new_zeros(ctx.shape).scatter(dim, t.unsqueeze(dim), one_hot)
-        if ε:
-            # … and the uniform part is the same for all.
-            g = torch.where(target == ctx.ignore_index, 0, g).unsqueeze(dim)
-            grad_input = grad_input - per_class(weight, ctx.shape) * g * (ε / ctx.shape[dim])
+        grad_input = nll_gradient(grad_output, ctx.shape, *ctx.saved_tensors, *ctx.options)
         return grad_input.to(ctx.dtype), None, None, None, None, None
+
+
+def nll(
+    log_probs: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    reduction: str,
+    ignore_index: int,
+    ε: float,
+) -> Tensor:
+    """L of the log-probabilities ℓ."""
+    one_hot = F.nll_loss(log_probs, target, weight, None, ignore_index, None, reduction)
+    if ε == 0:
+        return one_hot
+    dim = class_dim(log_probs.shape)
+    uniform = -(per_class(weight, log_probs.shape) * log_probs).mean(dim)
+    uniform = uniform.masked_fill(target == ignore_index, 0)
+    _, w_t = _targets_and_weights(target, weight, ignore_index, log_probs.shape[dim])
+    return (1 - ε) * one_hot + ε * reduced(uniform, reduction, w_t.sum())
+
+
+def nll_gradient(
+    grad_output: Tensor,
+    shape: torch.Size,
+    target: Tensor,
+    weight: Tensor | None,
+    reduction: str,
+    ignore_index: int,
+    ε: float,
+) -> Tensor:
+    """∂L/∂ℓ for an ℓ of this shape; half precision comes back as float32."""
+    (g,) = in_opmath(grad_output)
+    dim = class_dim(shape)
+    t, w_t = _targets_and_weights(target, weight, ignore_index, shape[dim])
+    g = unreduced(g, reduction, w_t.sum())
+    # ∂L/∂ℓ = −w q g: the one-hot part of q is zero outside the target class …
+    one_hot = (w_t * (g * (ε - 1))).unsqueeze(dim)
+    grad_input = g.new_zeros(shape).scatter(dim, t.unsqueeze(dim), one_hot)
+    if ε:
+        # … and the uniform part is the same for all.
+        g = torch.where(target == ignore_index, 0, g).unsqueeze(dim)
+        grad_input = grad_input - per_class(weight, shape) * g * (ε / shape[dim])
+    return grad_input
 
 
 def class_dim(shape: torch.Size) -> int:
@@ -81,14 +106,17 @@ def per_class(weight: Tensor | None, shape: torch.Size) -> Tensor | int:
 
 
 def _targets_and_weights(
-    target: Tensor, weight: Tensor | None, ignore_index: int, dtype: torch.dtype
+    target: Tensor, weight: Tensor | None, ignore_index: int, classes: int
 ) -> tuple[Tensor, Tensor]:
-    """Class indices t and their weights w_t; index 0 with weight 0 where a sample is ignored."""
-    valid = target != ignore_index
-    t = torch.where(valid, target, 0).long()
-    w_t = valid.to(dtype)
+    """Class indices t and their weights w_t; some class with weight 0 for an ignored sample.
+
+    Without weights w_t is true or false, which count as 1 and 0.
+    """
+    t = target.clamp(0, classes - 1).long()
+    w_t = target != ignore_index
     if weight is not None:
-        w_t = w_t * weight.index_select(0, t.flatten()).view(t.shape)
+        (w,) = in_opmath(weight)
+        w_t = w_t * w.index_select(0, t.flatten()).view(t.shape)
     return t, w_t
 
 

@@ -37,7 +37,7 @@ class ReLUFunction(Function):
     @staticmethod
     def backward(ctx, grad_output):
         (a,) = ctx.saved_tensors
-        return torch.where(a <= 0, 0, grad_output)  # relu′(z) = 0 where a = 0
+        return torch.where(a.bool(), grad_output, 0)  # relu′(z) = 1 where a ≠ 0
 
 
 class LeakyReLUFunction(Function):

@@ -57,10 +57,16 @@ class LogSoftmaxFunction(Function):
 
     @staticmethod
     def backward(ctx, grad_output):
-        g, log_a = in_opmath(grad_output, *ctx.saved_tensors)
-        # g − e^ℓ Σ g, in one rounding as PyTorch's own kernel does it
-        grad_input = torch.addcmul(g, _exp(log_a), g.sum(ctx.dim, keepdim=True), value=-1)
+        (log_a,) = ctx.saved_tensors
+        grad_input = log_softmax_gradient(grad_output, log_a, ctx.dim)
         return grad_input.to(grad_output.dtype), None
+
+
+def log_softmax_gradient(grad_output: Tensor, log_a: Tensor, dim: int) -> Tensor:
+    """∂L/∂z from g = ∂L/∂ℓ and ℓ; half precision comes back as float32."""
+    g, log_a = in_opmath(grad_output, log_a)
+    # g − e^ℓ Σ g, in one rounding as PyTorch's own kernel does it
+    return torch.addcmul(g, _exp(log_a), g.sum(dim, keepdim=True), value=-1)
 
 
 def _exp(x: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ size those are most of a step's time.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 import torch
@@ -51,8 +52,7 @@ class ShuffledBatches(Batches):
     the mean of their gradients is the gradient of the whole batch. What does not divide (fewer than
     ``ranks`` images, of an epoch's last batch only) is left out of that epoch.
 
-    Iterate over the object itself for the epoch chosen by ``set_epoch`` (Lightning does), or over
-    ``of_epoch(e)`` in a loop of your own.
+    Iterate over the object itself for the epoch chosen by ``set_epoch``, or over ``of_epoch(e)``.
     """
 
     def __init__(
@@ -96,14 +96,33 @@ class ShuffledBatches(Batches):
             index = whole[: len(whole) // self.ranks * self.ranks][self.rank :: self.ranks]
             yield self.images.index_select(0, index), self.labels.index_select(0, index)
 
-    @property
-    def sampler(self) -> "ShuffledBatches":
-        """Where Lightning looks for ``set_epoch``."""
-        return self
-
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration gives."""
         self.epoch = epoch
+
+
+class Executions:
+    """What Lightning hands on at once: ``steps`` batches, each made when its turn comes.
+
+    Lightning takes about a millisecond around everything that it hands on, more than a step of a
+    small network needs. An epoch's last execution has the batches that are left.
+    """
+
+    def __init__(self, batches: ShuffledBatches, steps: int) -> None:
+        self.batches, self.steps = batches, steps
+
+    def __len__(self) -> int:
+        return -(-len(self.batches) // self.steps)
+
+    def __iter__(self) -> Iterator[Iterator[Batch]]:
+        batches = iter(self.batches)
+        for _ in range(len(self)):
+            yield islice(batches, self.steps)
+
+    @property
+    def sampler(self) -> ShuffledBatches:
+        """Where Lightning looks for ``set_epoch``."""
+        return self.batches
 
 
 def shuffled(n: int, *seed: int) -> Tensor:

@@ -1,20 +1,18 @@
 """The LightningModule that trains a classifier, whatever computes its gradient."""
 
 import math
+from collections.abc import Iterable
 
 import lightning as L
 import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
-from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from manual_backprop.optim import Momentum
 from torch_models.batches import Batch
 from torch_models.explicit import Explicit
 from torch_models.networks import loss_function, mlp, namespace
-
-#: Steps between two looks at the losses. Each look waits for the device, so a step must not.
-STEPS_PER_LOOK = 50
 
 
 class NonFiniteLossError(Exception):
@@ -54,6 +52,7 @@ class Classifier(L.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        self.automatic_optimization = False
         self.save_hyperparameters(logger=False)
         widths = [int(width) for width in sizes.split("-")]
         layers = namespace(backprop)
@@ -76,37 +75,42 @@ class Classifier(L.LightningModule):
         form = {"torch": torch.optim.SGD, "ema": Momentum}[self.hparams["momentum_form"]]
         return form(self.parameters(), lr=self.hparams["lr"], momentum=self.hparams["momentum"])
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The loss of one batch; its statistics wait for the next look."""
-        x, labels = batch
-        if self._explicit:
-            loss, output = self._explicit.forward(x, labels)
-            self._labels = labels
-        else:
-            output = self(x)
-            loss = self._loss_of(output, labels)
-        self._unseen.append((self.global_step + 1, loss.detach(), output.detach(), labels))
-        if len(self._unseen) == STEPS_PER_LOOK:
-            self._look()
-        return loss
-
-    def on_fit_start(self) -> None:
-        """The explicit way starts when the weights are where they will stay."""
+    def on_train_start(self) -> None:
+        """The explicit way starts when weights and velocities are where they will stay."""
         if self.hparams["backprop"] == "explicit":
-            activation, loss = self.hparams["activation"], self.hparams["loss"]
-            self._explicit = Explicit(self.network, activation, loss)
+            self._explicit = Explicit(
+                self.network, self.hparams["activation"], self.hparams["loss"]
+            )
+            self._explicit.take(self.trainer.optimizers[0])
 
-    def backward(self, loss: Tensor) -> None:
-        """Fill every parameter's ``.grad``: the one place where the ways differ."""
+    def training_step(self, batches: Iterable[Batch], batch_idx: int) -> None:
+        """One step of the descent for each batch; only then are the losses looked at."""
+        for x, labels in batches:
+            loss, output = self._descend(x.to(self.dtype), labels)
+            self._unseen.append((self.global_step, loss, output, labels))
+        self._look()
+
+    def _descend(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss and output before the step: the one place where the ways differ."""
+        descent = self.optimizers()
+        assert isinstance(descent, LightningOptimizer)
         if self._explicit:
-            self._explicit.backward(self._labels)
-        else:
-            loss.backward()
+            seen = self._explicit.step(x, labels)
+            descent.step()  # finds no .grad and does nothing, but counts
+            return seen
+        output = self(x)
+        loss = self.loss_of(output, labels)
+        descent.zero_grad()
+        with torch.autocast(self.device.type, enabled=False):  # it is for forward passes only
+            self.manual_backward(loss)
+        descent.step()
+        return loss.detach(), output.detach()
 
     def _look(self) -> None:
-        """Take the batches since the last look into the epoch's mean loss and accuracy."""
-        if not self._unseen:
-            return
+        """Take the steps since the last look into the epoch's mean loss and accuracy.
+
+        It waits for the device, so a step must not.
+        """
         steps, losses, outputs, labels = zip(*self._unseen, strict=True)
         self._unseen.clear()
         loss = torch.stack(losses)
@@ -118,7 +122,7 @@ class Classifier(L.LightningModule):
                 f"(epoch {self.current_epoch + 1})",
                 "train",
             )
-        sizes = torch.tensor([len(y) for y in labels], device=loss.device)
+        sizes = [len(y) for y in labels]
         self._tally("train").update(loss, sizes, torch.cat(outputs), torch.cat(labels))
 
     def epoch_metrics(self, stage: str) -> dict[str, float]:
@@ -129,8 +133,6 @@ class Classifier(L.LightningModule):
         Raises:
             NonFiniteLossError: the loss is NaN or infinite.
         """
-        if stage == "train":
-            self._look()
         loss, accuracy = self._tally(stage).compute()
         if not math.isfinite(loss):
             raise NonFiniteLossError(f"loss/{stage} is {loss} after step {self.global_step}", stage)
@@ -147,9 +149,11 @@ class Classifier(L.LightningModule):
     def _evaluate(self, stage: str, batch: Batch) -> None:
         x, labels = batch
         output = self(x)
-        self._tally(stage).update(self._loss_of(output, labels), len(labels), output, labels)
+        loss = self.loss_of(output, labels).view(1)
+        self._tally(stage).update(loss, [len(labels)], output, labels)
 
-    def _loss_of(self, output: Tensor, labels: Tensor) -> Tensor:
+    def loss_of(self, output: Tensor, labels: Tensor) -> Tensor:
+        """The loss of a batch, (); where the output is not finite, neither is the loss."""
         try:
             return self.loss(output, labels)
         except RuntimeError:  # of bce, which takes no probability that is NaN
@@ -157,10 +161,6 @@ class Classifier(L.LightningModule):
             if total.isfinite():
                 raise
             return total
-
-    def on_validation_epoch_start(self) -> None:
-        """A loss that became NaN in training is reported as such, not as one of validation."""
-        self._look()
 
     def on_validation_epoch_end(self) -> None:
         """Log ``loss/val`` and ``accuracy/val``."""
@@ -171,23 +171,24 @@ class Classifier(L.LightningModule):
         self._log("test")
 
     def on_train_epoch_end(self) -> None:
-        """Log ``loss/train`` and ``accuracy/train``.
+        """Log ``loss/train`` and ``accuracy/train``."""
+        self._log("train")
 
-        At once: Lightning would log them after it has saved the checkpoint, and a training killed
-        between the two would lack them when it is resumed.
+    def _log(self, stage: str) -> None:
+        """Log the epoch's figures, at the number of the last step.
+
+        At once: Lightning would write those of the training after it has saved the checkpoint, and
+        a training killed between the two would lack them when it is resumed.
         """
-        self._log("train", logger=False)
-        figures = {
-            f"{name}/train": self.trainer.callback_metrics[f"{name}/train"]
-            for name in ("loss", "accuracy")
-        }
-        if self.logger:
-            self.logger.log_metrics({k: float(v) for k, v in figures.items()}, self.global_step - 1)
-            self.logger.save()
-
-    def _log(self, stage: str, logger: bool = True) -> None:
-        self.log_dict(self.epoch_metrics(stage), sync_dist=True, logger=logger)
+        figures = self.epoch_metrics(stage)
+        self.log_dict(figures, sync_dist=True, logger=False)
         self._tally(stage).reset()
+        if self.logger:
+            of_all = self.trainer.callback_metrics
+            self.logger.log_metrics(
+                {name: float(of_all[name]) for name in figures}, self.global_step - 1
+            )
+            self.logger.save()
 
     def _tally(self, stage: str) -> "Tally":
         tally = self.tallies[f"of {stage}"]
@@ -200,23 +201,30 @@ class Tally(torch.nn.Module):
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        # A look for NaN in each update would wait for the device each time. Each process counts for
-        # itself, so that one of them alone can show its figures; logging takes their mean.
-        self.loss = MeanMetric(nan_strategy="disable", sync_on_compute=False)
+        self.losses: list[Tensor] = []
+        self.sizes: list[int] = []
+        # Each process counts for itself, so that one of them alone can show its figures; logging
+        # takes their mean.
         self.accuracy = MulticlassAccuracy(
             classes, average="micro", validate_args=False, sync_on_compute=False
         )
 
-    def update(self, loss: Tensor, samples: Tensor | int, output: Tensor, labels: Tensor) -> None:
-        """Count batches: the mean loss of each, its number of samples, and all their outputs."""
-        self.loss.update(loss, samples)
+    def update(self, losses: Tensor, sizes: list[int], output: Tensor, labels: Tensor) -> None:
+        """Count batches: the mean loss and the samples of each, and all their outputs."""
+        self.losses.append(losses)
+        self.sizes += sizes
         self.accuracy.update(output, labels)
 
     def compute(self) -> tuple[float, float]:
         """Loss and accuracy so far."""
-        return float(self.loss.compute()), float(self.accuracy.compute())
+        losses = torch.cat(self.losses).cpu().double()
+        samples = torch.tensor(self.sizes, dtype=losses.dtype)
+        # All at once, so that it does not depend on how many batches were counted at a time.
+        mean = (losses * samples).sum() / samples.sum()
+        return float(mean), float(self.accuracy.compute())
 
     def reset(self) -> None:
         """Start an epoch."""
-        self.loss.reset()
+        self.losses.clear()
+        self.sizes.clear()
         self.accuracy.reset()

@@ -6,7 +6,8 @@ import lightning as L
 import torch
 
 from torch_models import datasets
-from torch_models.batches import Batches, ShuffledBatches
+from torch_models.batches import Batches, Executions
+from torch_models.names import STEPS_PER_EXECUTION
 
 
 class ImageData(L.LightningDataModule):
@@ -23,8 +24,11 @@ class ImageData(L.LightningDataModule):
         seed: int = 0,
         train_size: int | None = None,
         val_size: int | None = None,
+        steps_per_execution: int = STEPS_PER_EXECUTION,
     ) -> None:
         super().__init__()
+        # No hyperparameter: nothing that is trained depends on it.
+        self.steps_per_execution = steps_per_execution
         self.wanted, self.data_dir = dataset, data_dir
         self.sizes = train_size, val_size
         self.images: datasets.Images | None = None
@@ -49,16 +53,17 @@ class ImageData(L.LightningDataModule):
             self.hparams["train_size"] = len(self.images.train[1])
             self.hparams["val_size"] = len(self.images.val[1])
 
-    def train_dataloader(self) -> ShuffledBatches:
+    def train_dataloader(self) -> Executions:
         """Shuffled anew each epoch, by the seed and the epoch; this process's share of them."""
         assert self.trainer is not None
-        return self._loaded().training_batches(
+        batches = self._loaded().training_batches(
             self.hparams["batch_size"],
             self.hparams["seed"],
             self._device(),
             rank=self.trainer.global_rank,
             ranks=self.trainer.world_size,
         )
+        return Executions(batches, self.steps_per_execution)
 
     def val_dataloader(self) -> Batches:
         """In order."""

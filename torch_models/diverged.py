@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch_models.batches import Batches
 from torch_models.classifier import Classifier, NonFiniteLossError
 from torch_models.datasets import Images
+from torch_models.explicit import Explicit
 
 
 def where(
@@ -48,7 +49,6 @@ def where(
         again.load_state_dict(saved["state_dict"])
         optimizer.load_state_dict(saved["optimizer_states"][0])
         step, epoch = saved["global_step"], saved["epoch"] + 1
-    again.on_fit_start()  # of the explicit way
     batches = images.training_batches(batch_size, classifier.hparams["seed"], device)
     for batch in batches.of_epoch(epoch):
         step += 1
@@ -67,12 +67,20 @@ def in_step(
     context=nullcontext,
 ) -> str | None:
     """Train one step, and say where it computed what is not finite, if it did."""
-    with context():
-        loss = classifier.training_step(batch, 0)
-    if not loss.isfinite():
-        return in_forward(classifier.network, batch[0], context())
+    x, labels = batch
     optimizer.zero_grad()
-    classifier.backward(loss)
+    if classifier.hparams["backprop"] == "explicit":
+        explicit = Explicit(
+            classifier.network, classifier.hparams["activation"], classifier.hparams["loss"]
+        )
+        loss, _ = explicit.forward(x, labels)
+        explicit.backward(labels)
+    else:
+        with context():
+            loss = classifier.loss_of(classifier(x), labels)
+        loss.backward()
+    if not loss.isfinite():
+        return in_forward(classifier.network, x, context())
     parameters = dict(classifier.network.named_parameters())
     for name in reversed(parameters):  # as backward comes to them
         gradient = parameters[name].grad

@@ -4,10 +4,15 @@ The Sequential keeps what belongs to PyTorch: checkpoints, devices, the optimise
 Network sees the same weights, in the same memory, and fills their ``.grad`` without any autograd.
 """
 
+import torch
 from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
 
 from manual_backprop import Network
-from torch_models.names import LOSSES
+from manual_backprop.fused_step import FusedStep
+from manual_backprop.losses import LOSSES
+from manual_backprop.optim import Momentum
+from torch_models import names
 
 
 class Explicit:
@@ -30,6 +35,35 @@ class Explicit:
         ).to(weights[0].device)
         self.network.weights[:] = weights
         self.network.biases[:] = [layer.bias.detach() for layer in self.linears]
+        self.one_hot = torch.eye(sizes[-1]).to(weights[0])
+
+        self.steps: dict[int, FusedStep] = {}
+
+    def take(self, descent: Optimizer) -> None:
+        """Have the steps of this descent: its settings, and its velocities, which stay its own.
+
+        Args:
+            descent: ``torch.optim.SGD`` or ``manual_backprop.optim.Momentum`` of the network's
+                parameters. A checkpoint of it is a checkpoint of these steps.
+        """
+        self.descent = descent
+        name = "velocity" if isinstance(descent, Momentum) else "momentum_buffer"
+        parameters = [layer.weight for layer in self.linears]
+        parameters += [layer.bias for layer in self.linears]
+        for w in parameters:
+            descent.state[w].setdefault(name, torch.zeros_like(w))  # v₀ = 0
+        self.network.velocities[:] = [descent.state[w][name] for w in parameters]
+
+    def step(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """w ← w − ηv; the mean loss before it, (), and the predictions ŷ, (N, classes)."""
+        group, m = self.descent.param_groups[0], len(x)
+        β = group["momentum"]
+        share = 1 - β if isinstance(self.descent, Momentum) else 1.0
+        if m not in self.steps:  # an epoch's last batch may be smaller
+            self.steps[m] = FusedStep(self.network, m)
+        y = self.one_hot.index_select(0, labels)
+        z, ŷ = self.steps[m](x, y, group["lr"], β, share)
+        return LOSSES[self.network.loss].value(z, ŷ, y).mean(), ŷ
 
     def forward(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """The mean loss, (), and the predictions ŷ, (N, classes); keeps what backward needs."""
@@ -44,7 +78,7 @@ class Explicit:
 
     def output(self) -> Tensor:
         """What the Sequential itself would have returned: logits, log-probabilities or ŷ."""
-        reads = LOSSES[self.network.loss]
+        reads = names.LOSSES[self.network.loss]
         if reads == "logits":
             return self.network.z[-1]
         return self.network.z[-1].log_softmax(1) if "LogSoftmax" in reads else self.network.a[-1]

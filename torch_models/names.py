@@ -44,3 +44,7 @@ EPOCHS = {
 
 #: What ``--dataset`` takes; auto is mnist where it can be had, else digits.
 DATASETS = ("auto", *EPOCHS)
+
+#: Optimiser steps of one ``training_step`` of Lightning's, unless the user says otherwise: what
+#: Lightning does around it is then a hundredth of the time of a step of the notes' network.
+STEPS_PER_EXECUTION = 50

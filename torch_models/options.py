@@ -7,7 +7,14 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import NoReturn
 
-from torch_models.names import ACTIVATIONS, DATASETS, EPOCHS, LOSSES, NAMESPACES
+from torch_models.names import (
+    ACTIVATIONS,
+    DATASETS,
+    EPOCHS,
+    LOSSES,
+    NAMESPACES,
+    STEPS_PER_EXECUTION,
+)
 
 #: Wider layers are more likely a slip of the finger than a wish; their weights fill the memory.
 WIDEST = 65_536
@@ -194,6 +201,14 @@ def train_parser() -> OneLineParser:
         help="torch: v ← βv + g; ema, the lecture notes': v ← βv + (1 − β)g (default: %(default)s)",
     )
     training.add_argument("--compile", action="store_true", help="torch.compile the network")
+    training.add_argument(
+        "--steps-per-execution",
+        type=integer(1),
+        default=STEPS_PER_EXECUTION,
+        metavar="N",
+        help="steps between two looks at loss and accuracy, and at Ctrl-C; the fewer, the slower, "
+        "with the same result (default: %(default)s)",
+    )
 
     runs = parser.add_argument_group("runs")
     runs.add_argument(
@@ -202,6 +217,14 @@ def train_parser() -> OneLineParser:
         default="lightning_logs",
         metavar="DIR",
         help="a run lies in DIR/<backprop>/version_N (default: %(default)s)",
+    )
+    runs.add_argument(
+        "--dashboards",
+        choices=("off", "lean", "full"),
+        default="lean",
+        help="what TensorBoard shows: off loss and accuracy alone; lean every page, for less than "
+        "a tenth of the training's time; full pictures and an embedding after each epoch as well "
+        "(default: %(default)s)",
     )
     runs.add_argument(
         "--resume",

@@ -10,20 +10,23 @@ from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from torch_models.classifier import STEPS_PER_LOOK, Classifier
+from torch_models.batches import Executions
+from torch_models.classifier import Classifier
+
+#: Seconds between two looks at the figures beside the bar: nobody reads faster.
+SECONDS_PER_LOOK = 0.1
 
 
 class Report(L.Callback):
     """Prints loss and accuracy of training and validation after each epoch.
 
-    While an epoch runs, a terminal shows a bar with loss and accuracy so far; they are read as
-    often as the classifier looks at its losses, so that no step waits for the device.
+    While an epoch runs, a terminal shows a bar with loss and accuracy so far.
     """
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
         self._task: Any = None
-        self._started = 0.0
+        self._started = self._looked = 0.0
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock, and the bar."""
@@ -39,19 +42,25 @@ class Report(L.Callback):
             )
             self._bar.start()
             self._task = self._bar.add_task(
-                _epoch(trainer), total=trainer.num_training_batches, figures=""
+                _epoch(trainer), total=len(_executions(trainer).batches), figures=""
             )
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, i: int
     ) -> None:
-        """Move the bar, not at every step."""
-        if self._bar is not None and (i + 1) % STEPS_PER_LOOK == 0:
+        """Move the bar."""
+        if self._bar is None:
+            return
+        epoch = _executions(trainer)
+        done = min((i + 1) * epoch.steps, len(epoch.batches))
+        self._bar.update(self._task, completed=done)
+        now = time.perf_counter()
+        if now - self._looked > SECONDS_PER_LOOK:
+            self._looked = now
             assert isinstance(pl_module, Classifier)
             figures = pl_module.epoch_metrics("train")
             self._bar.update(
                 self._task,
-                completed=i + 1,
                 figures=f"loss {figures['loss/train']:.4f}  "
                 f"accuracy {figures['accuracy/train']:.4f}",
             )
@@ -93,6 +102,12 @@ def say(line: str) -> None:
     """One line on stdout, from one process, at once: a pipe must not hold it back."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
+
+
+def _executions(trainer: L.Trainer) -> Executions:
+    executions = trainer.train_dataloader
+    assert isinstance(executions, Executions)
+    return executions
 
 
 def _epoch(trainer: L.Trainer) -> str:

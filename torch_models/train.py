@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from torch_models.names import EPOCHS
 from torch_models.options import parse_train
@@ -61,9 +62,7 @@ def fail(code: int, message: str) -> int:
 def train(options: argparse.Namespace) -> None:
     """Train and test as the options say, and print the figures."""
     from torch_models import resume
-    from torch_models.dashboards import run_logger
     from torch_models.data import ImageData
-    from torch_models.fit import fit
     from torch_models.ranks import part
 
     found, contents = None, {}
@@ -72,8 +71,7 @@ def train(options: argparse.Namespace) -> None:
         contents = resume.read(found) if found.exists() else {}
     with run_folder(options.log_dir, options.backprop, found) as run:
         # Before the data: what this machine cannot do needs no download.
-        logger = run_logger(run.parent.parent, run.parent.name, run.name)
-        trainer = build_trainer(options, logger)
+        trainer = build_trainer(options, run)
         data = ImageData(
             options.dataset,
             options.data_dir,
@@ -81,20 +79,41 @@ def train(options: argparse.Namespace) -> None:
             options.seed,
             options.train_size,
             options.val_size,
+            options.steps_per_execution,
         )
         data.prepare_data()
         images = data.images
         assert images is not None
         if images.warning:
             warn_loudly(images.warning)
-        require_equal_shares(trainer.world_size, options.batch_size, len(images.train[1]))
-        trainer.fit_loop.max_epochs = options.epochs or EPOCHS[images.name]
         classifier = build_classifier(options, images.train[0].shape[1])
         if found and contents:
             hparams = {**classifier.hparams, **data.hparams}
             resume.check(found, contents, hparams, classifier.state_dict())
-        fit(trainer, classifier, data, found, contents)
+        fit(options, classifier, data, run, found, contents, trainer)
         part()
+
+
+def fit(
+    options: argparse.Namespace,
+    classifier,
+    data,
+    run: Path,
+    checkpoint: Path | None,
+    contents,
+    trainer=None,
+) -> None:
+    """Train and test the classifier in the folder ``run``, from ``checkpoint`` on if there is one.
+
+    Raises:
+        RefusedError: the options ask for what this machine, or this trainer, cannot do.
+    """
+    from torch_models.fit import fit_and_test
+
+    trainer = trainer or build_trainer(options, run)
+    require_equal_shares(trainer.world_size, options.batch_size, len(data.images.train[1]))
+    trainer.fit_loop.max_epochs = options.epochs or EPOCHS[data.images.name]
+    fit_and_test(trainer, classifier, data, checkpoint, contents)
 
 
 def build_classifier(options: argparse.Namespace, features: int):
@@ -119,8 +138,8 @@ def build_classifier(options: argparse.Namespace, features: int):
     return classifier
 
 
-def build_trainer(options: argparse.Namespace, logger):
-    """The Trainer that the options describe; for how many epochs, the data decide.
+def build_trainer(options: argparse.Namespace, run: Path):
+    """The Trainer, for the folder ``run``; for how many epochs, the data may decide.
 
     Raises:
         RefusedError: Lightning finds no such accelerator, device, strategy or precision here.
@@ -128,9 +147,13 @@ def build_trainer(options: argparse.Namespace, logger):
     import lightning as L
 
     from torch_models.checkpoints import WrittenAside
-    from torch_models.dashboards import checkpoints
+    from torch_models.dashboards import checkpoints, run_logger
+    from torch_models.pages import Pages
     from torch_models.progress import Report
     from torch_models.ranks import started
+
+    logger = run_logger(run.parent.parent, run.parent.name, run.name)
+    pages = [] if options.dashboards == "off" else [Pages(full=options.dashboards == "full")]
 
     try:
         trainer = L.Trainer(
@@ -141,7 +164,7 @@ def build_trainer(options: argparse.Namespace, logger):
             precision=options.precision,
             max_epochs=options.epochs or 1,
             logger=logger,
-            callbacks=[Report(), *checkpoints(logger)],
+            callbacks=[Report(), *pages, *checkpoints(logger)],
             plugins=[WrittenAside()],
             enable_progress_bar=False,
             enable_model_summary=False,

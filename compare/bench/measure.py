@@ -3,8 +3,9 @@
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from compare.bench.saved import Bytes
 from compare.bench.setting import Setting
 
 _SECONDS = 0.03  # of a candidate in a round, at least
@@ -20,6 +21,9 @@ class Candidate:
     step: Callable[[int], None]  # on the i-th batch
     saved_bytes: int | None = None
     by_torch: bool = True  # so that what it allocates can be seen
+    # Name → a part of the step on the i-th batch, in the order in which they make it up.
+    phases: Mapping[str, Callable[[int], None]] = field(default_factory=dict)
+    saved_by_layer: Bytes = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class Timing:
     quartiles_us: tuple[float, float]
     saved_bytes: int | None
     peak_bytes: int | None
+    phases_us: dict[str, float]  # medians; empty where a step has no parts that could be timed
+    saved_by_layer: Bytes
 
 
 def in_turn(
@@ -41,11 +47,15 @@ def in_turn(
         _time(candidate, setting, 2)  # compiles, allocates
         steps[name] = max(setting.batches, int(_SECONDS / _time(candidate, setting, 4)))
     seen: dict[str, list[float]] = {name: [] for name in candidates}
+    phases: dict[str, dict[str, list[float]]] = {
+        name: {phase: [] for phase in candidate.phases} for name, candidate in candidates.items()
+    }
     for _ in range(rounds):
         for name, candidate in candidates.items():
             time.sleep(_PAUSE)
             _time(candidate, setting, setting.batches)
             seen[name].append(1e6 * _time(candidate, setting, steps[name]))
+            _time_phases(candidate, setting, phases[name])
         advance()
     return {
         name: Timing(
@@ -53,6 +63,8 @@ def in_turn(
             (statistics.quantiles(times, n=4)[0], statistics.quantiles(times, n=4)[2]),
             candidates[name].saved_bytes,
             peak_bytes(candidates[name]) if candidates[name].by_torch else None,
+            {phase: statistics.median(times) for phase, times in phases[name].items()},
+            candidates[name].saved_by_layer,
         )
         for name, times in seen.items()
     }
@@ -64,6 +76,14 @@ def _time(candidate: Candidate, setting: Setting, steps: int) -> float:
     for i in range(steps):
         candidate.step(i % setting.batches)
     return (time.perf_counter() - start) / steps
+
+
+def _time_phases(candidate: Candidate, setting: Setting, seen: dict[str, list[float]]) -> None:
+    for i in range(setting.batches if candidate.phases else 0):
+        for name, phase in candidate.phases.items():
+            start = time.perf_counter()
+            phase(i)
+            seen[name].append(1e6 * (time.perf_counter() - start))
 
 
 def peak_bytes(candidate: Candidate) -> int:

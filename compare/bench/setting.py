@@ -5,22 +5,24 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 LR, MOMENTUM = 0.1, 0.9
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A multilayer perceptron with ReLU and cross entropy, batches of data of MNIST's shape."""
+    """A multilayer perceptron with cross entropy, batches of data of MNIST's shape."""
 
     sizes: Sequence[int]
     batch: int
+    activation: str = "relu"
     batches: int = 8  # different ones, so that the data do not stay in the cache
 
     def __str__(self) -> str:
         sizes = "-".join(map(str, self.sizes))
-        threads = torch.get_num_threads()
-        return f"{sizes} relu, cross-entropy, batch of {self.batch}, float32, {threads} threads"
+        network = f"{sizes} {self.activation}, cross-entropy"
+        return f"{network}, batch of {self.batch}, float32, {torch.get_num_threads()} threads"
 
     def data(self) -> list[tuple[Tensor, Tensor]]:
         """(samples, labels) for each batch."""
@@ -32,3 +34,7 @@ class Setting:
             )
             for _ in range(self.batches)
         ]
+
+    def data_with_one_hot_targets(self) -> list[tuple[Tensor, Tensor]]:
+        """(samples, targets of the samples' type) for each batch."""
+        return [(x, one_hot(y, self.sizes[-1]).to(x.dtype)) for x, y in self.data()]

@@ -30,12 +30,13 @@ class Point:
 def settings(options: argparse.Namespace) -> Iterator[tuple[str, int, Setting]]:
     """What is varied, its value, the setting."""
     width, depth, batch = options.hidden, options.depth, options.batch_size
+    σ = options.activation
     for value in BATCHES:
-        yield "batch", value, Setting((784, *[width] * depth, 10), value, batches=4)
+        yield "batch", value, Setting((784, *[width] * depth, 10), value, σ, batches=4)
     for value in WIDTHS:
-        yield "width", value, Setting((784, *[value] * depth, 10), batch, batches=4)
+        yield "width", value, Setting((784, *[value] * depth, 10), batch, σ, batches=4)
     for value in DEPTHS:
-        yield "depth", value, Setting((784, *[width] * value, 10), batch, batches=4)
+        yield "depth", value, Setting((784, *[width] * value, 10), batch, σ, batches=4)
 
 
 def sweep(options: argparse.Namespace, out: Any) -> list[Point]:

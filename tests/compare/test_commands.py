@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from compare import gradients, training
+from manual_backprop.cross_entropy import CrossEntropyFunction
 from manual_backprop.linear import LinearFunction
-from manual_backprop.nll import NLLFunction
 from manual_backprop.rectifiers import ReLUFunction
 from torch_models import datasets
 
@@ -118,21 +118,22 @@ class TestTraining:
 def of_hidden_layer(change):
     """Changes the gradients of the Linear with ``HIDDEN`` outputs only."""
 
-    def backward(ctx, g, right):
+    def backward(ctx, grads, right):
+        (g,) = grads
         return change(ctx, g, right(ctx, g)) if g.shape[-1] == HIDDEN else right(ctx, g)
 
     return backward
 
 
 def everywhere(change):
-    return lambda ctx, g, right: change(ctx, g, right(ctx, g))
+    return lambda ctx, grads, right: change(ctx, grads[0], right(ctx, *grads))
 
 
 PLANTED = {
     "ReLU, wrong sign": (ReLUFunction, everywhere(lambda ctx, g, r: -r), "1 ReLU"),
     "ReLU, no derivative": (ReLUFunction, everywhere(lambda ctx, g, r: g), "1 ReLU"),
     "loss, no mean over the batch": (
-        NLLFunction,
+        CrossEntropyFunction,
         everywhere(lambda ctx, g, r: (r[0] * 32, *r[1:])),
         "loss CrossEntropyLoss",
     ),
@@ -160,7 +161,9 @@ class TestPlanted:
     def plant(self, name, monkeypatch):
         function, wrong, _ = PLANTED[name]
         right = function.backward
-        monkeypatch.setattr(function, "backward", staticmethod(lambda ctx, g: wrong(ctx, g, right)))
+        monkeypatch.setattr(
+            function, "backward", staticmethod(lambda ctx, *grads: wrong(ctx, grads, right))
+        )
 
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
     def test_gradients(self, name, run, dtype):
@@ -186,7 +189,7 @@ def test_backward_of_a_wrong_shape(run, monkeypatch):
     right = LinearFunction.backward
     wrong = of_hidden_layer(lambda ctx, g, r: (r[0], r[1].T, r[2]))
     monkeypatch.setattr(
-        LinearFunction, "backward", staticmethod(lambda ctx, g: wrong(ctx, g, right))
+        LinearFunction, "backward", staticmethod(lambda ctx, *grads: wrong(ctx, grads, right))
     )
     code, outcome, out, _ = run(gradients)
     assert code == 1

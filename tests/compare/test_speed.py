@@ -10,6 +10,7 @@ from compare.bench import sweep
 from compare.bench.candidates import by_functions, candidates, explicit
 from compare.bench.measure import Candidate, in_turn
 from compare.bench.setting import Setting
+from manual_backprop.activated_linear import ActivatedLinearFunction
 from manual_backprop.rectifiers import ReLUFunction
 
 SMALL = ["--batch-size", "4", "--hidden", "6", "--rounds", "2", "--eager"]
@@ -27,9 +28,20 @@ def test_command(tmp_path, capsys):
     found = json.loads(path.read_text())
     assert found["limit_us"] > 0
     assert {"autograd", "manual", "explicit", "NumPy"} <= set(found["candidates"])
+    ours = ("autograd", "manual", "explicit")
     for name, of in found["candidates"].items():
         assert of["ratio_to_limit"] == pytest.approx(of["median_us"] / found["limit_us"])
         assert (of["peak_bytes"] is None) is (name in ("NumPy", "JAX, jitted scan", "scikit-learn"))
+        phases = {"forward", "backward", "update"} if name in ours else set()
+        assert set(of["phases_us"]) == phases
+        by_layer = of["saved_bytes_by_layer"]
+        assert not by_layer or sum(by_layer.values()) == of["saved_bytes"]
+    assert list(found["candidates"]["manual"]["saved_bytes_by_layer"]) == [
+        "0 Linear",
+        "1 ReLU",
+        "2 Linear",
+        "loss",
+    ]
     assert found["candidates"]["autograd"]["ratio_to_autograd"] == 1
     out = capsys.readouterr().out
     assert "784-6-10 relu, cross-entropy, batch of 4" in out
@@ -55,6 +67,48 @@ def test_sweep(tmp_path, monkeypatch, capsys):
         (varied, value) for varied in ("batch", "width", "depth") for value in (1, 3)
     ]
     assert "depth 3: manual" in capsys.readouterr().out
+
+
+def test_no_speed_of_a_wrong_recomputation(monkeypatch, capsys):
+    right = ActivatedLinearFunction.backward
+
+    def of_z_itself(ctx, g):  # ∂L/∂W = δᵀ z
+        grad_input, _, *rest = right(ctx, g)
+        return grad_input, g.T @ ctx.saved_tensors[0], *rest
+
+    monkeypatch.setattr(ActivatedLinearFunction, "backward", staticmethod(of_z_itself))
+    assert speed.main([*SMALL, "--activation", "silu"]) == 1
+    assert "manual, recomputing: " in capsys.readouterr().out
+
+
+def test_recomputing_keeps_less(tmp_path):
+    path = tmp_path / "out.json"
+    arguments = ["--activation", "gelu", "--depth", "4", "--hidden", "512", "--rounds", "2"]
+    assert speed.main([*arguments, "--eager", "--json", str(path)]) == 0
+    found = json.loads(path.read_text())["candidates"]
+    assert "NumPy" not in found
+    kept = [found[name]["saved_bytes"] for name in ("autograd", "manual, recomputing")]
+    assert kept[1] / kept[0] < 0.7
+
+
+def test_loop(tmp_path, monkeypatch, capsys):
+    from compare.bench import loop
+
+    monkeypatch.setattr(loop, "SIZES", (300, 40))
+    path = tmp_path / "loop.json"
+    assert speed.main(["--loop", "--rounds", "2", "--json", str(path)]) == 0
+    seconds = json.loads(path.read_text())["seconds"]
+    assert {len(times) for times in seconds.values()} == {2}
+    assert min(min(times) for times in seconds.values()) > 0
+    out = capsys.readouterr().out
+    assert "tutorial" in out
+    assert "epoch 1/" not in out
+
+
+def test_loop_and_sweep_are_two(capsys):
+    with pytest.raises(SystemExit):
+        speed.main(["--loop", "--sweep"])
+    assert "give one of them" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

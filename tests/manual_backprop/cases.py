@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from manual_backprop import functional, linear
+from manual_backprop.activations import ACTIVATIONS
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,25 @@ def linears() -> Iterator[Case]:
     yield Case("linear", lambda: (normal(5, 3), normal(3, seed=1)))
 
 
+def activated_linears() -> Iterator[Case]:
+    for activation, (σ, _) in ACTIVATIONS.items():
+
+        def reference(
+            z: Tensor, W: Tensor, b: Tensor | None = None, activation: str = "", σ=σ
+        ) -> Tensor:
+            return F.linear(σ(z), W, b)
+
+        arguments = [
+            lambda: (normal(5, 3), normal(4, 3, seed=1), normal(4, seed=2)),
+            lambda: (normal(2, 1, 3), normal(4, 3, seed=1)),
+            lambda: (normal(3), normal(4, 3, seed=1), normal(4, seed=2)),
+        ]
+        # The shapes have nothing to do with σ.
+        for these in arguments if activation == "gelu" else arguments[:1]:
+            options = {"activation": activation}
+            yield Case("activated_linear", these, options, reference=reference)
+
+
 def squared_errors() -> Iterator[Case]:
     def reference(input: Tensor, target: Tensor, reduction: str) -> Tensor:
         if reduction == "mean":
@@ -215,6 +235,7 @@ def cross_entropies() -> Iterator[Case]:
 
 CASES = [
     *linears(),
+    *activated_linears(),
     *activations(),
     *softmaxes(),
     *squared_errors(),

@@ -153,7 +153,7 @@ def check_empty_and_scalar(case: Case) -> None:
         shapes = [(0,), (0, 3), ()]
     elif case.name in ("softmax", "log_softmax") and case.arguments()[0].dim() == 2:
         shapes = [(0, 3), (3, 0)]
-    elif case.name == "linear":
+    elif case.name in ("linear", "activated_linear"):
         empty = [(a, (4, a[-1])) for a in ((0, 3), (2, 0, 3), (2, 0), (0, 0))]
         for shapes in empty:
             compare_on(case, tuple(torch.ones(s, dtype=torch.float64) for s in shapes))
@@ -241,8 +241,8 @@ def check_formula(case: Case) -> None:
         )
         output = case.call(*untouched(some))  # kept: the node lives as long as its output
         node = _hand_written_node(output)
-        (incoming,) = node._input_metadata
-        grads = node.apply(torch.ones(incoming.shape, dtype=incoming.dtype))
+        incoming = [torch.ones(m.shape, dtype=m.dtype) for m in node._input_metadata]
+        grads = node.apply(*incoming)
         grads = grads if isinstance(grads, tuple) else (grads,)
         assert [grad is not None for grad in grads] == list(node.needs_input_grad)
         expected = [above._input_metadata[i] for above, i in node.next_functions if above]

@@ -11,7 +11,7 @@ from manual_backprop import (
     softmax,
     squared_error,
 )
-from manual_backprop.cross_entropy import SoftNLLFunction
+from manual_backprop.cross_entropy import CrossEntropyFunction, SoftNLLFunction
 from manual_backprop.nll import NLLFunction
 from tests.manual_backprop import checks
 from tests.manual_backprop.cases import CASES, normal
@@ -171,15 +171,22 @@ def test_planted_bug_is_found(monkeypatch, check, name, function, method, bug):
         check(case(name))
 
 
-@pytest.mark.parametrize("function", [NLLFunction, SoftNLLFunction, squared_error.MSEFunction])
-def test_a_factor_of_the_batch_size_is_found(monkeypatch, function):
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("nll_loss", NLLFunction),
+        ("cross_entropy", CrossEntropyFunction),
+        ("cross_entropy", SoftNLLFunction),
+        ("mse_loss", squared_error.MSEFunction),
+    ],
+)
+def test_a_factor_of_the_batch_size_is_found(monkeypatch, name, function):
     right = function.backward
 
-    def summed_instead_of_averaged(ctx, g):
-        return tuple(None if grad is None else grad * 6 for grad in right(ctx, g))
+    def summed_instead_of_averaged(ctx, *g):
+        return tuple(None if grad is None else grad * 6 for grad in right(ctx, *g))
 
     monkeypatch.setattr(function, "backward", staticmethod(summed_instead_of_averaged))
-    name = "mse_loss" if function is squared_error.MSEFunction else "cross_entropy"
     found = 0
     for c in CASES:
         if c.name == name:
@@ -206,7 +213,7 @@ def test_half_precision_rounded_at_every_step_is_found(monkeypatch):
 
 
 def test_an_empty_tensor_that_cannot_be_reshaped_is_found(monkeypatch):
-    monkeypatch.setattr(linear, "_samples_in_rows", lambda t: t.reshape(-1, t.shape[-1]))
+    monkeypatch.setattr(linear, "samples_in_rows", lambda t: t.reshape(-1, t.shape[-1]))
     with pytest.raises(RuntimeError, match="reshape"):
         checks.check_empty_and_scalar(case("linear"))
 

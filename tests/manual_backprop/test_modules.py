@@ -74,7 +74,10 @@ def test_same_seed_same_initial_weights():
     assert torch.equal(manual.weight, reference.weight)
 
 
-@pytest.mark.parametrize("name", [n for n in functional.__all__ if n != "squared_error_loss"])
+OURS_ALONE = ("activated_linear", "squared_error_loss")
+
+
+@pytest.mark.parametrize("name", [n for n in functional.__all__ if n not in OURS_ALONE])
 def test_signature_is_the_one_of_torch(name):
     parameters = list(inspect.signature(getattr(functional, name)).parameters.values())
     try:
@@ -95,6 +98,48 @@ def test_linear_by_hand():
     assert x.grad.tolist() == [[5, 8], [14, 14]]
     assert W.grad.tolist() == [[13, 18], [17, 24], [21, 30]]
     assert b.grad.tolist() == [5, 7, 9]
+
+
+def test_activated_linear_by_hand():
+    z = torch.tensor([[1.0, -2], [-3, 4]], requires_grad=True)
+    layer = manual_backprop.ActivatedLinear(2, 3, activation="relu")
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[1.0, -1], [2, 0], [0, 3]]))
+        layer.bias.copy_(torch.tensor([1.0, 0, -1]))
+    y = layer(z)  # of a = [[1, 0], [0, 4]]
+    assert y.tolist() == [[2, 2, -1], [-3, 0, 11]]
+    y.backward(torch.tensor([[1.0, 2, 3], [4, 5, 6]]))
+    assert z.grad.tolist() == [[5, 0], [0, 14]]
+    assert layer.weight.grad.tolist() == [[1, 16], [2, 20], [3, 24]]
+    assert layer.bias.grad.tolist() == [5, 7, 9]
+    with pytest.raises(ValueError, match=r"expected an activation of relu, .*, got 'step'"):
+        manual_backprop.ActivatedLinear(2, 3, activation="step")
+    with pytest.raises(ValueError, match=r"expected weight \(out, in\), got \(2,\)"):
+        functional.activated_linear(z, torch.ones(2))
+
+
+def test_activated_linear_keeps_half():
+    """z alone, where an activation and a Linear keep z and a."""
+    x = normal(6, 5, seed=3)
+    W = torch.nn.Parameter(normal(4, 5))
+    kept: dict[str, int] = {}
+    for name, function in (
+        ("two", lambda z: torch.nn.functional.linear(torch.nn.functional.gelu(z), W)),
+        ("one", lambda z: functional.activated_linear(z, W)),
+    ):
+        z = x.clone().requires_grad_() * 1
+        seen = {W.data_ptr()}
+        kept[name] = 0
+
+        def pack(tensor, name=name, seen=seen):
+            if tensor.data_ptr() not in seen:
+                seen.add(tensor.data_ptr())
+                kept[name] += tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+            function(z)
+    assert kept == {"two": 2 * 6 * 5 * 8, "one": 6 * 5 * 8}
 
 
 def test_squared_error_by_hand():
