@@ -99,7 +99,7 @@ class Classifier(L.LightningModule):
             descent.step()  # finds no .grad and does nothing, but counts
             return seen
         output = self(x)
-        loss = self._loss_of(output, labels)
+        loss = self.loss_of(output, labels)
         descent.zero_grad()
         with torch.autocast(self.device.type, enabled=False):  # it is for forward passes only
             self.manual_backward(loss)
@@ -149,10 +149,11 @@ class Classifier(L.LightningModule):
     def _evaluate(self, stage: str, batch: Batch) -> None:
         x, labels = batch
         output = self(x)
-        loss = self._loss_of(output, labels).view(1)
+        loss = self.loss_of(output, labels).view(1)
         self._tally(stage).update(loss, [len(labels)], output, labels)
 
-    def _loss_of(self, output: Tensor, labels: Tensor) -> Tensor:
+    def loss_of(self, output: Tensor, labels: Tensor) -> Tensor:
+        """The loss of a batch, (); where the output is not finite, neither is the loss."""
         try:
             return self.loss(output, labels)
         except RuntimeError:  # of bce, which takes no probability that is NaN
@@ -174,19 +175,19 @@ class Classifier(L.LightningModule):
         self._log("train")
 
     def _log(self, stage: str) -> None:
-        """Log the epoch's figures, at the number of the last step.
+        """Log the epoch's figures at the number of its last step, the test's at the one after.
 
         At once: Lightning would write those of the training after it has saved the checkpoint, and
-        a training killed between the two would lack them when it is resumed.
+        a training killed between the two would lack them when it is resumed. A training that is
+        resumed strikes what follows its checkpoint's last step: the test.
         """
         figures = self.epoch_metrics(stage)
         self.log_dict(figures, sync_dist=True, logger=False)
         self._tally(stage).reset()
         if self.logger:
             of_all = self.trainer.callback_metrics
-            self.logger.log_metrics(
-                {name: float(of_all[name]) for name in figures}, self.global_step - 1
-            )
+            step = self.global_step - (stage != "test")
+            self.logger.log_metrics({name: float(of_all[name]) for name in figures}, step)
             self.logger.save()
 
     def _tally(self, stage: str) -> "Tally":

@@ -93,15 +93,14 @@ def test_killed_ten_times(tmp_path):
 
 def test_ended_in_the_first_epoch_starts_over_where_it_was(tmp_path, monkeypatch, capsys):
     whole, ended = tmp_path / "whole", tmp_path / "ended"
-    options = [*OPTIONS[:-1], "2", "--steps-per-execution", "1", "--log-dir"]
+    options = [*OPTIONS[:-1], "2", "--log-dir"]
     assert train.main([*options, str(whole)]) == 0
     assert train.main([*options, str(ended)]) == 0  # an earlier run, to be left alone
     step = classifier.Classifier.training_step
 
-    def interrupted(self, batch, i):
-        if i == 5:
-            raise KeyboardInterrupt
-        return step(self, batch, i)
+    def interrupted(self, batches, i):
+        step(self, batches, i)
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as ending:
         ending.setattr(classifier.Classifier, "training_step", interrupted)
