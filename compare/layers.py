@@ -55,6 +55,7 @@ def layers() -> list[Layer]:
     return [
         Layer("Linear", "∂L/∂x = δW,  ∂L/∂W = δᵀx,  ∂L/∂b = Σ δ", width, x),
         Layer("Identity", "∂L/∂z = g", {}, x),
+        Layer("ActivatedLinear", "∂L/∂z = δW ⊙ σ′(z),  ∂L/∂W = δᵀσ(z),  ∂L/∂b = Σ δ", width, x),
         Layer("Sigmoid", "g ⊙ a(1 − a)", {}, x),
         Layer("Tanh", "g ⊙ (1 − a²)", {}, x),
         Layer("ReLU", "g where z > 0, else 0", {}, x),
@@ -80,12 +81,8 @@ def compare_layer(layer: Layer, dtype: str, seed: int) -> "Report":
 
     import manual_backprop
     from compare.pair import compare_gradients
-    from torch_models import networks
 
-    twins = [
-        getattr(namespace, layer.name, networks.SquaredErrorLoss)
-        for namespace in (manual_backprop, torch.nn)
-    ]
+    twins = getattr(manual_backprop, layer.name), _reference(layer.name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         manual, reference = (twin(**layer.options).to(getattr(torch, dtype)) for twin in twins)
@@ -93,6 +90,23 @@ def compare_layer(layer: Layer, dtype: str, seed: int) -> "Report":
             v.to(getattr(torch, dtype)) if v.is_floating_point() else v for v in layer.inputs()
         ]
         return compare_gradients(manual, reference, *values, seed=seed)
+
+
+def _reference(name: str) -> Callable[..., Any]:
+    """The class of torch.nn, or what is made of its parts where it has none."""
+    from torch import nn
+
+    from torch_models import networks
+
+    class ActivatedLinear(nn.Linear):
+        def forward(self, input: "Tensor") -> "Tensor":
+            return super().forward(nn.functional.gelu(input))
+
+    ours_alone = {
+        "ActivatedLinear": ActivatedLinear,
+        "SquaredErrorLoss": networks.SquaredErrorLoss,
+    }
+    return getattr(nn, name, None) or ours_alone[name]
 
 
 def file_of(layer: Layer) -> str:
