@@ -175,19 +175,19 @@ class Classifier(L.LightningModule):
         self._log("train")
 
     def _log(self, stage: str) -> None:
-        """Log the epoch's figures, at the number of the last step.
+        """Log the epoch's figures at the number of its last step, the test's at the one after.
 
         At once: Lightning would write those of the training after it has saved the checkpoint, and
-        a training killed between the two would lack them when it is resumed.
+        a training killed between the two would lack them when it is resumed. A training that is
+        resumed strikes what follows its checkpoint's last step: the test.
         """
         figures = self.epoch_metrics(stage)
         self.log_dict(figures, sync_dist=True, logger=False)
         self._tally(stage).reset()
         if self.logger:
             of_all = self.trainer.callback_metrics
-            self.logger.log_metrics(
-                {name: float(of_all[name]) for name in figures}, self.global_step - 1
-            )
+            step = self.global_step - (stage != "test")
+            self.logger.log_metrics({name: float(of_all[name]) for name in figures}, step)
             self.logger.save()
 
     def _tally(self, stage: str) -> "Tally":

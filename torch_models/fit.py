@@ -16,7 +16,7 @@ from torch_models.interrupts import Interrupts
 from torch_models.progress import say
 
 
-def fit_and_test(
+def fit(
     trainer: L.Trainer,
     classifier: Classifier,
     data: ImageData,

@@ -4,7 +4,6 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from torch_models.names import EPOCHS
 from torch_models.options import parse_train
@@ -62,7 +61,9 @@ def fail(code: int, message: str) -> int:
 def train(options: argparse.Namespace) -> None:
     """Train and test as the options say, and print the figures."""
     from torch_models import resume
+    from torch_models.dashboards import run_logger
     from torch_models.data import ImageData
+    from torch_models.fit import fit
     from torch_models.ranks import part
 
     found, contents = None, {}
@@ -71,7 +72,8 @@ def train(options: argparse.Namespace) -> None:
         contents = resume.read(found) if found.exists() else {}
     with run_folder(options.log_dir, options.backprop, found) as run:
         # Before the data: what this machine cannot do needs no download.
-        trainer = build_trainer(options, run)
+        logger = run_logger(run.parent.parent, run.parent.name, run.name)
+        trainer = build_trainer(options, logger)
         data = ImageData(
             options.dataset,
             options.data_dir,
@@ -86,34 +88,14 @@ def train(options: argparse.Namespace) -> None:
         assert images is not None
         if images.warning:
             warn_loudly(images.warning)
+        require_equal_shares(trainer.world_size, options.batch_size, len(images.train[1]))
+        trainer.fit_loop.max_epochs = options.epochs or EPOCHS[images.name]
         classifier = build_classifier(options, images.train[0].shape[1])
         if found and contents:
             hparams = {**classifier.hparams, **data.hparams}
             resume.check(found, contents, hparams, classifier.state_dict())
-        fit(options, classifier, data, run, found, contents, trainer)
+        fit(trainer, classifier, data, found, contents)
         part()
-
-
-def fit(
-    options: argparse.Namespace,
-    classifier,
-    data,
-    run: Path,
-    checkpoint: Path | None,
-    contents,
-    trainer=None,
-) -> None:
-    """Train and test the classifier in the folder ``run``, from ``checkpoint`` on if there is one.
-
-    Raises:
-        RefusedError: the options ask for what this machine, or this trainer, cannot do.
-    """
-    from torch_models.fit import fit_and_test
-
-    trainer = trainer or build_trainer(options, run)
-    require_equal_shares(trainer.world_size, options.batch_size, len(data.images.train[1]))
-    trainer.fit_loop.max_epochs = options.epochs or EPOCHS[data.images.name]
-    fit_and_test(trainer, classifier, data, checkpoint, contents)
 
 
 def build_classifier(options: argparse.Namespace, features: int):
@@ -138,8 +120,8 @@ def build_classifier(options: argparse.Namespace, features: int):
     return classifier
 
 
-def build_trainer(options: argparse.Namespace, run: Path):
-    """The Trainer, for the folder ``run``; for how many epochs, the data may decide.
+def build_trainer(options: argparse.Namespace, logger):
+    """The Trainer that the options describe; for how many epochs, the data decide.
 
     Raises:
         RefusedError: Lightning finds no such accelerator, device, strategy or precision here.
@@ -147,12 +129,11 @@ def build_trainer(options: argparse.Namespace, run: Path):
     import lightning as L
 
     from torch_models.checkpoints import WrittenAside
-    from torch_models.dashboards import checkpoints, run_logger
+    from torch_models.dashboards import checkpoints
     from torch_models.pages import Pages
     from torch_models.progress import Report
     from torch_models.ranks import started
 
-    logger = run_logger(run.parent.parent, run.parent.name, run.name)
     pages = [] if options.dashboards == "off" else [Pages(full=options.dashboards == "full")]
 
     try:

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from io import StringIO
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -25,12 +24,14 @@ from torchvision.datasets import MNIST
 
 from compare.bench.setting import LR, MOMENTUM
 from torch_models.classifier import Classifier
+from torch_models.dashboards import run_logger
 from torch_models.data import ImageData
 from torch_models.datasets import Images
 from torch_models.explicit import Explicit
+from torch_models.fit import fit
 from torch_models.options import parse_train
 from torch_models.quiet import quietly
-from torch_models.train import fit
+from torch_models.train import build_trainer
 
 #: Training and validation images, as torch_models.train splits MNIST.
 SIZES = (55_000, 5_000)
@@ -83,7 +84,8 @@ def of_train(way: str, data: Images, counted: int = 3) -> float:
     epochs = ["--epochs", str(counted + 2)]
     with tempfile.TemporaryDirectory() as folder, quietly(), redirect_stdout(StringIO()):
         options = parse_train(["--backprop", way, *epochs, "--accelerator", "cpu"])
-        fit(options, module, loaded, Path(folder, way, "version_0"), None, {})
+        trainer = build_trainer(options, run_logger(folder, way, "version_0"))
+        fit(trainer, module, loaded)
     return statistics.median(b - a for a, b in pairwise(module.starts[1:]))
 
 
