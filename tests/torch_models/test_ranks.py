@@ -28,7 +28,7 @@ def points(logs):
     [run] = logs.glob("*/version_*")
     events = EventAccumulator(str(run))
     events.Reload()
-    tags = ("loss/train", "loss/val")
+    tags = ("loss/train", "loss/val", "loss/test")
     return {
         f"{tag} {i} {point.step}": point.value
         for tag in tags
