@@ -203,7 +203,7 @@ def train_parser() -> OneLineParser:
     training.add_argument("--compile", action="store_true", help="torch.compile the network")
     training.add_argument(
         "--steps-per-execution",
-        type=integer(1),
+        type=integer(1, 2**31 - 1),
         default=STEPS_PER_EXECUTION,
         metavar="N",
         help="steps between two looks at loss and accuracy, and at Ctrl-C; the fewer, the slower, "

@@ -27,6 +27,8 @@ VALUES: dict[str, tuple[list, list]] = {
     "--loss": ([*names.LOSSES], ["l1"]),
     "--epochs": (["1", "2"], ["0", "many"]),
     "--batch-size": (["full", "1", "7", str(2**31 - 1)], [HUGE, "0", "-3", "1.5"]),
+    "--steps-per-execution": (["1", "3", str(2**31 - 1)], [HUGE, "0", "x"]),
+    "--dashboards": (["off", "lean", "full"], ["all"]),
     "--train-size": (["1", "33"], ["1437", HUGE, "0"]),
     "--val-size": (["1", "200"], ["1437", "-1"]),
     "--lr": (["0.01", "1e-320", "1e9", "3e38"], ["1e39", "0", "nan", "inf", "-1", "x"]),
@@ -78,6 +80,17 @@ def folder(tmp_path, monkeypatch):
 )
 @given(st.lists(OPTION, max_size=6, unique_by=lambda option: option[0]))
 def test_any_options(folder, options):
+    event(f"exit code {outcome(folder, options)}")
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_each_value_alone(folder, name):
+    for value in sum(VALUES[name], []):
+        outcome(folder, [(name, value)])
+
+
+def outcome(folder, options):
+    """Run the command line; the exit code, and what is said, must be one of those promised."""
     arguments = [*TINY, "--log-dir", f"{folder}/logs"]
     for name, value in options:
         arguments += [name, *([] if value is None else value.format(tmp=folder).split(" "))]
@@ -87,7 +100,6 @@ def test_any_options(folder, options):
             code = train.main(arguments)
         except SystemExit as exit:
             code = exit.code
-    event(f"exit code {code}")
     if code == 0:
         assert "test accuracy" in out.getvalue()
     else:
@@ -95,3 +107,4 @@ def test_any_options(folder, options):
         said = [line for line in lines if not line.startswith("downloading ")]
         assert code == 2 or (code == 1 and "it first appeared in" in said[-1]), arguments
         assert len(said) == 1 or "!!!!" in said[0], said
+    return code
