@@ -4,14 +4,9 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from torch_models.arguments import OneLineParser, integer
 from torch_models.names import ACTIVATIONS, LOSSES
-from torch_models.options import (
-    OneLineParser,
-    add_data_options,
-    add_descent_options,
-    add_network_options,
-    integer,
-)
+from torch_models.options import add_data_options, add_descent_options, add_network_options
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 _EXIT_CODES = "Exit code 0: they agree; 1: they do not; 2: an option or a file is wrong."

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch_models.options import OneLineParser
+from torch_models.arguments import OneLineParser
 
 #: One colour and one dash for each way: equal curves lie on each other and must both be seen.
 STYLES = {

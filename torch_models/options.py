@@ -1,12 +1,19 @@
 """The command line of ``python -m torch_models.train``, without importing torch."""
 
 import argparse
-import math
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import metadata
-from typing import NoReturn
 
+from torch_models.arguments import (
+    MOST_DEVICES,
+    OneLineParser,
+    batch_size,
+    devices,
+    folder,
+    integer,
+    number,
+    precision,
+)
 from torch_models.names import (
     ACTIVATIONS,
     DATASETS,
@@ -18,72 +25,6 @@ from torch_models.names import (
 
 #: Wider layers are more likely a slip of the finger than a wish; their weights fill the memory.
 WIDEST = 65_536
-#: Likewise; no machine has as many.
-MOST_DEVICES = 4_096
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are one line on stderr and exit code 2."""
-
-    def __init__(self, **settings) -> None:
-        super().__init__(allow_abbrev=False, **settings)
-
-    def error(self, message: str) -> NoReturn:
-        """Say what was wrong, without the whole usage in front of it."""
-        self.exit(2, f"{self.prog}: error: {message} (--help lists the options)\n")
-
-
-def integer(at_least: int, at_most: int | None = None) -> Callable[[str], int]:
-    """An argparse type: a whole number within limits."""
-
-    def parse(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
-        if number < at_least or (at_most is not None and number > at_most):
-            limit = f"from {at_least} to {at_most}" if at_most is not None else f"≥ {at_least}"
-            raise argparse.ArgumentTypeError(f"expected a whole number {limit}, got {text}")
-        return number
-
-    return parse
-
-
-def number(accept: Callable[[float], bool], wanted: str) -> Callable[[str], float]:
-    """An argparse type: a finite number that ``accept`` accepts, described by ``wanted``."""
-
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value) or not accept(value):
-            raise argparse.ArgumentTypeError(f"expected a number {wanted}, got {text!r}")
-        return value
-
-    return parse
-
-
-def _folder(text: str) -> str:
-    """A folder of this machine's; what Lightning would expand is expanded here, for all of us."""
-    if "://" in text or "\0" in text:
-        raise argparse.ArgumentTypeError(f"expected a folder of this machine, got {text!r}")
-    return os.path.expandvars(os.path.expanduser(text))
-
-
-def _precision(text: str) -> str:
-    """Lightning's short names, under which it warns, as its long ones."""
-    short = {"64": "64-true", "32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
-    return short.get(text, text)
-
-
-def _batch_size(text: str) -> int | str:
-    return text if text == "full" else integer(1, 2**31 - 1)(text)
-
-
-def _devices(text: str) -> str:
-    """As Lightning takes it; but for each device that is asked for it makes room first."""
-    return str(integer(1, MOST_DEVICES)(text)) if text.isdecimal() and text != "0" else text
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
@@ -98,7 +39,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--data-dir",
-        type=_folder,
+        type=folder,
         default="data",
         metavar="DIR",
         help="folder that has or gets MNIST/raw and FashionMNIST/raw (default: %(default)s)",
@@ -179,7 +120,7 @@ def train_parser() -> OneLineParser:
     )
     training.add_argument(
         "--batch-size",
-        type=_batch_size,
+        type=batch_size,
         default=128,
         metavar="N|full",
         help="images a step; full takes all of them at once (default: %(default)s)",
@@ -213,7 +154,7 @@ def train_parser() -> OneLineParser:
     runs = parser.add_argument_group("runs")
     runs.add_argument(
         "--log-dir",
-        type=_folder,
+        type=folder,
         default="lightning_logs",
         metavar="DIR",
         help="a run lies in DIR/<backprop>/version_N (default: %(default)s)",
@@ -237,7 +178,7 @@ def train_parser() -> OneLineParser:
     machine = parser.add_argument_group("machine (as lightning.Trainer takes them)")
     machine.add_argument("--accelerator", default="auto", help="cpu, gpu, … (default: %(default)s)")
     machine.add_argument(
-        "--devices", type=_devices, default="1", help="how many, or which (default: %(default)s)"
+        "--devices", type=devices, default="1", help="how many, or which (default: %(default)s)"
     )
     machine.add_argument(
         "--num-nodes",
@@ -255,7 +196,7 @@ def train_parser() -> OneLineParser:
     )
     machine.add_argument(
         "--precision",
-        type=_precision,
+        type=precision,
         default="32-true",
         help="64-true, bf16-mixed, … (default: %(default)s)",
     )

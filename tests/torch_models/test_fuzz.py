@@ -85,7 +85,8 @@ def test_any_options(folder, options):
 
 @pytest.mark.parametrize("name", VALUES)
 def test_each_value_alone(folder, name):
-    for value in sum(VALUES[name], []):
+    right, wrong = VALUES[name]
+    for value in (*right, *wrong):
         outcome(folder, [(name, value)])
 
 
