@@ -63,7 +63,7 @@ def _measure(
     found = candidates(setting, compiled=not options.eager)
     with console.progress(out, "rounds", options.rounds) as advance:
         timings = in_turn(
-            {**found, "limit": matrix_products(setting)}, setting, options.rounds, advance
+            {"limit": matrix_products(setting), **found}, setting, options.rounds, advance
         )
     limit = timings.pop("limit").median_us
     return timings, limit

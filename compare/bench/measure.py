@@ -10,8 +10,8 @@ from compare.bench.setting import Setting
 
 _SECONDS = 0.03  # of a candidate in a round, at least
 # The threads of the library before spin for a while after their work and take the processors from
-# whoever comes next: they are given time to go to sleep.
-_PAUSE = 0.05
+# whoever comes next: they are given time to go to sleep, those of libraries beside PyTorch more.
+_PAUSE, _PAUSE_AFTER_OTHERS = 0.05, 0.3
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,14 @@ def in_turn(
     phases: dict[str, dict[str, list[float]]] = {
         name: {phase: [] for phase in candidate.phases} for name, candidate in candidates.items()
     }
+    pause = _PAUSE_AFTER_OTHERS
     for _ in range(rounds):
         for name, candidate in candidates.items():
-            time.sleep(_PAUSE)
+            time.sleep(pause)
             _time(candidate, setting, setting.batches)
             seen[name].append(1e6 * _time(candidate, setting, steps[name]))
             _time_phases(candidate, setting, phases[name])
+            pause = _PAUSE if candidate.by_torch else _PAUSE_AFTER_OTHERS
         advance()
     return {
         name: Timing(

@@ -20,6 +20,7 @@ SMALL = ["--batch-size", "4", "--hidden", "6", "--rounds", "2", "--eager"]
 def in_no_time(monkeypatch):
     monkeypatch.setattr("compare.bench.measure._SECONDS", 1e-4)
     monkeypatch.setattr("compare.bench.measure._PAUSE", 0)
+    monkeypatch.setattr("compare.bench.measure._PAUSE_AFTER_OTHERS", 0)
 
 
 def test_command(tmp_path, capsys):
