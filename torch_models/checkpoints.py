@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
 
 
 class NotSavedError(Exception):
@@ -66,3 +68,23 @@ def _cause(error: BaseException | None, kind: type[BaseException]) -> BaseExcept
     while error is not None and not isinstance(error, kind):
         error = error.__context__
     return error
+
+
+def checkpoints(logger: TensorBoardLogger) -> list[ModelCheckpoint]:
+    """Keep ``best.ckpt`` (smallest validation loss) and ``last.ckpt`` in the run's folder.
+
+    Saved when an epoch is over, its logging included: a training that is resumed starts with a
+    whole epoch. They are two callbacks because one with ``save_last`` saves its last checkpoint
+    only in epochs that are also the best so far.
+    """
+    return [
+        ModelCheckpoint(
+            # Given, it is made absolute: the run can then be resumed from another folder.
+            dirpath=Path(logger.log_dir, "checkpoints"),
+            filename=name,
+            monitor=monitor,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+        for name, monitor in (("best", "loss/val"), ("last", None))
+    ]

@@ -10,7 +10,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch_models import diverged, resume
 from torch_models.checkpoints import NotSavedError, what_is_left
 from torch_models.classifier import Classifier, NonFiniteLossError
-from torch_models.dashboards import log_hyperparameters
+from torch_models.dashboards.logger import log_hyperparameters
 from torch_models.data import ImageData
 from torch_models.interrupts import Interrupts
 from torch_models.progress import say

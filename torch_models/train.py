@@ -61,7 +61,7 @@ def fail(code: int, message: str) -> int:
 def train(options: argparse.Namespace) -> None:
     """Train and test as the options say, and print the figures."""
     from torch_models import resume
-    from torch_models.dashboards import run_logger
+    from torch_models.dashboards.logger import run_logger
     from torch_models.data import ImageData
     from torch_models.fit import fit
     from torch_models.ranks import part
@@ -128,9 +128,8 @@ def build_trainer(options: argparse.Namespace, logger):
     """
     import lightning as L
 
-    from torch_models.checkpoints import WrittenAside
-    from torch_models.dashboards import checkpoints
-    from torch_models.pages import Pages
+    from torch_models.checkpoints import WrittenAside, checkpoints
+    from torch_models.dashboards.pages import Pages
     from torch_models.progress import Report
     from torch_models.ranks import started
 

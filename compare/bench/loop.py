@@ -24,7 +24,7 @@ from torchvision.datasets import MNIST
 
 from compare.bench.setting import LR, MOMENTUM
 from torch_models.classifier import Classifier
-from torch_models.dashboards import run_logger
+from torch_models.dashboards.logger import run_logger
 from torch_models.data import ImageData
 from torch_models.datasets import Images
 from torch_models.explicit import Explicit

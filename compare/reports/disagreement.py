@@ -9,7 +9,7 @@ from torch import Tensor
 from compare.command import NotWrittenError
 from compare.sides import Side
 from compare.verdict import largest
-from torch_models.dashboards import CUSTOM_PAGE, run_logger
+from torch_models.dashboards.logger import CUSTOM_PAGE, run_logger
 
 #: Sorts behind loss and accuracy, which TensorBoard then opens by itself.
 GROUP = "relative disagreement, log10"

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-from torch_models.dashboards import run_logger
-from torch_models.pictures import WIDTH
+from torch_models.dashboards.logger import run_logger
+from torch_models.dashboards.pictures import WIDTH
 
 
 def show(paths: Sequence[Path], log_dir: Path) -> Path:

@@ -17,7 +17,7 @@ import os, random, signal, sys, time
 import torch
 torch.set_num_threads(1)
 from pathlib import Path
-from torch_models import classifier, checkpoints, dashboards, data, progress, resume, train
+from torch_models import classifier, checkpoints, data, progress, resume, train
 import sklearn.datasets
 
 def start(arguments):

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from torch_models import probe
 from torch_models.classifier import Classifier
+from torch_models.dashboards import probe
 from torch_models.names import LOSSES, NAMESPACES
 from torch_models.networks import loss_function
 

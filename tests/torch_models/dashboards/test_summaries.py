@@ -3,7 +3,7 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from tests.torch_models.events import logged
-from torch_models import summaries
+from torch_models.dashboards import summaries
 
 
 def write(folder, values):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard._pytorch_graph import graph as traced
 
-from torch_models.probe import Layer
+from torch_models.dashboards.probe import Layer
 
 BINS = 60
 

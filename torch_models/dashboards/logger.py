@@ -1,10 +1,9 @@
-"""What a run leaves behind: scalars and hyperparameters for TensorBoard, and checkpoints."""
+"""The logger of a run: scalars and hyperparameters for TensorBoard."""
 
 import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
 #: The page of custom scalars that every run adds its charts to.
@@ -41,23 +40,3 @@ def log_hyperparameters(logger: TensorBoardLogger, hparams: dict[str, str | int 
     stages = ("test", "val")
     names = [f"{quantity}/{stage}" for quantity in ("accuracy", "loss") for stage in stages]
     logger.log_hyperparams(hparams, dict.fromkeys(names, float("nan")))
-
-
-def checkpoints(logger: TensorBoardLogger) -> list[ModelCheckpoint]:
-    """Keep ``best.ckpt`` (smallest validation loss) and ``last.ckpt`` in the run's folder.
-
-    Saved when an epoch is over, its logging included: a training that is resumed starts with a
-    whole epoch. They are two callbacks because one with ``save_last`` saves its last checkpoint
-    only in epochs that are also the best so far.
-    """
-    return [
-        ModelCheckpoint(
-            # Given, it is made absolute: the run can then be resumed from another folder.
-            dirpath=Path(logger.log_dir, "checkpoints"),
-            filename=name,
-            monitor=monitor,
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-        )
-        for name, monitor in (("best", "loss/val"), ("last", None))
-    ]

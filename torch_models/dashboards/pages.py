@@ -13,10 +13,10 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from torch_models import pictures, probe, projector, summaries
 from torch_models.batches import Batch, Executions
 from torch_models.classifier import Classifier
-from torch_models.dashboards import CUSTOM_PAGE
+from torch_models.dashboards import pictures, probe, projector, summaries
+from torch_models.dashboards.logger import CUSTOM_PAGE
 from torch_models.data import ImageData
 
 #: Validation images that the layers' figures are taken on.

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from tests.torch_models.events import logged
-from torch_models import pages
+from torch_models.dashboards import pages
 from torch_models.names import NAMESPACES
 from torch_models.train import main
 

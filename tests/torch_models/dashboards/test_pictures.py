@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from torch_models import pictures, projector
+from torch_models.dashboards import pictures, projector
 
 
 @pytest.mark.parametrize(
