@@ -3,14 +3,17 @@
 Its gradients are read off the recursion itself, and get the names that autograd's have.
 """
 
+import copy
 from dataclasses import replace
 
+import torch
 from torch import Tensor, nn
 
 from compare.capture import Item
 from compare.pair import reference_trial
 from compare.report import Report
 from compare.trials import Trial, judge_trials
+from manual_backprop.network import Gradients
 from torch_models.explicit import Explicit
 from torch_models.networks import loss_function
 
@@ -33,16 +36,45 @@ def compare_explicit(
     criterion = loss_function(loss, nn, classes)
     # Samples need no gradient: the recursion ends at the first layer's weights.
     trial = reference_trial(network, criterion, x.detach(), labels)
-    found = _items(Explicit(network, activation, loss), x, labels, trial)
+    # A copy: a gradient that is not finite would spoil the weights.
+    forms = [Explicit(copy.deepcopy(network), activation, loss) for _ in range(2)]
+    found = [_items(forms[0], x, labels, trial), _items_of_fused(forms[1], x, labels, trial)]
     dtype = str(x.dtype).removeprefix("torch.")
-    judged = judge_trials([replace(trial, manual=found)])
+    judged = judge_trials([replace(trial, manual=items) for items in found])
     return Report([rows for _, rows in judged], dtype, seed)
 
 
 def _items(explicit: Explicit, x: Tensor, labels: Tensor, trial: Trial) -> list[Item]:
+    """As the equations stand."""
     loss, _ = explicit.forward(x, labels)
     gradients = explicit.network.backward(labels)
-    tensors = {"loss 0": loss, "output 0": explicit.output()}
+    return _named(loss, explicit.output(), gradients, trial)
+
+
+def _items_of_fused(explicit: Explicit, x: Tensor, labels: Tensor, trial: Trial) -> list[Item]:
+    """As it is trained."""
+    loss, deltas = fused_gradients(explicit, x, labels)
+    layers = len(explicit.linears)
+    velocities = explicit.network.velocities
+    gradients = Gradients(deltas, velocities[:layers], velocities[layers:])
+    return _named(loss, explicit.output(), gradients, trial)
+
+
+def fused_gradients(explicit: Explicit, x: Tensor, labels: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """The loss and every δ; the gradients are left in the network's velocities.
+
+    A step with β = 0 leaves the gradient in the velocity, one with η = 0 leaves the weights.
+    """
+    parameters = [p for layer in explicit.linears for p in (layer.weight, layer.bias)]
+    explicit.take(torch.optim.SGD(parameters, lr=0.0))
+    loss, _ = explicit.step(x, labels)
+    fused = explicit.steps[len(x)]
+    explicit.network.z, explicit.network.a = fused.z, [x, *fused.a]  # for explicit.output()
+    return loss, fused.delta
+
+
+def _named(loss: Tensor, output: Tensor, gradients: Gradients, trial: Trial) -> list[Item]:
+    tensors = {"loss 0": loss, "output 0": output}
     for i, (δ, W, b) in enumerate(zip(*gradients, strict=True)):
         # Layer l is module 2(l − 1). δ is one sample's; the mean of the loss divides it by m.
         tensors |= {f"δ {2 * i} 1 0": δ / len(δ), f"{2 * i}.weight": W, f"{2 * i}.bias": b}
@@ -62,8 +94,11 @@ class LockstepExplicit:
     def differentiate(self, network: nn.Sequential, x: Tensor, labels: Tensor) -> Tensor:
         """Fill ``.grad`` and return the loss."""
         explicit = Explicit(network, self.activation, self.loss)
-        loss, _ = explicit.forward(x, labels)
-        explicit.backward(labels)
+        loss, _ = fused_gradients(explicit, x, labels)
+        layers = len(explicit.linears)
+        velocities = explicit.network.velocities
+        for i, layer in enumerate(explicit.linears):
+            layer.weight.grad, layer.bias.grad = velocities[i], velocities[layers + i]
         return loss
 
     def judge(self, network: nn.Sequential, x: Tensor, labels: Tensor) -> Report:

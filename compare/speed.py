@@ -76,7 +76,8 @@ def _show(out: Any, setting: Any, timings: "dict[str, Timing]", limit: float) ->
     console.say(out, str(setting), "bold")
     out.print(tables.of_steps(timings, limit))
     console.say(out, f"limit: {limit:,.0f} µs, the step's matrix products alone")
-    console.say(out, "explicit forms its weights' gradients in its update, in the velocities")
+    console.say(out, "explicit forms its weights' gradients in its update, in the velocities;")
+    console.say(out, "like NumPy and JAX it forms no loss, whose value no gradient needs")
     out.print(tables.of_memory(timings["autograd"], timings["manual"]))
 
 

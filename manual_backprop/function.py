@@ -49,8 +49,9 @@ class Function(torch.autograd.Function):
 
         methods = {"forward": staticmethod(forward), "backward": staticmethod(backward)}
         older: Any = type(cls.__name__, (torch.autograd.Function,), methods)
-        # Its apply without the look for transforms, which ours has taken.
-        cls._at_once = super(torch.autograd.Function, older).apply  # type: ignore[misc]
+        # One that has a rule of its own for forward mode keeps it.
+        has_jvp = cls.jvp is not torch.autograd.Function.jvp
+        cls._at_once = super().apply if has_jvp else older.apply
         cls._arity = len(inspect.signature(cls.forward).parameters)
 
     @classmethod

@@ -22,6 +22,8 @@ from manual_backprop.function import Function, functional
 
 def samples_in_rows(tensor: Tensor) -> Tensor:
     """(…, k) → (n, k); a single sample (k) → (1, k)."""
+    if tensor.dim() == 2:
+        return tensor
     return tensor.flatten(0, -2) if tensor.dim() > 1 else tensor.unsqueeze(0)
 
 

@@ -65,8 +65,9 @@ def nll(
     dim = class_dim(log_probs.shape)
     uniform = -(per_class(weight, log_probs.shape) * log_probs).mean(dim)
     uniform = uniform.masked_fill(target == ignore_index, 0)
-    _, w_t = _targets_and_weights(target, weight, ignore_index, log_probs.shape[dim])
-    return (1 - ε) * one_hot + ε * reduced(uniform, reduction, w_t.sum())
+    _, _, w_t = _targets_and_weights(target, weight, ignore_index, log_probs.shape[dim])
+    m = w_t.sum().to(log_probs.dtype)
+    return (1 - ε) * one_hot + ε * reduced(uniform, reduction, m)
 
 
 def nll_gradient(
@@ -81,10 +82,12 @@ def nll_gradient(
     """∂L/∂ℓ for an ℓ of this shape; half precision comes back as float32."""
     (g,) = in_opmath(grad_output)
     dim = class_dim(shape)
-    t, w_t = _targets_and_weights(target, weight, ignore_index, shape[dim])
+    t, valid, w_t = _targets_and_weights(target, weight, ignore_index, shape[dim])
     g = unreduced(g, reduction, w_t.sum())
     # ∂L/∂ℓ = −w q g: the one-hot part of q is zero outside the target class …
-    one_hot = (w_t * (g * (ε - 1))).unsqueeze(dim)
+    g_t = g * (ε - 1) if weight is None else w_t * (g * (ε - 1))
+    # Chosen, not multiplied by 0: where all samples are ignored, m is 0 and g infinite.
+    one_hot = torch.where(valid, g_t, 0).unsqueeze(dim)
     grad_input = g.new_zeros(shape).scatter(dim, t.unsqueeze(dim), one_hot)
     if ε:
         # … and the uniform part is the same for all.
@@ -107,17 +110,17 @@ def per_class(weight: Tensor | None, shape: torch.Size) -> Tensor | int:
 
 def _targets_and_weights(
     target: Tensor, weight: Tensor | None, ignore_index: int, classes: int
-) -> tuple[Tensor, Tensor]:
-    """Class indices t and their weights w_t; some class with weight 0 for an ignored sample.
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Class indices t, which of them count, and their weights w_t, 0 for those that do not.
 
-    Without weights w_t is true or false, which count as 1 and 0.
+    t is some class for an ignored sample. Without weights w_t is true or false, 1 or 0.
     """
     t = target.clamp(0, classes - 1).long()
-    w_t = target != ignore_index
-    if weight is not None:
-        (w,) = in_opmath(weight)
-        w_t = w_t * w.index_select(0, t.flatten()).view(t.shape)
-    return t, w_t
+    valid = target != ignore_index
+    if weight is None:
+        return t, valid, valid
+    (w,) = in_opmath(weight)
+    return t, valid, valid * w.index_select(0, t.flatten()).view(t.shape)
 
 
 def check_classes(name: str, input: Tensor, weight: Tensor | None) -> None:

@@ -1,7 +1,8 @@
 """The explicit way behind an ``nn.Sequential``: ``Network`` computes the gradients of its weights.
 
-The Sequential keeps what belongs to PyTorch: checkpoints, devices, the optimiser, evaluation. The
-Network sees the same weights, in the same memory, and fills their ``.grad`` without any autograd.
+The Sequential keeps what belongs to PyTorch: checkpoints, devices, the optimiser's state,
+evaluation. The Network sees the same weights, in the same memory. It trains them by fused steps, or
+fills their ``.grad``, without any autograd.
 """
 
 import torch
@@ -45,8 +46,17 @@ class Explicit:
         Args:
             descent: ``torch.optim.SGD`` or ``manual_backprop.optim.Momentum`` of the network's
                 parameters. A checkpoint of it is a checkpoint of these steps.
+
+        Raises:
+            ValueError: for another optimiser, or settings that a fused step does not have.
         """
+        if not isinstance(descent, torch.optim.SGD | Momentum) or len(descent.param_groups) != 1:
+            raise ValueError(f"expected SGD or Momentum with one group, got {descent}")
+        for name in ("weight_decay", "dampening", "nesterov", "maximize"):
+            if descent.param_groups[0].get(name):
+                raise ValueError(f"a fused step has no {name}: expected an optimiser without")
         self.descent = descent
+        self.steps.clear()  # they have the velocities of the descent before
         name = "velocity" if isinstance(descent, Momentum) else "momentum_buffer"
         parameters = [layer.weight for layer in self.linears]
         parameters += [layer.bias for layer in self.linears]

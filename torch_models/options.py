@@ -99,8 +99,8 @@ def train_parser() -> OneLineParser:
     parser = OneLineParser(
         prog="python -m torch_models.train",
         description="Train a multilayer perceptron, its gradient computed by autograd or by hand.",
-        epilog="Exit code 0: trained; 1: the loss became NaN or infinite; 2: an option or a file "
-        "is wrong.",
+        epilog="Exit code 0: trained; 1: the loss became NaN or infinite, or the run cannot be "
+        "written; 2: an option or a file is wrong; 130: interrupted.",
     )
     parser.add_argument("--version", action=Version, nargs=0, help="print the versions and exit")
     parser.add_argument(

@@ -89,7 +89,8 @@ class Report(L.Callback):
         """Leave the terminal as it was; Lightning ends the program without a word."""
         self._close()
         if isinstance(exception, KeyboardInterrupt):
-            say(f"interrupted in epoch {trainer.current_epoch + 1}; --resume last repeats it")
+            where = "the test" if trainer.testing else f"epoch {trainer.current_epoch + 1}"
+            say(f"interrupted in {where}; --resume last repeats it")
 
     def _close(self) -> None:
         if self._bar is not None:

@@ -12,15 +12,16 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 #: Where a run has the checkpoint of its last epoch.
 LAST = Path("checkpoints", "last.ckpt")
 
-#: What a checkpoint of this LightningModule and this LightningDataModule has.
-CONTENTS = {
-    "state_dict",
-    "optimizer_states",
-    "loops",
-    "epoch",
-    "global_step",
-    "hyper_parameters",
-    "datamodule_hyper_parameters",
+#: What a checkpoint of this LightningModule and this LightningDataModule has, none of it empty.
+CONTENTS: dict[str, type] = {
+    "state_dict": dict,
+    "optimizer_states": list,
+    "loops": dict,
+    "epoch": int,
+    "global_step": int,
+    "hyper_parameters": dict,
+    "datamodule_hyper_parameters": dict,
+    "pytorch-lightning_version": str,
 }
 
 
@@ -61,15 +62,20 @@ def read(path: Path) -> dict[str, Any]:
         CheckpointError: it is truncated, of another program, or no checkpoint at all.
     """
     try:
-        # weights_only: a pickle can run any code, this subset of it cannot.
-        contents = torch.load(path, map_location="cpu", weights_only=True)
+        path.open("rb").close()
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        # weights_only: a pickle can run any code, this subset of it cannot.
+        contents = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever the broken bytes lead to
         raise CheckpointError(
             f"{path} is truncated or no checkpoint: give one that torch_models.train has saved"
         ) from error
-    if not isinstance(contents, dict) or not contents.keys() >= CONTENTS:
+    if not isinstance(contents, dict) or not all(
+        isinstance(contents.get(name), kind) and contents[name] not in ({}, [])
+        for name, kind in CONTENTS.items()
+    ):
         raise CheckpointError(
             f"{path} is not a checkpoint of torch_models.train: give one that it has saved"
         )
@@ -95,7 +101,7 @@ def check(path: Path, contents: dict[str, Any], wanted: dict[str, Any], weights:
         if saved.get(name) != value
     ]
     if not differences and _shapes(contents["state_dict"]) != _shapes(weights):
-        differences = ["weights of other names or shapes"]
+        differences = ["weights of other names, shapes or precision"]
     if differences:
         raise CheckpointError(
             f"{path} is of another training: {'; '.join(differences)}: "
@@ -123,4 +129,7 @@ def start_over(logger: TensorBoardLogger) -> None:
 
 
 def _shapes(weights: dict) -> dict[str, Any]:
-    return {name: getattr(weight, "shape", None) for name, weight in weights.items()}
+    return {
+        name: (weight.shape, weight.dtype) if isinstance(weight, torch.Tensor) else None
+        for name, weight in weights.items()
+    }

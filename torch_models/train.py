@@ -1,9 +1,11 @@
 """``python -m torch_models.train``: train, validate, test, and leave a run for TensorBoard."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from torch_models.names import EPOCHS
 from torch_models.options import parse_train
@@ -13,7 +15,10 @@ from torch_models.runs import RefusedError, run_folder
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 trained, 1 failed, 2 bad input)."""
     options = parse_train(arguments)
-    # From here on it takes seconds to import; --help and wrong options have been answered.
+    # From here on it takes seconds to import; --help and wrong options have been answered. Nothing
+    # has begun: whoever ends it now is obeyed at once, wherever the imports are.
+    ends = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, end_at_once) for number in ends}
     from torch_models.checkpoints import NotSavedError
     from torch_models.classifier import NonFiniteLossError
     from torch_models.mnist import DataError
@@ -22,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from torch_models.resume import CheckpointError
 
     # What ends a training from outside is taken as Ctrl-C is: in order, saying how to go on.
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in ends:
+        signal.signal(number, signal.default_int_handler)
     try:
         with quietly():
             train(options)
@@ -45,8 +51,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return fail(1, "another process of this training has ended; --resume last goes on")
         raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return 0
+
+
+def end_at_once(number: int, frame: object) -> NoReturn:
+    """A handler of signals that leaves nothing to be torn down."""
+    os.write(2, b"python -m torch_models.train: error: interrupted\n")
+    os._exit(130)
 
 
 def fail(code: int, message: str) -> int:
@@ -67,7 +80,7 @@ def train(options: argparse.Namespace) -> None:
     from torch_models.ranks import part
 
     found, contents = None, {}
-    if options.resume:
+    if options.resume is not None:
         found = resume.find(options.resume, options.log_dir, options.backprop)
         contents = resume.read(found) if found.exists() else {}
     with run_folder(options.log_dir, options.backprop, found) as run:
@@ -100,6 +113,8 @@ def train(options: argparse.Namespace) -> None:
 
 def build_classifier(options: argparse.Namespace, features: int):
     """The classifier of so many ``features`` that the options describe."""
+    import torch
+
     from torch_models.classifier import Classifier
 
     classifier = Classifier(
@@ -112,9 +127,9 @@ def build_classifier(options: argparse.Namespace, features: int):
         momentum_form=options.momentum_form,
         seed=options.seed,
     )
-    if options.precision.startswith("64"):
-        # Lightning does this, but after it has loaded a checkpoint: into float32.
-        classifier.double()
+    # Lightning does this, but after it has loaded a checkpoint: into float32.
+    types = {"64-true": torch.float64, "bf16-true": torch.bfloat16, "16-true": torch.float16}
+    classifier.to(types.get(options.precision, torch.float32))
     if options.compile:
         classifier.network.compile()
     return classifier

@@ -119,8 +119,8 @@ def explicit(setting: Setting) -> Candidate:
         "backward": lambda i: fused.backward(data[i][1]),
         "update": lambda i: fused.update(data[i][0], LR, MOMENTUM, 1.0),
     }
-    buffers = [*fused.z, *fused.a, *fused.delta]
-    saved = sum(t.untyped_storage().nbytes() for t in buffers)
+    kept = [data[0][0], *fused.z, *fused.a]
+    saved = sum(t.untyped_storage().nbytes() for t in kept)
     return Candidate(_in_a_row(phases), saved, phases=phases)
 
 

@@ -45,7 +45,9 @@ def in_turn(
     steps = {}
     for name, candidate in candidates.items():
         _time(candidate, setting, 2)  # compiles, allocates
-        steps[name] = max(setting.batches, int(_SECONDS / _time(candidate, setting, 4)))
+        # Whole turns through the batches: a scan takes all of them at once.
+        once = setting.batches * _time(candidate, setting, setting.batches)
+        steps[name] = setting.batches * max(1, int(_SECONDS / once))
     seen: dict[str, list[float]] = {name: [] for name in candidates}
     phases: dict[str, dict[str, list[float]]] = {
         name: {phase: [] for phase in candidate.phases} for name, candidate in candidates.items()

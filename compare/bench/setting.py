@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-LR, MOMENTUM = 0.1, 0.9
+# So small that random labels do not switch the hidden layers off while time is taken.
+LR, MOMENTUM = 1e-3, 0.9
 
 
 @dataclass(frozen=True)

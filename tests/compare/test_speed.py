@@ -11,6 +11,7 @@ from compare.bench.candidates import by_functions, candidates, explicit
 from compare.bench.measure import Candidate, in_turn
 from compare.bench.setting import Setting
 from manual_backprop.activated_linear import ActivatedLinearFunction
+from manual_backprop.fused_step import FusedStep
 from manual_backprop.rectifiers import ReLUFunction
 
 SMALL = ["--batch-size", "4", "--hidden", "6", "--rounds", "2", "--eager"]
@@ -68,6 +69,12 @@ def test_sweep(tmp_path, monkeypatch, capsys):
         (varied, value) for varied in ("batch", "width", "depth") for value in (1, 3)
     ]
     assert "depth 3: manual" in capsys.readouterr().out
+
+
+def test_no_speed_of_a_wrong_fused_step(monkeypatch, capsys):
+    monkeypatch.setattr(FusedStep, "_times_derivative", lambda self, i: None)
+    assert speed.main(SMALL) == 1
+    assert "explicit: " in capsys.readouterr().out
 
 
 def test_no_speed_of_a_wrong_recomputation(monkeypatch, capsys):
@@ -134,7 +141,7 @@ def test_bytes_saved_are_those_of_the_activations():
         saved = by_functions(setting, layers).saved_bytes
         # Plus at most two numbers of the loss.
         assert 0 <= saved - (labels + x + a + log_probabilities) <= 8
-    assert explicit(setting).saved_bytes == 4 * 3 * (4 * 5 + 4 * 3)
+    assert explicit(setting).saved_bytes == x + 2 * 4 * (4 * 5 + 4 * 3)  # z and a
 
 
 def test_all_candidates_learn():

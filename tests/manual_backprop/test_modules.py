@@ -5,6 +5,7 @@ import torch
 
 import manual_backprop
 from manual_backprop import functional
+from manual_backprop.function import Function
 from tests.manual_backprop.cases import classes, normal, probabilities
 
 ACTIVATIONS = [
@@ -140,6 +141,48 @@ def test_activated_linear_keeps_half():
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
             function(z)
     assert kept == {"two": 2 * 6 * 5 * 8, "one": 6 * 5 * 8}
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
+def test_samples_that_are_ignored_have_no_gradient(name, reduction):
+    """Not even where all are, whose mean is 0/0, nor under an infinite one."""
+    z = normal(2, 3).requires_grad_()
+    loss = getattr(functional, name)(z, torch.full((2,), -100), reduction=reduction)
+    incoming = torch.full_like(loss, torch.inf if reduction == "none" else 1)
+    assert torch.autograd.grad(loss, z, incoming)[0].tolist() == [[0, 0, 0]] * 2
+
+
+# PyTorch's own, of what it imports for forward mode.
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script. is deprecated")
+def test_a_rule_for_forward_mode_is_kept():
+    class Double(Function):
+        @staticmethod
+        def forward(x):
+            return 2 * x
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+        @staticmethod
+        def backward(ctx, g):
+            return 2 * g
+
+        @staticmethod
+        def jvp(ctx, tangent):
+            return 2 * tangent
+
+    with torch.autograd.forward_ad.dual_level():
+        x = torch.autograd.forward_ad.make_dual(torch.ones(1), torch.ones(1))
+        assert torch.autograd.forward_ad.unpack_dual(Double.apply(x)).tangent == 2
+
+
+def test_batched_gradients():
+    x = normal(6, 4).requires_grad_()
+    layer = manual_backprop.Linear(4, 3, dtype=torch.float64)
+    found = torch.autograd.grad(layer(x), x, normal(2, 6, 3), is_grads_batched=True)[0]
+    assert torch.allclose(found, normal(2, 6, 3) @ layer.weight)
 
 
 def test_squared_error_by_hand():

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
@@ -157,6 +158,17 @@ def test_interrupts_wait_for_the_end_of_a_batch(number):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ended_before_it_began_is_one_line(tmp_path, number):
+    command = [sys.executable, "-m", "torch_models.train", "--log-dir", str(tmp_path)]
+    training = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(1)  # in the middle of the imports
+    training.send_signal(number)
+    _, error = training.communicate(timeout=60)
+    assert training.returncode == 130
+    assert error == "python -m torch_models.train: error: interrupted\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_ended_from_outside_says_how_to_go_on(tmp_path, number):
     options = ["--dataset", "digits", "--epochs", "100000", "--log-dir", str(tmp_path)]
     training = subprocess.Popen(

@@ -7,6 +7,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from manual_backprop import Network
 from torch_models import datasets, train
 from torch_models.batches import Executions, ShuffledBatches
+from torch_models.explicit import Explicit
+from torch_models.networks import mlp
 
 OPTIONS = ["--dataset", "digits", "--hidden", "12", "--epochs", "2", "--accelerator", "cpu"]
 
@@ -18,7 +20,7 @@ def outcome(folder, *options):
     events = EventAccumulator(str(run))
     events.Reload()
     tags = [tag for tag in events.Tags()["scalars"] if tag.startswith(("loss/", "accuracy/"))]
-    curves = {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in tags}
+    curves = {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in sorted(tags)}
     return torch.load(run / "checkpoints/last.ckpt", weights_only=True), str(curves)
 
 
@@ -50,6 +52,23 @@ def test_an_epoch_is_cut_into_executions():
     taken = [[len(y) for _, y in execution] for execution in executions]
     assert taken == [[2, 2, 2, 2], [2, 1]]
     assert len(executions) == 2
+
+
+def test_explicit_takes_another_descent_or_refuses_it():
+    network = mlp((3, 4, 2))
+    explicit = Explicit(network, "relu", "cross-entropy")
+    x, labels = torch.ones(5, 3), torch.zeros(5, dtype=torch.long)
+    for _ in range(2):  # the second one's velocities start at 0 again
+        descent = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
+        explicit.take(descent)
+        explicit.step(x, labels)
+        assert all(state["momentum_buffer"].any() for state in list(descent.state.values())[-2:])
+    for other in (
+        torch.optim.SGD(network.parameters(), lr=0.1, weight_decay=0.1),
+        torch.optim.Adam(network.parameters()),
+    ):
+        with pytest.raises(ValueError, match=r"weight_decay|expected SGD"):
+            explicit.take(other)
 
 
 @pytest.mark.parametrize("form", ["torch", "ema"])

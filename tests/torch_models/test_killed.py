@@ -60,7 +60,7 @@ def curves(logs):
     events.Reload()
     return {
         tag: [(event.step, event.value) for event in events.Scalars(tag)]
-        for tag in events.Tags()["scalars"]
+        for tag in sorted(events.Tags()["scalars"])
         if tag.startswith(("loss/", "accuracy/"))
     }
 

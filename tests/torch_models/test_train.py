@@ -170,7 +170,11 @@ def trained(tmp_path_factory):
     ("says", "arguments"),
     [
         ("there is no such file", ["--resume", "{folder}/nothing.ckpt"]),
+        ("there is no such file", ["--resume", ""]),
         ("truncated", ["--resume", "{folder}/truncated.ckpt"]),
+        ("truncated", ["--resume", "{folder}/halved.ckpt"]),
+        ("not a checkpoint of", ["--resume", "{folder}/edited.ckpt"]),
+        ("precision", ["--resume", "last", "--precision", "64-true"]),
         ("not a checkpoint of", ["--resume", "{folder}/foreign.ckpt"]),
         ("sizes", ["--resume", "last", "--hidden", "17"]),
         ("loss cross-entropy there, mse here", ["--resume", "last", "--loss", "mse"]),
@@ -185,7 +189,10 @@ def trained(tmp_path_factory):
 def test_refused_in_one_line(trained, capsys, says, arguments):
     checkpoint = trained / "manual/version_0/checkpoints/last.ckpt"
     (trained / "truncated.ckpt").write_bytes(checkpoint.read_bytes()[:1000])
+    (trained / "halved.ckpt").write_bytes(checkpoint.read_bytes()[:-20_000])
     torch.save({"state_dict": {}}, trained / "foreign.ckpt")
+    edited = torch.load(checkpoint, weights_only=True) | {"loops": None}
+    torch.save(edited, trained / "edited.ckpt")
     arguments = [argument.format(folder=trained) for argument in arguments]
     assert train(trained, "--manual", *arguments) == 2
     error = capsys.readouterr().err
