@@ -60,7 +60,9 @@ def what_is_left(run: Path) -> str:
     last = run / "checkpoints" / "last.ckpt"
     if last.exists():
         return f"the last good checkpoint is {last}"
-    return "no checkpoint was saved before" if run.exists() else f"{run} is gone, checkpoints too"
+    if run.exists():  # taken away and made again by who still writes into it, for all we know
+        return "there is no checkpoint to go on from"
+    return f"{run} is gone, checkpoints too"
 
 
 def _cause(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:

@@ -19,7 +19,7 @@ def test_no_checkpoint_yet(tmp_path, capsys, way):
     noticed = re.search(r"the training loss became (?:nan|inf) at step (\d+) \(epoch 1\)", line)
     where = r"it first appeared in the output of network\.2, Linear\(.*\) at step (\d+)"
     assert re.search(where, line)[1] == noticed[1]
-    assert "no checkpoint was saved before" in line
+    assert "there is no checkpoint to go on from" in line
 
 
 def test_in_a_later_epoch(tmp_path, capsys):
