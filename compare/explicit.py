@@ -53,15 +53,12 @@ def _items(explicit: Explicit, x: Tensor, labels: Tensor, trial: Trial) -> list[
 
 def _items_of_fused(explicit: Explicit, x: Tensor, labels: Tensor, trial: Trial) -> list[Item]:
     """As it is trained."""
-    loss, deltas = fused_gradients(explicit, x, labels)
-    layers = len(explicit.linears)
-    velocities = explicit.network.velocities
-    gradients = Gradients(deltas, velocities[:layers], velocities[layers:])
+    loss, gradients = fused_gradients(explicit, x, labels)
     return _named(loss, explicit.output(), gradients, trial)
 
 
-def fused_gradients(explicit: Explicit, x: Tensor, labels: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """The loss and every δ; the gradients are left in the network's velocities.
+def fused_gradients(explicit: Explicit, x: Tensor, labels: Tensor) -> tuple[Tensor, Gradients]:
+    """The loss, and the gradients as a fused step forms them.
 
     A step with β = 0 leaves the gradient in the velocity, one with η = 0 leaves the weights.
     """
@@ -70,7 +67,7 @@ def fused_gradients(explicit: Explicit, x: Tensor, labels: Tensor) -> tuple[Tens
     loss, _ = explicit.step(x, labels)
     fused = explicit.steps[len(x)]
     explicit.network.z, explicit.network.a = fused.z, [x, *fused.a]  # for explicit.output()
-    return loss, fused.delta
+    return loss, Gradients(fused.delta, fused.v_weights, fused.v_biases)
 
 
 def _named(loss: Tensor, output: Tensor, gradients: Gradients, trial: Trial) -> list[Item]:
@@ -94,11 +91,9 @@ class LockstepExplicit:
     def differentiate(self, network: nn.Sequential, x: Tensor, labels: Tensor) -> Tensor:
         """Fill ``.grad`` and return the loss."""
         explicit = Explicit(network, self.activation, self.loss)
-        loss, _ = fused_gradients(explicit, x, labels)
-        layers = len(explicit.linears)
-        velocities = explicit.network.velocities
-        for i, layer in enumerate(explicit.linears):
-            layer.weight.grad, layer.bias.grad = velocities[i], velocities[layers + i]
+        loss, (_, weights, biases) = fused_gradients(explicit, x, labels)
+        for layer, W, b in zip(explicit.linears, weights, biases, strict=True):
+            layer.weight.grad, layer.bias.grad = W, b
         return loss
 
     def judge(self, network: nn.Sequential, x: Tensor, labels: Tensor) -> Report:

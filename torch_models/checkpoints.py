@@ -15,6 +15,9 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
+#: Where a run has the checkpoint of its last epoch.
+LAST = Path("checkpoints", "last.ckpt")
+
 
 class NotSavedError(Exception):
     """The run cannot be written; the message says what and why."""
@@ -57,7 +60,7 @@ class WrittenAside(TorchCheckpointIO):
 
 def what_is_left(run: Path) -> str:
     """What a run that has ended before its time has left to go on from, in words."""
-    last = run / "checkpoints" / "last.ckpt"
+    last = run / LAST
     if last.exists():
         return f"the last good checkpoint is {last}"
     if run.exists():  # taken away and made again by who still writes into it, for all we know

@@ -8,7 +8,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from torch_models import diverged, resume
-from torch_models.checkpoints import NotSavedError, what_is_left
+from torch_models.checkpoints import LAST, NotSavedError, what_is_left
 from torch_models.classifier import Classifier, NonFiniteLossError
 from torch_models.dashboards.logger import log_hyperparameters
 from torch_models.data import ImageData
@@ -68,7 +68,7 @@ def fit(
             trainer.fit(classifier, data, ckpt_path=path, weights_only=True)
             trainer.test(classifier, data, verbose=False)
     except NonFiniteLossError as error:
-        last = _run(trainer) / resume.LAST
+        last = _run(trainer) / LAST
         saved = resume.read(last) if last.exists() else contents
         where = diverged.where(
             error, trainer, classifier, images, data.hparams["batch_size"], saved

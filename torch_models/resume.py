@@ -9,8 +9,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
-#: Where a run has the checkpoint of its last epoch.
-LAST = Path("checkpoints", "last.ckpt")
+from torch_models.checkpoints import LAST
 
 #: What a checkpoint of this LightningModule and this LightningDataModule has, none of it empty.
 CONTENTS: dict[str, type] = {

@@ -66,12 +66,10 @@ def epochs(data: Images, rounds: int, advance: Callable[[], None]) -> dict[str, 
 class Timed(Classifier):
     """Notes when each epoch starts."""
 
+    starts: list[float]
+
     def on_train_epoch_start(self) -> None:
         self.starts.append(time.perf_counter())
-
-    @property
-    def starts(self) -> list[float]:
-        return self.__dict__.setdefault("_starts", [])
 
 
 def of_train(way: str, data: Images, counted: int = 3) -> float:
@@ -80,7 +78,7 @@ def of_train(way: str, data: Images, counted: int = 3) -> float:
     The first epoch and the last draw more for TensorBoard and do not count.
     """
     module, loaded = Timed(backprop=way, lr=LR, momentum=MOMENTUM), ImageData()
-    loaded.images = data
+    module.starts, loaded.images = [], data
     epochs = ["--epochs", str(counted + 2)]
     with tempfile.TemporaryDirectory() as folder, quietly(), redirect_stdout(StringIO()):
         options = parse_train(["--backprop", way, *epochs, "--accelerator", "cpu"])
