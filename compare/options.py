@@ -1,27 +1,15 @@
 """The command lines of ``compare``, without importing torch."""
 
 import argparse
-import tempfile
 from pathlib import Path
 
+from compare.arguments import CHECKS, checks, folder, mapping, new_file, shape
 from torch_models.arguments import OneLineParser, integer
 from torch_models.names import ACTIVATIONS, LOSSES
 from torch_models.options import add_data_options, add_descent_options, add_network_options
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 _EXIT_CODES = "Exit code 0: they agree; 1: they do not; 2: an option or a file is wrong."
-
-
-#: What can be asked in addition, with what it asks.
-CHECKS = {
-    "finite-differences": "is it the derivative of its own forward, numerically",
-    "double-backward": "can it be differentiated again",
-    "compile": "is it the same under torch.compile",
-    "vmap": "is it the same for each sample under torch.vmap",
-    "layouts": "is it the same for tensors that are not contiguous",
-    "ddp": "is it the same in two processes with half the batch each",
-    "determinism": "is it the same twice, bit for bit",
-}
 
 
 def gradients_parser() -> OneLineParser:
@@ -46,7 +34,7 @@ def gradients_parser() -> OneLineParser:
         )
     pair.add_argument(
         "--shape",
-        type=_shape,
+        type=shape,
         action="append",
         metavar="N,N,…",
         help="of a random input; repeat it for several inputs",
@@ -58,7 +46,7 @@ def gradients_parser() -> OneLineParser:
     )
     pair.add_argument(
         "--map",
-        type=_mapping,
+        type=mapping,
         action="append",
         metavar="MANUAL=REFERENCE",
         help="names of submodules or parameters that belong together, where names and order do not "
@@ -81,43 +69,16 @@ def gradients_parser() -> OneLineParser:
     )
     group.add_argument(
         "--also",
-        type=_checks,
+        type=checks,
         default=(),
         metavar="NAMES",
         help="further checks, separated by commas, or all: "
         + "; ".join(f"{name} ({what})" for name, what in CHECKS.items()),
     )
-    group.add_argument("--html", type=_new_file, metavar="FILE", help="write a page about it")
-    group.add_argument("--junit", type=_new_file, metavar="FILE", help="write a JUnit report")
+    group.add_argument("--html", type=new_file, metavar="FILE", help="write a page about it")
+    group.add_argument("--junit", type=new_file, metavar="FILE", help="write a JUnit report")
     group.add_argument("--tensorboard", type=Path, metavar="DIR", help="write a run there")
     return parser
-
-
-def _shape(text: str) -> tuple[int, ...]:
-    try:
-        sizes = tuple(int(part) for part in text.split(",")) if text else ()
-    except ValueError:
-        sizes = (-1,)
-    if any(size < 0 for size in sizes):
-        raise argparse.ArgumentTypeError(f"expected sizes such as 64,784, got {text!r}")
-    return sizes
-
-
-def _mapping(text: str) -> tuple[str, str]:
-    ours, equals, theirs = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"expected MANUAL=REFERENCE, got {text!r}")
-    return ours, theirs
-
-
-def _checks(text: str) -> tuple[str, ...]:
-    names = tuple(CHECKS) if text == "all" else tuple(text.split(","))
-    for name in names:
-        if name not in CHECKS:
-            raise argparse.ArgumentTypeError(
-                f"there is no check {name!r}: expected all, or some of {', '.join(CHECKS)}"
-            )
-    return names
 
 
 def training_parser() -> OneLineParser:
@@ -135,7 +96,7 @@ def training_parser() -> OneLineParser:
     add_descent_options(training)
     training.add_argument(
         "--log-dir",
-        type=_folder,
+        type=folder,
         metavar="DIR",
         help="draw the gradients' disagreement in TensorBoard, beside the runs of "
         "torch_models.train: in DIR/<backprop>-against-autograd/version_N",
@@ -159,7 +120,7 @@ def _add_comparison_options(parser: argparse.ArgumentParser) -> argparse._Argume
         "--batch-size", type=integer(1), default=128, metavar="N", help="(default: %(default)s)"
     )
     group.add_argument(
-        "--json", type=_new_file, metavar="FILE", help="write the outcome there as well"
+        "--json", type=new_file, metavar="FILE", help="write the outcome there as well"
     )
     return group
 
@@ -204,33 +165,6 @@ def checked_gradients(parser: OneLineParser, options: argparse.Namespace) -> arg
     return options
 
 
-def _new_file(text: str) -> Path:
-    """A file that can be written, found out now and not after minutes of work."""
-    path = Path(text)
-    if path.is_dir():
-        raise argparse.ArgumentTypeError(f"expected a file, {text} is a folder")
-    try:
-        tempfile.TemporaryFile(dir=path.parent).close()
-    except OSError as error:
-        raise argparse.ArgumentTypeError(
-            f"{text} cannot be written ({error.strerror}): choose another file"
-        ) from None
-    return path
-
-
-def _folder(text: str) -> Path:
-    """A folder that can be written to, made if need be."""
-    path = Path(text)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=path).close()
-    except OSError as error:
-        raise argparse.ArgumentTypeError(
-            f"{text} cannot be written ({error.strerror}): choose another folder"
-        ) from None
-    return path
-
-
 def layers_parser() -> OneLineParser:
     """The parser of ``python -m compare.layers``."""
     parser = OneLineParser(
@@ -243,7 +177,7 @@ def layers_parser() -> OneLineParser:
     parser.add_argument(
         "--seed", type=integer(0, 2**32 - 1), default=0, help="of the values (default: %(default)s)"
     )
-    parser.add_argument("--json", type=_new_file, metavar="FILE", help="write the outcome there")
+    parser.add_argument("--json", type=new_file, metavar="FILE", help="write the outcome there")
     return parser
 
 
@@ -257,7 +191,7 @@ def mutants_parser() -> OneLineParser:
         epilog="Exit code 0: all found and blamed, nine of ten diagnosed, nobody accused; 1: not "
         "so; 2: an option or a file is wrong.",
     )
-    parser.add_argument("--json", type=_new_file, metavar="FILE", help="write the outcome there")
+    parser.add_argument("--json", type=new_file, metavar="FILE", help="write the outcome there")
     return parser
 
 
@@ -302,12 +236,12 @@ def speed_parser() -> OneLineParser:
         action="store_true",
         help="vary batch, width and depth instead, and give the ratios to autograd",
     )
-    parser.add_argument("--plot", type=_new_file, metavar="FILE", help="of the sweep, a picture")
+    parser.add_argument("--plot", type=new_file, metavar="FILE", help="of the sweep, a picture")
     parser.add_argument(
         "--loop",
         action="store_true",
         help="time whole epochs instead: a bare loop, torch_models.train, and Lightning with "
         "torchvision's transforms, of the notes' network on data of MNIST's shape (minutes)",
     )
-    parser.add_argument("--json", type=_new_file, metavar="FILE", help="write the outcome there")
+    parser.add_argument("--json", type=new_file, metavar="FILE", help="write the outcome there")
     return parser

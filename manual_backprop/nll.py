@@ -24,32 +24,6 @@ from manual_backprop.function import Function, functional, in_opmath
 from manual_backprop.reduction import chosen_reduction, reduced, require_constant, unreduced
 
 
-class NLLFunction(Function):
-    """L = −Σ_c w_c q_c ℓ_c with q = (1 − ε)[c=t] + ε/C."""
-
-    @staticmethod
-    def forward(
-        log_probs: Tensor,
-        target: Tensor,
-        weight: Tensor | None,
-        reduction: str,
-        ignore_index: int,
-        ε: float,
-    ) -> Tensor:
-        return nll(log_probs, target, weight, reduction, ignore_index, ε)
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        log_probs, target, weight, *ctx.options = inputs
-        ctx.shape, ctx.dtype = log_probs.shape, log_probs.dtype
-        ctx.save_for_backward(target, weight)
-
-    @staticmethod
-    def backward(ctx, grad_output):
-        grad_input = nll_gradient(grad_output, ctx.shape, *ctx.saved_tensors, *ctx.options)
-        return grad_input.to(ctx.dtype), None, None, None, None, None
-
-
 def nll(
     log_probs: Tensor,
     target: Tensor,
@@ -94,6 +68,23 @@ def nll_gradient(
         g = torch.where(target == ignore_index, 0, g).unsqueeze(dim)
         grad_input = grad_input - per_class(weight, shape) * g * (ε / shape[dim])
     return grad_input
+
+
+class NLLFunction(Function):
+    """L = −Σ_c w_c q_c ℓ_c with q = (1 − ε)[c=t] + ε/C."""
+
+    forward = staticmethod(nll)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        log_probs, target, weight, *ctx.options = inputs
+        ctx.shape, ctx.dtype = log_probs.shape, log_probs.dtype
+        ctx.save_for_backward(target, weight)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        grad_input = nll_gradient(grad_output, ctx.shape, *ctx.saved_tensors, *ctx.options)
+        return grad_input.to(ctx.dtype), None, None, None, None, None
 
 
 def class_dim(shape: torch.Size) -> int:

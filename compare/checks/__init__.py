@@ -1,7 +1,7 @@
 """What a backward may be asked in addition: other ways of calling it, other ways of judging it.
 
 One file for each, with a function ``check(question) -> Check``; the names are those of the command
-line, ``compare.options.CHECKS``.
+line, ``compare.arguments.CHECKS``.
 """
 
 from importlib import import_module

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from compare.arguments import CHECKS
 from compare.checks import ask
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG
 from compare.checks.question import Question
-from compare.options import CHECKS
 from compare.planted.specimen import function, layer
 
 

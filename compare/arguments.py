@@ -1,0 +1,73 @@
+"""What the words on the command lines of ``compare`` may be."""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+#: What can be asked in addition, with what it asks.
+CHECKS = {
+    "finite-differences": "is it the derivative of its own forward, numerically",
+    "double-backward": "can it be differentiated again",
+    "compile": "is it the same under torch.compile",
+    "vmap": "is it the same for each sample under torch.vmap",
+    "layouts": "is it the same for tensors that are not contiguous",
+    "ddp": "is it the same in two processes with half the batch each",
+    "determinism": "is it the same twice, bit for bit",
+}
+
+
+def shape(text: str) -> tuple[int, ...]:
+    """Sizes; none of a number without dimensions."""
+    try:
+        sizes = tuple(int(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        sizes = (-1,)
+    if any(size < 0 for size in sizes):
+        raise argparse.ArgumentTypeError(f"expected sizes such as 64,784, got {text!r}")
+    return sizes
+
+
+def mapping(text: str) -> tuple[str, str]:
+    """The names of a layer on both sides."""
+    ours, equals, theirs = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"expected MANUAL=REFERENCE, got {text!r}")
+    return ours, theirs
+
+
+def checks(text: str) -> tuple[str, ...]:
+    """What is asked in addition."""
+    names = tuple(CHECKS) if text == "all" else tuple(text.split(","))
+    for name in names:
+        if name not in CHECKS:
+            raise argparse.ArgumentTypeError(
+                f"there is no check {name!r}: expected all, or some of {', '.join(CHECKS)}"
+            )
+    return names
+
+
+def new_file(text: str) -> Path:
+    """A file that can be written, found out now and not after minutes of work."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"expected a file, {text} is a folder")
+    try:
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text} cannot be written ({error.strerror}): choose another file"
+        ) from None
+    return path
+
+
+def folder(text: str) -> Path:
+    """A folder that can be written to, made if need be."""
+    path = Path(text)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text} cannot be written ({error.strerror}): choose another folder"
+        ) from None
+    return path
