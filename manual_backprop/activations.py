@@ -3,7 +3,7 @@
     a = σ(z),    ∂L/∂z = ∂L/∂a ⊙ σ′(z)             elementwise, any shape
 
     relu      max(z, 0)                            1 if z > 0 else 0
-    leaky     z if z > 0 else s·z, s = 0.01        1 if z > 0 else s
+    leaky     z if z > 0 else s·z, s = 0.01        1 if z > 0 else s: max(sgn z, s)
     elu       z if z > 0 else eᶻ − 1               e^{min(z, 0)}
     sigmoid   1 / (1 + e⁻ᶻ)                        a(1 − a)
     tanh      (eᶻ − e⁻ᶻ) / (eᶻ + e⁻ᶻ)              1 − a²
@@ -49,9 +49,7 @@ def _normal_density(z: Tensor) -> Tensor:
 
 ACTIVATIONS = {
     "relu": Activation(torch.relu, lambda z, a: (z > 0).to(z.dtype)),
-    "leaky-relu": Activation(
-        F.leaky_relu, lambda z, a: torch.where(z > 0, 1.0, torch.full_like(z, 0.01))
-    ),
+    "leaky-relu": Activation(F.leaky_relu, lambda z, a: torch.sign(z).clamp(min=0.01)),
     "elu": Activation(F.elu, lambda z, a: torch.exp(z.clamp(max=0))),
     "sigmoid": Activation(torch.sigmoid, lambda z, a: a * (1 - a)),
     "tanh": Activation(torch.tanh, lambda z, a: 1 - a * a),

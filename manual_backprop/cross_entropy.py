@@ -54,15 +54,22 @@ class CrossEntropyFunction(Function):
     def setup_context(ctx, inputs, output):
         _, target, weight, *ctx.options = inputs
         ctx.save_for_backward(output[1], target, weight)
+        ctx.set_materialize_grads(False)
 
     @staticmethod
     def backward(ctx, grad_output, grad_log_probs):
         log_probs, target, weight = ctx.saved_tensors
-        shape = log_probs.shape
-        g = nll_gradient(grad_output, shape, target, weight, *ctx.options)  # ∂L/∂ℓ = −w q
-        g = g + grad_log_probs  # zero, but in a second derivative
-        grad_input = log_softmax_gradient(g, log_probs, class_dim(shape))  # ∂L/∂z = w (ŷ − q)
-        return grad_input.to(log_probs.dtype), None, None, None, None, None
+        (ℓ,) = in_opmath(log_probs)
+        grad_input = None
+        if grad_output is not None:
+            g, sum_g = nll_gradient(grad_output, ℓ.shape, target, weight, *ctx.options)  # −w q
+            grad_input = log_softmax_gradient(g, sum_g, ℓ).to(log_probs.dtype)  # w (ŷ − q)
+        if grad_log_probs is not None:  # only in a second derivative
+            (g,) = in_opmath(grad_log_probs)
+            sum_g = g.sum(class_dim(ℓ.shape), keepdim=True)
+            more = log_softmax_gradient(g, sum_g, ℓ).to(log_probs.dtype)
+            grad_input = more if grad_input is None else grad_input + more
+        return grad_input, None, None, None, None, None
 
 
 class SoftNLLFunction(Function):

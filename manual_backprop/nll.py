@@ -52,8 +52,8 @@ def nll_gradient(
     reduction: str,
     ignore_index: int,
     ε: float,
-) -> Tensor:
-    """∂L/∂ℓ for an ℓ of this shape; half precision comes back as float32."""
+) -> tuple[Tensor, Tensor]:
+    """∂L/∂ℓ for an ℓ of this shape, and Σ_c ∂L/∂ℓ_c; half precision comes back as float32."""
     (g,) = in_opmath(grad_output)
     dim = class_dim(shape)
     t, valid, w_t = _targets_and_weights(target, weight, ignore_index, shape[dim])
@@ -63,11 +63,12 @@ def nll_gradient(
     # Chosen, not multiplied by 0: where all samples are ignored, m is 0 and g infinite.
     one_hot = torch.where(valid, g_t, 0).unsqueeze(dim)
     grad_input = g.new_zeros(shape).scatter(dim, t.unsqueeze(dim), one_hot)
-    if ε:
-        # … and the uniform part is the same for all.
-        g = torch.where(target == ignore_index, 0, g).unsqueeze(dim)
-        grad_input = grad_input - per_class(weight, shape) * g * (ε / shape[dim])
-    return grad_input
+    if ε == 0:
+        return grad_input, one_hot
+    # … and the uniform part is the same for all.
+    g = torch.where(valid, g, 0).unsqueeze(dim)
+    grad_input = grad_input - per_class(weight, shape) * g * (ε / shape[dim])
+    return grad_input, grad_input.sum(dim, keepdim=True)
 
 
 class NLLFunction(Function):
@@ -83,7 +84,7 @@ class NLLFunction(Function):
 
     @staticmethod
     def backward(ctx, grad_output):
-        grad_input = nll_gradient(grad_output, ctx.shape, *ctx.saved_tensors, *ctx.options)
+        grad_input, _ = nll_gradient(grad_output, ctx.shape, *ctx.saved_tensors, *ctx.options)
         return grad_input.to(ctx.dtype), None, None, None, None, None
 
 

@@ -7,7 +7,7 @@
     ∂L/∂z = ∂L/∂a ⊙ relu′(z)                   elementwise, any shape
 
 At the kink z = 0 the derivative is the one from the left, as in PyTorch: relu′(0) = 0. Every
-derivative is chosen by ``where`` and not by multiplying with a mask, so that an infinite or
+derivative is chosen (``choice.where``) and not multiplied by a mask, so that an infinite or
 undefined gradient (0 · ∞) does not leak through a unit that is switched off.
 
 ReLU is positive exactly where z is, so its output is enough for the backward; a layer that
@@ -20,6 +20,7 @@ ELU: Clevert, Unterthiner, Hochreiter 2016.
 import torch
 from torch import Tensor
 
+from manual_backprop.choice import where
 from manual_backprop.function import Function, functional, in_opmath, overwrite
 
 
@@ -37,7 +38,7 @@ class ReLUFunction(Function):
     @staticmethod
     def backward(ctx, grad_output):
         (a,) = ctx.saved_tensors
-        return torch.where(a.bool(), grad_output, 0)  # relu′(z) = 1 where a ≠ 0
+        return where(a.bool(), grad_output, 0)  # relu′(z) = 1 where a ≠ 0
 
 
 class LeakyReLUFunction(Function):
@@ -55,7 +56,7 @@ class LeakyReLUFunction(Function):
     @staticmethod
     def backward(ctx, grad_output):
         (z,) = ctx.saved_tensors
-        grad_input = torch.where(z > 0, grad_output, grad_output * ctx.negative_slope)
+        grad_input = where(z > 0, grad_output, grad_output * ctx.negative_slope)
         return grad_input, None
 
 
@@ -75,7 +76,7 @@ class ELUFunction(Function):
     def backward(ctx, grad_output):
         g, z = in_opmath(grad_output, *ctx.saved_tensors)
         # eᶻ is only used for z ≤ 0; the clamp keeps it from overflowing where it is not.
-        grad_input = torch.where(z > 0, g, g * ctx.alpha * z.clamp(max=0).exp())
+        grad_input = where(z > 0, g, g * ctx.alpha * z.clamp(max=0).exp())
         return grad_input.to(grad_output.dtype), None
 
 

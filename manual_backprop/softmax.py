@@ -58,15 +58,15 @@ class LogSoftmaxFunction(Function):
     @staticmethod
     def backward(ctx, grad_output):
         (log_a,) = ctx.saved_tensors
-        grad_input = log_softmax_gradient(grad_output, log_a, ctx.dim)
+        g, log_a = in_opmath(grad_output, log_a)
+        grad_input = log_softmax_gradient(g, g.sum(ctx.dim, keepdim=True), log_a)
         return grad_input.to(grad_output.dtype), None
 
 
-def log_softmax_gradient(grad_output: Tensor, log_a: Tensor, dim: int) -> Tensor:
-    """∂L/∂z from g = ∂L/∂ℓ and ℓ; half precision comes back as float32."""
-    g, log_a = in_opmath(grad_output, log_a)
+def log_softmax_gradient(g: Tensor, sum_g: Tensor, log_a: Tensor) -> Tensor:
+    """∂L/∂z from g = ∂L/∂ℓ, its sum over the classes, and ℓ."""
     # g − e^ℓ Σ g, in one rounding as PyTorch's own kernel does it
-    return torch.addcmul(g, _exp(log_a), g.sum(dim, keepdim=True), value=-1)
+    return torch.addcmul(g, _exp(log_a), sum_g, value=-1)
 
 
 def _exp(x: Tensor) -> Tensor:

@@ -1,0 +1,50 @@
+"""One of two values, element by element, without a branch.
+
+    a_n = x_n if c_n else y_n                  a = y + (x − y) c, in the integers of the same bits
+
+PyTorch's kernel of ``where`` jumps for every element, on the CPU. The mask of a rectifier is as
+good as random, every other jump is guessed wrong, and that costs more than all the arithmetic of
+the layer. Multiplying by the mask does not jump, but is no choice: 0 · ∞ is undefined. In the
+integers that have the same bits it is one: there is no infinity among them, and what overflows in
+the difference comes back in the sum.
+"""
+
+import torch
+from torch import Tensor
+
+_INTEGER = {
+    torch.float16: torch.int16,
+    torch.bfloat16: torch.int16,
+    torch.float32: torch.int32,
+    torch.float64: torch.int64,
+}
+
+
+def where(condition: Tensor, x: Tensor, y: Tensor | float) -> Tensor:
+    """``torch.where``, to the bit; faster on the CPU while nobody differentiates it.
+
+    Args:
+        condition: c, truth values, any shape that broadcasts with those of x and y.
+        x: what to take where c holds.
+        y: what to take where it does not; a number other than 0 is taken the slower way.
+    """
+    fits = _plain(y) and y.dtype == x.dtype if isinstance(y, Tensor) else y == 0
+    if not (fits and _plain(x)):
+        return torch.where(condition, x, y)
+    x_bits = x.view(_INTEGER[x.dtype])
+    if not isinstance(y, Tensor):
+        return (x_bits * condition).view(x.dtype)
+    y_bits = y.view(x_bits.dtype)
+    return (y_bits + (x_bits - y_bits) * condition).view(x.dtype)
+
+
+def _plain(t: Tensor) -> bool:
+    """Whether its bits may be read as integers: nothing that traces or differentiates sees it."""
+    return (
+        type(t) is Tensor
+        and t.dtype in _INTEGER
+        and t.is_cpu
+        and not (t.requires_grad and torch.is_grad_enabled())
+        and not torch.compiler.is_compiling()
+        and not torch._C._are_functorch_transforms_active()
+    )
