@@ -65,7 +65,7 @@ def fused_gradients(explicit: Explicit, x: Tensor, labels: Tensor) -> tuple[Tens
     parameters = [p for layer in explicit.linears for p in (layer.weight, layer.bias)]
     explicit.take(torch.optim.SGD(parameters, lr=0.0))
     loss, _ = explicit.step(x, labels)
-    fused = explicit.steps[len(x)]
+    fused = explicit.fused[len(x)]
     explicit.network.z, explicit.network.a = fused.z, [x, *fused.a]  # for explicit.output()
     return loss, Gradients(fused.delta, fused.v_weights, fused.v_biases)
 

@@ -28,6 +28,7 @@ network 784-160-10, fitting and momentum), 002 (backpropagation equations).
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -35,6 +36,7 @@ from torch import Tensor
 
 from manual_backprop import network_input
 from manual_backprop.activations import ACTIVATIONS
+from manual_backprop.captured import Step, captured
 from manual_backprop.fused_step import FusedStep
 from manual_backprop.losses import LOSSES
 from manual_backprop.parameters import Parameters
@@ -211,14 +213,15 @@ class Network(Parameters):
             validation = self._pair(*validation)
 
         curves = Curves([], [], [], [])
-        steps: dict[int, FusedStep] = {}  # the last batch of an epoch may be smaller
+        steps: dict[int, Step] = {}  # the last batch of an epoch may be smaller
         for _ in range(epochs):
-            for rows in _batches(len(x), size, generator):
+            for rows in _batches(x, size, generator):
                 samples, targets = x[rows], y[rows]
                 m = len(samples)
                 if m not in steps:
-                    steps[m] = FusedStep(self, m)
-                steps[m](samples, targets, lr, momentum, share)
+                    step = partial(FusedStep(self, m), lr=lr, momentum=momentum, share=share)
+                    steps[m] = captured(step, x.device)
+                steps[m](samples, targets)
             loss, accuracy = self._evaluate(x, y)
             curves.training_loss.append(loss)
             curves.training_accuracy.append(accuracy)
@@ -275,9 +278,11 @@ class Network(Parameters):
         return x, self._targets(y, len(x))
 
 
-def _batches(m: int, size: int, generator: torch.Generator | None) -> Sequence[Tensor | slice]:
+def _batches(x: Tensor, size: int, generator: torch.Generator | None) -> Sequence[Tensor | slice]:
     """The rows of each step of an epoch: a new random order in pieces, or all rows as they lie."""
-    return torch.randperm(m, generator=generator).split(size) if size < m else [slice(None)]
+    if size >= len(x):
+        return [slice(None)]
+    return torch.randperm(len(x), generator=generator).to(x.device).split(size)
 
 
 def _decision(y: Tensor) -> Tensor:

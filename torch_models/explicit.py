@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from manual_backprop import Network
+from manual_backprop.captured import Step, captured
 from manual_backprop.fused_step import FusedStep
 from manual_backprop.losses import LOSSES
 from manual_backprop.optim import Momentum
@@ -37,8 +38,10 @@ class Explicit:
         self.network.weights[:] = weights
         self.network.biases[:] = [layer.bias.detach() for layer in self.linears]
         self.one_hot = torch.eye(sizes[-1]).to(weights[0])
-
-        self.steps: dict[int, FusedStep] = {}
+        # By the number of samples: an epoch's last batch may be smaller.
+        self.fused: dict[int, FusedStep] = {}
+        self.steps: dict[int, Step] = {}
+        self.settings: tuple[float, float] | None = None
 
     def take(self, descent: Optimizer) -> None:
         """Have the steps of this descent: its settings, and its velocities, which stay its own.
@@ -56,7 +59,7 @@ class Explicit:
             if descent.param_groups[0].get(name):
                 raise ValueError(f"a fused step has no {name}: expected an optimiser without")
         self.descent = descent
-        self.steps.clear()  # they have the velocities of the descent before
+        self.settings = None  # the steps there are have the velocities of the descent before
         name = "velocity" if isinstance(descent, Momentum) else "momentum_buffer"
         parameters = [layer.weight for layer in self.linears]
         parameters += [layer.bias for layer in self.linears]
@@ -67,13 +70,27 @@ class Explicit:
     def step(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """w ← w − ηv; the mean loss before it, (), and the predictions ŷ, (N, classes)."""
         group, m = self.descent.param_groups[0], len(x)
-        β = group["momentum"]
+        settings = group["lr"], group["momentum"]
+        if settings != self.settings:  # a recorded step has them as constants
+            self.steps.clear()
+            self.settings = settings
+        if m not in self.steps:
+            self.steps[m] = captured(self._step(m, *settings), x.device)
+        loss, ŷ = self.steps[m](x, labels)
+        return loss, ŷ
+
+    def _step(self, m: int, lr: float, β: float) -> Step:
+        """The step on m samples, which looks at no value, so that it can be recorded."""
+        fused = self.fused[m] = FusedStep(self.network, m)
+        loss = LOSSES[self.network.loss]
         share = 1 - β if isinstance(self.descent, Momentum) else 1.0
-        if m not in self.steps:  # an epoch's last batch may be smaller
-            self.steps[m] = FusedStep(self.network, m)
-        y = self.one_hot.index_select(0, labels)
-        z, ŷ = self.steps[m](x, y, group["lr"], β, share)
-        return LOSSES[self.network.loss].value(z, ŷ, y).mean(), ŷ
+
+        def step(x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+            y = self.one_hot.index_select(0, labels)
+            z, ŷ = fused(x, y, lr, β, share)
+            return loss.value(z, ŷ, y).mean(), ŷ
+
+        return step
 
     def forward(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """The mean loss, (), and the predictions ŷ, (N, classes); keeps what backward needs."""

@@ -103,7 +103,7 @@ def test_fit_goes_on_where_it_stopped():
 def test_an_epoch_takes_every_sample_once(monkeypatch):
     network = Network((1, 2), generator=seeded())
     seen = []
-    monkeypatch.setattr(FusedStep, "__call__", lambda self, x, y, *_: seen.append((x, y)))
+    monkeypatch.setattr(FusedStep, "__call__", lambda self, x, y, **_: seen.append((x, y)))
     x = torch.arange(50.0)[:, None]
     network.fit(x, torch.arange(50) % 2, epochs=1, batch_size=8, generator=seeded())
     assert [len(x) for x, _ in seen] == [8] * 6 + [2]

@@ -1,0 +1,20 @@
+"""What tests of several rooms need."""
+
+import pytest
+import torch
+
+from tests import recording
+
+
+@pytest.fixture
+def graphs(monkeypatch) -> list[recording.Graph]:
+    """The CUDA graphs that the test makes, each played on the CPU."""
+    made: list[recording.Graph] = []
+
+    def graph():
+        made.append(recording.Graph())
+        return made[-1]
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", graph)
+    monkeypatch.setattr(torch.cuda, "graph", recording.record)
+    return made

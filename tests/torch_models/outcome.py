@@ -1,0 +1,19 @@
+"""Short trainings, and what they leave."""
+
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from torch_models import train
+
+OPTIONS = ["--dataset", "digits", "--hidden", "12", "--epochs", "2", "--accelerator", "cpu"]
+
+
+def outcome(folder, *options):
+    """What a training leaves: its checkpoint, and its curves as text."""
+    assert train.main([*OPTIONS, *options, "--log-dir", str(folder)]) == 0
+    [run] = folder.glob("*/version_0")
+    events = EventAccumulator(str(run))
+    events.Reload()
+    tags = [tag for tag in events.Tags()["scalars"] if tag.startswith(("loss/", "accuracy/"))]
+    curves = {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in sorted(tags)}
+    return torch.load(run / "checkpoints/last.ckpt", weights_only=True), str(curves)
