@@ -50,9 +50,10 @@ def _any_two(options: argparse.Namespace) -> "tuple[Report, Question]":
 
     from compare import importing
     from compare.case import ComparisonError
+    from compare.device import device_named
 
     dtype = getattr(torch, options.dtype)
-    device = _device(options.device)
+    device = device_named(options.device)
     manual = importing.load(options.manual, options.seed)
     reference = importing.load(options.reference, options.seed)
     loss = importing.loss(options.loss, options.seed) if options.loss else None
@@ -71,13 +72,15 @@ def _any_two(options: argparse.Namespace) -> "tuple[Report, Question]":
 
 def _own(options: argparse.Namespace) -> "tuple[Report, Question, dict[str, Any]]":
     from compare import candidates
+    from compare.device import device_named
 
+    device = device_named(options.device)
     images = candidates.load(options)
     manual = candidates.build("manual", options, images)
     reference = candidates.build("autograd", options, images)
     x, labels = _batch(options, images, reference)
     models = (manual.network, reference.network, (manual.loss, reference.loss), (x,), labels)
-    question = _question(_moved(models, x.dtype, _device(options.device)), options, None)
+    question = _question(_moved(models, x.dtype, device), options, None)
     report = _judge(question, options)
     title = f"manual against autograd: {candidates.describe(options, images)}, batch of {len(x)}"
     facts = {"dataset": images.name, "dtype": options.dtype, "seed": options.seed}
@@ -87,14 +90,15 @@ def _own(options: argparse.Namespace) -> "tuple[Report, Question, dict[str, Any]
 def _explicit(options: argparse.Namespace) -> "tuple[Report, None, dict[str, Any]]":
     from compare import candidates
     from compare.case import ComparisonError
+    from compare.device import device_named
     from compare.explicit import compare_explicit
 
     if options.also:
         raise ComparisonError(f"--also {','.join(options.also)}: the explicit way has no autograd")
+    device = device_named(options.device)
     images = candidates.load(options)
     reference = candidates.build("autograd", options, images)
     x, labels = _batch(options, images, reference)
-    device = _device(options.device)
     report = compare_explicit(
         reference.network.to(device),
         options.activation,
@@ -156,19 +160,6 @@ def _checks(question: "Question", names: Sequence[str]) -> "list[Check]":
             found.append(ask(name, question))
             advance()
     return found
-
-
-def _device(name: str) -> Any:
-    import torch
-
-    from compare.case import ComparisonError, said
-
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise ComparisonError(
-            f"--device {name} is not on this machine: {said(error).split('.')[0]}"
-        ) from error
 
 
 def _moved(values: Sequence[Any], dtype: Any, device: Any) -> list[Any]:

@@ -232,6 +232,11 @@ def speed_parser() -> OneLineParser:
     )
     parser.add_argument("--eager", action="store_true", help="leave out what is compiled")
     parser.add_argument(
+        "--device",
+        default="cpu",
+        help="to compute on; those beside PyTorch take part on the CPU only (default: %(default)s)",
+    )
+    parser.add_argument(
         "--sweep",
         action="store_true",
         help="vary batch, width and depth instead, and give the ratios to autograd",

@@ -22,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.loop and options.sweep:
         parser.error("--loop and --sweep are two different measurements: give one of them")
+    if options.loop and options.device != "cpu":
+        parser.error(f"--loop measures on the CPU: leave out --device {options.device}")
     options.rounds = options.rounds or (3 if options.loop else 30)
     # From here on it takes seconds to import; --help and wrong options have been answered.
     from compare.command import exit_code
@@ -33,10 +35,12 @@ def _run(options: argparse.Namespace) -> bool:
     from compare import console
     from compare.bench.gate import wrong_gradients
     from compare.bench.setting import Setting
+    from compare.device import device_named
 
     out = console.stdout()
     sizes = (784, *[options.hidden] * options.depth, 10)
-    setting = Setting(sizes, options.batch_size, options.activation)
+    device = str(device_named(options.device))
+    setting = Setting(sizes, options.batch_size, options.activation, device=device)
     wrong = wrong_gradients(setting)
     if wrong:
         for line in wrong:

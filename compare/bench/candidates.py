@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
@@ -15,6 +16,7 @@ from compare.bench.others import jax, numpy, scikit_learn
 from compare.bench.saved import saved_by_layer
 from compare.bench.setting import LR, MOMENTUM, Setting
 from manual_backprop import Network
+from manual_backprop.captured import Captured, captured
 from manual_backprop.fused_step import FusedStep
 from torch_models.networks import loss_function, mlp
 
@@ -36,9 +38,11 @@ def candidates(setting: Setting, *, compiled: bool) -> dict[str, Candidate]:
             "manual, compiled": by_functions(setting, manual_backprop, compile=True),
             "explicit, compiled": explicit_compiled(setting),
         }
+    if setting.on_gpu:
+        found["explicit, CUDA graph"] = explicit_recorded(setting)
     if setting.activation not in TOLD_BY_OUTPUT:
         found[RECOMPUTING] = recomputing(setting)
-    if setting.activation == "relu":
+    if setting.activation == "relu" and not setting.on_gpu:
         found["NumPy"] = numpy(setting)
         if find_spec("jax"):
             found["JAX, jitted scan"] = jax(setting)
@@ -74,6 +78,7 @@ def _descending(
     setting: Setting, network: nn.Sequential, layers: Any, *, compile: bool = False
 ) -> Candidate:
     """Steps of the network by PyTorch's fused SGD."""
+    network.to(setting.device)
     loss = loss_function("cross-entropy", layers, setting.sizes[-1])
     descent = torch.optim.SGD(network.parameters(), lr=LR, momentum=MOMENTUM, fused=True)
     data = setting.data()
@@ -111,8 +116,7 @@ def _in_a_row(phases: dict[str, Callable[[int], None]]) -> Callable[[int], None]
 
 def explicit(setting: Setting) -> Candidate:
     """``Network`` with its fused step."""
-    network = Network(setting.sizes, setting.activation, generator=torch.Generator().manual_seed(0))
-    fused = FusedStep(network, setting.batch)
+    fused = FusedStep(network_of(setting), setting.batch)
     data = setting.data_with_one_hot_targets()
     phases = {
         "forward": lambda i: fused.forward(data[i][0]),
@@ -124,31 +128,58 @@ def explicit(setting: Setting) -> Candidate:
     return Candidate(_in_a_row(phases), saved, phases=phases)
 
 
+def explicit_recorded(setting: Setting) -> Candidate:
+    """The same step, launched as one: what ``Network.fit`` and the training do on a GPU."""
+    fused = FusedStep(network_of(setting), setting.batch)
+    step = Captured(partial(fused, lr=LR, momentum=MOMENTUM, share=1.0))
+    data = setting.data_with_one_hot_targets()
+
+    def take(i: int) -> None:
+        step(*data[i])
+
+    return Candidate(take)
+
+
+def network_of(setting: Setting) -> Network:
+    """The explicit way's, with the same weights each time."""
+    generator = torch.Generator().manual_seed(0)
+    return Network(setting.sizes, setting.activation, device=setting.device, generator=generator)
+
+
 def explicit_compiled(setting: Setting) -> Candidate:
     """``Network``'s step as its equations stand, which the compiler fuses as it sees fit."""
-    network = Network(setting.sizes, setting.activation, generator=torch.Generator().manual_seed(0))
-    descend = torch.compile(network._descend)
+    descend = torch.compile(network_of(setting)._descend)
     data = setting.data_with_one_hot_targets()
     return Candidate(lambda i: descend(*data[i], LR, MOMENTUM, 1.0))
 
 
 def matrix_products(setting: Setting) -> Candidate:
-    """The limit: the products that no way can do without, into memory that is there."""
+    """The limit: the products that no way can do without, into memory that is there.
+
+    On a GPU they are launched as one.
+    """
     m, sizes = setting.batch, setting.sizes
     data = [x for x, _ in setting.data()]
-    weights = [torch.rand(n_out, n_in) for n_in, n_out in pairwise(sizes)]
-    a = [torch.rand(m, n) for n in sizes[1:]]
-    δ = [torch.rand(m, n) for n in sizes[1:]]
+    here = data[0].new_empty
+    weights = [here(n_out, n_in).uniform_() for n_in, n_out in pairwise(sizes)]
+    a = [here(m, n).uniform_() for n in sizes[1:]]
+    δ = [here(m, n).uniform_() for n in sizes[1:]]
     gradients = [torch.empty_like(W) for W in weights]
 
-    def step(i: int) -> None:
-        below = data[i]
+    def products(x: Tensor) -> tuple[Tensor, ...]:
+        below = x
         for W, z in zip(weights, a, strict=True):
             torch.mm(below, W.T, out=z)
             below = z
         for layer in reversed(range(1, len(weights))):
             torch.mm(δ[layer], weights[layer], out=δ[layer - 1])
-        for g, of, below in zip(gradients, δ, [data[i], *a[:-1]], strict=True):
+        for g, of, below in zip(gradients, δ, [x, *a[:-1]], strict=True):
             torch.mm(of.T, below, out=g)
+        return ()
+
+    launch = captured(products, torch.device(setting.device))
+
+    def step(i: int) -> None:
+        launch(data[i])
 
     return Candidate(step)

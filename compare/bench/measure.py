@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import torch
+
 from compare.bench.saved import Bytes
 from compare.bench.setting import Setting
 
@@ -66,7 +68,7 @@ def in_turn(
             statistics.median(times),
             (statistics.quantiles(times, n=4)[0], statistics.quantiles(times, n=4)[2]),
             candidates[name].saved_bytes,
-            peak_bytes(candidates[name]) if candidates[name].by_torch else None,
+            peak_bytes(candidates[name], setting) if candidates[name].by_torch else None,
             {phase: statistics.median(times) for phase, times in phases[name].items()},
             candidates[name].saved_by_layer,
         )
@@ -76,9 +78,11 @@ def in_turn(
 
 def _time(candidate: Candidate, setting: Setting, steps: int) -> float:
     """Seconds a step."""
+    setting.wait()
     start = time.perf_counter()
     for i in range(steps):
         candidate.step(i % setting.batches)
+    setting.wait()
     return (time.perf_counter() - start) / steps
 
 
@@ -87,11 +91,17 @@ def _time_phases(candidate: Candidate, setting: Setting, seen: dict[str, list[fl
         for name, phase in candidate.phases.items():
             start = time.perf_counter()
             phase(i)
+            setting.wait()
             seen[name].append(1e6 * (time.perf_counter() - start))
 
 
-def peak_bytes(candidate: Candidate) -> int:
+def peak_bytes(candidate: Candidate, setting: Setting) -> int:
     """The most memory that one step had allocated and not given back, beyond what was there."""
+    if setting.on_gpu:
+        before = torch.cuda.memory_allocated(setting.device)
+        torch.cuda.reset_peak_memory_stats(setting.device)
+        candidate.step(0)
+        return torch.cuda.max_memory_allocated(setting.device) - before
     from torch.profiler import ProfilerActivity, profile
 
     cpu = [ProfilerActivity.CPU]

@@ -7,12 +7,14 @@ import torch
 
 from compare import speed
 from compare.bench import sweep
-from compare.bench.candidates import by_functions, candidates, explicit
+from compare.bench.candidates import by_functions, candidates, explicit, explicit_recorded
+from compare.bench.gate import wrong_when_recorded
 from compare.bench.measure import Candidate, in_turn
 from compare.bench.setting import Setting
 from manual_backprop.activated_linear import ActivatedLinearFunction
 from manual_backprop.fused_step import FusedStep
 from manual_backprop.rectifiers import ReLUFunction
+from tests import recording
 
 SMALL = ["--batch-size", "4", "--hidden", "6", "--rounds", "2", "--eager"]
 
@@ -121,12 +123,21 @@ def test_loop_and_sweep_are_two(capsys):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--rounds", "1"], "--rounds"), (["--batch-size", "0"], "--batch-size"), (["--x"], "--x")],
+    [
+        (["--rounds", "1"], "--rounds"),
+        (["--batch-size", "0"], "--batch-size"),
+        (["--x"], "--x"),
+        (["--loop", "--device", "cuda"], "--loop measures on the CPU"),
+        (["--device", "elsewhere"], "--device elsewhere is not on this machine"),
+        (["--device", "meta"], "--device meta computes nothing"),
+    ],
 )
 def test_bad_input(arguments, message, capsys):
-    with pytest.raises(SystemExit) as caught:
-        speed.main(arguments)
-    assert caught.value.code == 2
+    try:
+        code = speed.main(arguments)
+    except SystemExit as stop:
+        code = stop.code
+    assert code == 2
     err = capsys.readouterr().err
     assert message in err
     assert len(err.splitlines()) == 1
@@ -164,3 +175,28 @@ def test_in_turn():
     assert len(rounds) == 3
     order = [n for n, before in zip(calls, ["", *calls], strict=False) if n != before]
     assert order == list("ab" * 4)  # the warm-up, then three rounds
+
+
+def test_a_wrong_recording_is_seen(graphs, monkeypatch):
+    setting = Setting((7, 5, 3), batch=4)
+    assert wrong_when_recorded(setting) == []
+    monkeypatch.setattr(recording.Graph, "replay", lambda self: None)
+    assert len(wrong_when_recorded(setting)) == 4
+    assert len(graphs) == 2
+
+
+def test_a_recorded_step_is_timed(graphs):
+    setting = Setting((7, 5, 3), batch=4, batches=2)
+    in_turn({"explicit": explicit_recorded(setting)}, setting, 2, lambda: None)
+    [graph] = graphs
+    assert graph.replays > 4
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_on_a_gpu(tmp_path):
+    path = tmp_path / "out.json"
+    assert speed.main([*SMALL, "--device", "cuda", "--json", str(path)]) == 0
+    found = json.loads(path.read_text())
+    assert list(found["candidates"]) == ["autograd", "manual", "explicit", "explicit, CUDA graph"]
+    assert torch.cuda.get_device_name() in found["setting"]
