@@ -38,7 +38,9 @@ class ReLUFunction(Function):
     @staticmethod
     def backward(ctx, grad_output):
         (a,) = ctx.saved_tensors
-        return where(a.bool(), grad_output, 0)  # relu′(z) = 1 where a ≠ 0
+        # The same twice, and each four times as fast as the other in its place.
+        on = a != 0 if torch.compiler.is_compiling() else a.bool()
+        return where(on, grad_output, 0)  # relu′(z) = 1 where a ≠ 0
 
 
 class LeakyReLUFunction(Function):
