@@ -55,7 +55,8 @@ class Captured:
         """Note the kernels and the memory they work on; nothing is computed."""
         self._inputs = [given.clone() for given in inputs]
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        # A stream of the inputs' device: PyTorch's own would be one of the first GPU.
+        with torch.cuda.graph(graph, stream=torch.cuda.Stream(inputs[0].device)):
             self._results = self._function(*self._inputs)
         self._graph = graph
         return graph

@@ -17,4 +17,5 @@ def graphs(monkeypatch) -> list[recording.Graph]:
 
     monkeypatch.setattr(torch.cuda, "CUDAGraph", graph)
     monkeypatch.setattr(torch.cuda, "graph", recording.record)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: None)
     return made

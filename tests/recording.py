@@ -64,7 +64,7 @@ def written(call, args, kwargs):
 
 
 @contextmanager
-def record(graph):
+def record(graph, stream):
     recorder = Recorder(graph)
     with recorder:
         yield

@@ -8,7 +8,12 @@ from typing import Any
 
 import manual_backprop
 from compare import console
-from compare.bench.candidates import by_functions, explicit, matrix_products
+from compare.bench.candidates import (
+    by_functions,
+    explicit,
+    explicit_recorded,
+    matrix_products,
+)
 from compare.bench.measure import in_turn
 from compare.bench.setting import Setting
 from compare.command import NotWrittenError
@@ -30,13 +35,13 @@ class Point:
 def settings(options: argparse.Namespace) -> Iterator[tuple[str, int, Setting]]:
     """What is varied, its value, the setting."""
     width, depth, batch = options.hidden, options.depth, options.batch_size
-    σ = options.activation
+    for_all = {"activation": options.activation, "batches": 4, "device": options.device}
     for value in BATCHES:
-        yield "batch", value, Setting((784, *[width] * depth, 10), value, σ, batches=4)
+        yield "batch", value, Setting((784, *[width] * depth, 10), value, **for_all)
     for value in WIDTHS:
-        yield "width", value, Setting((784, *[value] * depth, 10), batch, σ, batches=4)
+        yield "width", value, Setting((784, *[value] * depth, 10), batch, **for_all)
     for value in DEPTHS:
-        yield "depth", value, Setting((784, *[width] * value, 10), batch, σ, batches=4)
+        yield "depth", value, Setting((784, *[width] * value, 10), batch, **for_all)
 
 
 def sweep(options: argparse.Namespace, out: Any) -> list[Point]:
@@ -50,7 +55,7 @@ def sweep(options: argparse.Namespace, out: Any) -> list[Point]:
             found = {
                 "autograd": by_functions(setting, nn),
                 "manual": by_functions(setting, manual_backprop),
-                "explicit": explicit(setting),
+                "explicit": explicit_recorded(setting) if setting.on_gpu else explicit(setting),
                 "limit": matrix_products(setting),
             }
             timings = in_turn(found, setting, options.rounds, lambda: None)
