@@ -81,7 +81,10 @@ class Classifier(L.LightningModule):
             self._explicit = Explicit(
                 self.network, self.hparams["activation"], self.hparams["loss"]
             )
-            self._explicit.take(self.trainer.optimizers[0])
+            descent = self.trainer.optimizers[0]
+            self._explicit.take(descent)
+            # Called after each step, for Lightning to count it: there is no .grad to look for.
+            descent.step = lambda closure=None: None  # type: ignore[method-assign, assignment]
 
     def training_step(self, batches: Iterable[Batch], batch_idx: int) -> None:
         """One step of the descent for each batch; only then are the losses looked at."""
@@ -96,7 +99,7 @@ class Classifier(L.LightningModule):
         assert isinstance(descent, LightningOptimizer)
         if self._explicit:
             seen = self._explicit.step(x, labels)
-            descent.step()  # finds no .grad and does nothing, but counts
+            descent.step()  # only counts
             return seen
         output = self(x)
         loss = self.loss_of(output, labels)
