@@ -24,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--loop and --sweep are two different measurements: give one of them")
     if options.loop and options.device != "cpu":
         parser.error(f"--loop measures on the CPU: leave out --device {options.device}")
+    if options.plot and not options.sweep:
+        parser.error("--plot draws the sweep: expected --sweep with it")
     options.rounds = options.rounds or (3 if options.loop else 30)
     # From here on it takes seconds to import; --help and wrong options have been answered.
     from compare.command import exit_code

@@ -130,6 +130,10 @@ def test_loop_and_sweep_are_two(capsys):
         (["--loop", "--device", "cuda"], "--loop measures on the CPU"),
         (["--device", "elsewhere"], "--device elsewhere is not on this machine"),
         (["--device", "meta"], "--device meta computes nothing"),
+        (["--device", "hpu"], "--device hpu is not on this machine"),
+        (["--plot", "s.png"], "--plot draws the sweep: expected --sweep"),
+        (["--sweep", "--plot", "s.xyz"], "argument --plot: expected"),
+        (["--sweep", "--plot", "s"], "argument --plot: expected"),
     ],
 )
 def test_bad_input(arguments, message, capsys):
