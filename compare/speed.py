@@ -37,12 +37,15 @@ def _run(options: argparse.Namespace) -> bool:
     from compare import console
     from compare.bench.gate import wrong_gradients
     from compare.bench.setting import Setting
+    from compare.case import ComparisonError
     from compare.device import device_named
 
     out = console.stdout()
     sizes = (784, *[options.hidden] * options.depth, 10)
-    device = str(device_named(options.device))
-    setting = Setting(sizes, options.batch_size, options.activation, device=device)
+    device = device_named(options.device)
+    if device.type not in ("cpu", "cuda"):  # nothing would wait for it
+        raise ComparisonError(f"--device {device} cannot be timed: expected cpu or cuda")
+    setting = Setting(sizes, options.batch_size, options.activation, device=str(device))
     wrong = wrong_gradients(setting)
     if wrong:
         for line in wrong:

@@ -147,6 +147,19 @@ def test_bad_input(arguments, message, capsys):
     assert len(err.splitlines()) == 1
 
 
+def test_nothing_is_timed_where_nothing_waits_for_the_device(monkeypatch, capsys):
+    monkeypatch.setattr("compare.device.device_named", lambda name: torch.device("mps"))
+    assert speed.main([*SMALL, "--device", "mps"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "--device mps cannot be timed: expected cpu or cuda" in line
+
+
+def test_more_than_the_memory_holds(capsys):
+    assert speed.main([*SMALL, "--batch-size", str(10**15)]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "more memory than there is" in line
+
+
 def test_bytes_saved_are_those_of_the_activations():
     import manual_backprop
 
