@@ -15,6 +15,9 @@ CHECKS = {
     "determinism": "is it the same twice, bit for bit",
 }
 
+#: What a drawing can be written as.
+PICTURES = (".png", ".svg", ".pdf")
+
 
 def shape(text: str) -> tuple[int, ...]:
     """Sizes; none of a number without dimensions."""
@@ -58,6 +61,15 @@ def new_file(text: str) -> Path:
             f"{text} cannot be written ({error.strerror}): choose another file"
         ) from None
     return path
+
+
+def picture(text: str) -> Path:
+    """A file that can be written, of a kind that matplotlib draws."""
+    if Path(text).suffix.lower() not in PICTURES:
+        raise argparse.ArgumentTypeError(
+            f"expected a name that ends in {', '.join(PICTURES)}, got {text!r}"
+        )
+    return new_file(text)
 
 
 def folder(text: str) -> Path:

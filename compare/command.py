@@ -20,6 +20,10 @@ def exit_code(program: str, work: Callable[[], bool]) -> int:
         return _fail(program, 1, error)
     except (ComparisonError, DataError, NotWrittenError) as error:
         return _fail(program, 2, error)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or "allocate" in str(error):  # of either memory
+            return _fail(program, 2, "this takes more memory than there is: choose smaller sizes")
+        raise
     except KeyboardInterrupt:
         return _fail(program, 130, "interrupted")
 

@@ -15,7 +15,7 @@ def device_named(name: str) -> torch.device:
         raise ComparisonError("--device meta computes nothing: expected cpu or cuda")
     try:
         return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, ImportError) as error:
         raise ComparisonError(
             f"--device {name} is not on this machine: {said(error).split('.')[0]}"
         ) from error

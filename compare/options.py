@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from compare.arguments import CHECKS, checks, folder, mapping, new_file, shape
+from compare.arguments import CHECKS, checks, folder, mapping, new_file, picture, shape
 from torch_models.arguments import OneLineParser, integer
 from torch_models.names import ACTIVATIONS, LOSSES
 from torch_models.options import add_data_options, add_descent_options, add_network_options
@@ -241,7 +241,9 @@ def speed_parser() -> OneLineParser:
         action="store_true",
         help="vary batch, width and depth instead, and give the ratios to autograd",
     )
-    parser.add_argument("--plot", type=new_file, metavar="FILE", help="of the sweep, a picture")
+    parser.add_argument(
+        "--plot", type=picture, metavar="FILE", help="draw the sweep there: a PNG, SVG or PDF"
+    )
     parser.add_argument(
         "--loop",
         action="store_true",

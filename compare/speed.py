@@ -24,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--loop and --sweep are two different measurements: give one of them")
     if options.loop and options.device != "cpu":
         parser.error(f"--loop measures on the CPU: leave out --device {options.device}")
+    if options.plot and not options.sweep:
+        parser.error("--plot draws the sweep: expected --sweep with it")
     options.rounds = options.rounds or (3 if options.loop else 30)
     # From here on it takes seconds to import; --help and wrong options have been answered.
     from compare.command import exit_code
@@ -35,12 +37,15 @@ def _run(options: argparse.Namespace) -> bool:
     from compare import console
     from compare.bench.gate import wrong_gradients
     from compare.bench.setting import Setting
+    from compare.case import ComparisonError
     from compare.device import device_named
 
     out = console.stdout()
     sizes = (784, *[options.hidden] * options.depth, 10)
-    device = str(device_named(options.device))
-    setting = Setting(sizes, options.batch_size, options.activation, device=device)
+    device = device_named(options.device)
+    if device.type not in ("cpu", "cuda"):  # nothing would wait for it
+        raise ComparisonError(f"--device {device} cannot be timed: expected cpu or cuda")
+    setting = Setting(sizes, options.batch_size, options.activation, device=str(device))
     wrong = wrong_gradients(setting)
     if wrong:
         for line in wrong:

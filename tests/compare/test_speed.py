@@ -130,6 +130,10 @@ def test_loop_and_sweep_are_two(capsys):
         (["--loop", "--device", "cuda"], "--loop measures on the CPU"),
         (["--device", "elsewhere"], "--device elsewhere is not on this machine"),
         (["--device", "meta"], "--device meta computes nothing"),
+        (["--device", "hpu"], "--device hpu is not on this machine"),
+        (["--plot", "s.png"], "--plot draws the sweep: expected --sweep"),
+        (["--sweep", "--plot", "s.xyz"], "argument --plot: expected"),
+        (["--sweep", "--plot", "s"], "argument --plot: expected"),
     ],
 )
 def test_bad_input(arguments, message, capsys):
@@ -141,6 +145,19 @@ def test_bad_input(arguments, message, capsys):
     err = capsys.readouterr().err
     assert message in err
     assert len(err.splitlines()) == 1
+
+
+def test_nothing_is_timed_where_nothing_waits_for_the_device(monkeypatch, capsys):
+    monkeypatch.setattr("compare.device.device_named", lambda name: torch.device("mps"))
+    assert speed.main([*SMALL, "--device", "mps"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "--device mps cannot be timed: expected cpu or cuda" in line
+
+
+def test_more_than_the_memory_holds(capsys):
+    assert speed.main([*SMALL, "--batch-size", str(10**15)]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "more memory than there is" in line
 
 
 def test_bytes_saved_are_those_of_the_activations():
