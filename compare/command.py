@@ -2,18 +2,27 @@
 
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-from compare.case import ComparisonError, ManualError
-from torch_models.mnist import DataError
+from typing import Any, NoReturn
 
 
 def exit_code(program: str, work: Callable[[], bool]) -> int:
     """0 or 1 for what ``work`` found; another one, and a line on stderr, for what it raised."""
+
+    def end_at_once(number: int, frame: object) -> NoReturn:
+        os.write(2, f"{program}: error: interrupted\n".encode())
+        os._exit(130)
+
+    # These take seconds. Nothing has begun: who presses Ctrl-C is obeyed wherever they are.
+    before = signal.signal(signal.SIGINT, end_at_once)
+    from compare.case import ComparisonError, ManualError
+    from torch_models.mnist import DataError
+
+    signal.signal(signal.SIGINT, before)
     try:
         return 0 if work() else 1
     except ManualError as error:

@@ -14,7 +14,7 @@ Step = Callable[..., tuple[Tensor, ...]]
 
 def captured(function: Step, device: torch.device) -> Step:
     """``function`` as a graph where there are graphs, on an NVIDIA GPU; else as it is."""
-    return Captured(function) if device.type == "cuda" else function
+    return Captured(function, device) if device.type == "cuda" else function
 
 
 class Captured:
@@ -24,12 +24,13 @@ class Captured:
         function: of CUDA tensors, without autograd. It may change tensors that it owns in place.
             They have to stay where they are in memory, and it must not look at a value: neither
             print one nor branch on it.
+        device: where its tensors are.
 
     The results are copies, which later calls leave alone.
     """
 
-    def __init__(self, function: Step) -> None:
-        self._function = function
+    def __init__(self, function: Step, device: torch.device) -> None:
+        self._function, self._device = function, device
         self._graph: torch.cuda.CUDAGraph | None = None
         self._called = False
 
@@ -55,8 +56,8 @@ class Captured:
         """Note the kernels and the memory they work on; nothing is computed."""
         self._inputs = [given.clone() for given in inputs]
         graph = torch.cuda.CUDAGraph()
-        # A stream of the inputs' device: PyTorch's own would be one of the first GPU.
-        with torch.cuda.graph(graph, stream=torch.cuda.Stream(inputs[0].device)):
+        # A stream of that device: PyTorch's own would be one of the first GPU.
+        with torch.cuda.graph(graph, stream=torch.cuda.Stream(self._device)):
             self._results = self._function(*self._inputs)
         self._graph = graph
         return graph

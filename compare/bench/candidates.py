@@ -16,7 +16,7 @@ from compare.bench.others import jax, numpy, scikit_learn
 from compare.bench.saved import saved_by_layer
 from compare.bench.setting import LR, MOMENTUM, Setting
 from manual_backprop import Network
-from manual_backprop.captured import Captured, captured
+from manual_backprop.captured import Captured
 from manual_backprop.fused_step import FusedStep
 from torch_models.networks import loss_function, mlp
 
@@ -131,7 +131,7 @@ def explicit(setting: Setting) -> Candidate:
 def explicit_recorded(setting: Setting) -> Candidate:
     """The same step, launched as one: what ``Network.fit`` and the training do on a GPU."""
     fused = FusedStep(network_of(setting), setting.batch)
-    step = Captured(partial(fused, lr=LR, momentum=MOMENTUM, share=1.0))
+    step = Captured(partial(fused, lr=LR, momentum=MOMENTUM, share=1.0), setting.torch_device)
     data = setting.data_with_one_hot_targets()
 
     def take(i: int) -> None:
@@ -156,7 +156,7 @@ def explicit_compiled(setting: Setting) -> Candidate:
 def matrix_products(setting: Setting) -> Candidate:
     """The limit: the products that no way can do without, into memory that is there.
 
-    On a GPU they are launched as one.
+    On a GPU they are launched as one, always of the same batch.
     """
     m, sizes = setting.batch, setting.sizes
     data = [x for x, _ in setting.data()]
@@ -177,9 +177,12 @@ def matrix_products(setting: Setting) -> Candidate:
             torch.mm(of.T, below, out=g)
         return ()
 
-    launch = captured(products, torch.device(setting.device))
+    recorded = Captured(lambda: products(data[0]), setting.torch_device)
 
     def step(i: int) -> None:
-        launch(data[i])
+        if setting.on_gpu:
+            recorded()
+        else:
+            products(data[i])
 
     return Candidate(step)

@@ -29,9 +29,14 @@ class Setting:
         return f"{network}, batch of {self.batch}, float32, {where}"
 
     @property
+    def torch_device(self) -> torch.device:
+        """The device, as PyTorch names it."""
+        return torch.device(self.device)
+
+    @property
     def on_gpu(self) -> bool:
         """Whether the device is an NVIDIA GPU."""
-        return torch.device(self.device).type == "cuda"
+        return self.torch_device.type == "cuda"
 
     def wait(self) -> None:
         """Until the device has done what it was given."""

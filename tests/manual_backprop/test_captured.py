@@ -23,7 +23,7 @@ def counting(total):
 
 
 def check_counting(device):
-    step = Captured(counting(torch.zeros(2, device=device)))
+    step = Captured(counting(torch.zeros(2, device=device)), torch.device(device))
     given = [torch.full((2,), float(i), device=device) for i in (1, 2, 3, 4)]
     seen = [step(x) for x in given]
     assert [x.tolist() for x in given] == [[1, 1], [2, 2], [3, 3], [4, 4]]
@@ -37,7 +37,7 @@ def test_each_call_is_one_run(graphs):
 
 
 def test_inputs_of_another_shape_are_refused(graphs):
-    step = Captured(counting(torch.zeros(2)))
+    step = Captured(counting(torch.zeros(2)), torch.device("cpu"))
     step(torch.ones(2))
     step(torch.ones(2))
     with pytest.raises(ValueError, match=r"recorded for \(2,\), got \(1,\)"):
@@ -45,7 +45,7 @@ def test_inputs_of_another_shape_are_refused(graphs):
 
 
 def test_a_look_at_a_value_cannot_be_recorded(graphs):
-    step = Captured(lambda x: (x / float(x.sum()),))
+    step = Captured(lambda x: (x / float(x.sum()),), torch.device("cpu"))
     step(torch.ones(2))
     with pytest.raises(RuntimeError, match="not permitted when stream is capturing"):
         step(torch.ones(2))
@@ -66,7 +66,7 @@ def fit(activation, loss, device="cpu"):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_fit_by_recorded_steps(activation, loss, graphs, monkeypatch):
     plain = fit(activation, loss)
-    monkeypatch.setattr(network, "captured", lambda step, device: Captured(step))
+    monkeypatch.setattr(network, "captured", Captured)
     recorded = fit(activation, loss)
     assert [graph.replays for graph in graphs] == [7, 3]
     assert all(torch.equal(a, b) for a, b in zip(recorded, plain, strict=True))

@@ -52,7 +52,7 @@ def test_trains_as_network_does(tmp_path, form):
 def test_recorded_steps_change_nothing(form, loss, tmp_path, graphs, monkeypatch):
     options = ["--backprop", "explicit", "--momentum-form", form, "--loss", loss]
     plain, curves_of_plain = outcome(tmp_path / "plain", *options)
-    monkeypatch.setattr(explicit, "captured", lambda step, device: Captured(step))
+    monkeypatch.setattr(explicit, "captured", Captured)
     recorded, curves = outcome(tmp_path / "recorded", *options)
     assert [graph.replays for graph in graphs] == [19, 1]  # 10 whole batches an epoch and a part
     assert curves == curves_of_plain
@@ -61,7 +61,7 @@ def test_recorded_steps_change_nothing(form, loss, tmp_path, graphs, monkeypatch
 
 
 def test_recorded_steps_follow_the_descents_settings(graphs, monkeypatch):
-    monkeypatch.setattr(explicit, "captured", lambda step, device: Captured(step))
+    monkeypatch.setattr(explicit, "captured", Captured)
     network = mlp((3, 4, 2))
     ours = Explicit(network, "relu", "cross-entropy")
     descent = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
