@@ -22,8 +22,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.loop and options.sweep:
         parser.error("--loop and --sweep are two different measurements: give one of them")
-    if options.loop and options.device != "cpu":
-        parser.error(f"--loop measures on the CPU: leave out --device {options.device}")
+    fixed = (
+        (
+            options.loop,
+            "--loop",
+            ("hidden", "depth", "batch_size", "activation", "eager", "device"),
+        ),
+        (options.sweep, "--sweep", ("eager",)),
+    )
+    for chosen, measurement, names in fixed:
+        given = [name for name in names if getattr(options, name) != parser.get_default(name)]
+        if chosen and given:
+            option = given[0].replace("_", "-")
+            parser.error(f"{measurement} has settings of its own: leave out --{option}")
     if options.plot and not options.sweep:
         parser.error("--plot draws the sweep: expected --sweep with it")
     options.rounds = options.rounds or (3 if options.loop else 30)
@@ -85,8 +96,12 @@ def _show(out: Any, setting: Any, timings: "dict[str, Timing]", limit: float) ->
     console.say(out, str(setting), "bold")
     out.print(tables.of_steps(timings, limit))
     console.say(out, f"limit: {limit:,.0f} µs, the step's matrix products alone")
+    out.print(tables.of_parts(timings))
     console.say(out, "explicit forms its weights' gradients in its update, in the velocities;")
-    console.say(out, "like NumPy and JAX it forms no loss, whose value no gradient needs")
+    console.say(out, "like NumPy and JAX it forms no loss, whose value no gradient needs.")
+    console.say(out, "peak: what a step allocates, beyond what is there from the step before")
+    if setting.on_gpu:
+        console.say(out, "Each part waits for the device, so they add up to more than the step.")
     out.print(tables.of_memory(timings["autograd"], timings["manual"]))
 
 

@@ -38,7 +38,7 @@ class Captured:
         """``function(*inputs)``.
 
         Raises:
-            ValueError: for inputs of other shapes than those of the second call.
+            ValueError: for inputs of another shape or type than those of the second call.
         """
         if not self._called:
             # As it is, once: kernels and workspaces are loaded, which cannot be recorded.
@@ -46,8 +46,8 @@ class Captured:
             return self._function(*inputs)
         graph = self._graph or self._record(inputs)
         for kept, given in zip(self._inputs, inputs, strict=True):
-            if kept.shape != given.shape:
-                raise ValueError(f"recorded for {tuple(kept.shape)}, got {tuple(given.shape)}")
+            if (kept.shape, kept.dtype) != (given.shape, given.dtype):
+                raise ValueError(f"recorded for {_described(kept)}, got {_described(given)}")
             kept.copy_(given)
         graph.replay()
         return tuple(result.clone() for result in self._results)
@@ -61,3 +61,7 @@ class Captured:
             self._results = self._function(*self._inputs)
         self._graph = graph
         return graph
+
+
+def _described(tensor: Tensor) -> str:
+    return f"{tensor.dtype} of {tuple(tensor.shape)}"

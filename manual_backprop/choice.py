@@ -26,10 +26,14 @@ def where(condition: Tensor, x: Tensor, y: Tensor | float) -> Tensor:
     Args:
         condition: c, truth values, any shape that broadcasts with those of x and y.
         x: what to take where c holds.
-        y: what to take where it does not; a number other than 0 is taken the slower way.
+        y: what to take where it does not; a number other than the integer 0 is taken the slower
+            way.
+
+    Raises:
+        RuntimeError: (by PyTorch) for a condition that is not boolean, or shapes that do not fit.
     """
-    fits = _plain(y) and y.dtype == x.dtype if isinstance(y, Tensor) else y == 0
-    if not (fits and _plain(x)):
+    fits = _plain(y) and y.dtype == x.dtype if isinstance(y, Tensor) else type(y) is int and y == 0
+    if not (fits and _plain(x) and condition.dtype == torch.bool):
         return torch.where(condition, x, y)
     x_bits = x.view(_INTEGER[x.dtype])
     if not isinstance(y, Tensor):

@@ -1,8 +1,10 @@
 """Candidates in turn: one round of each, then the next, so that what slows one slows all."""
 
+import os
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -105,7 +107,7 @@ def peak_bytes(candidate: Candidate, setting: Setting) -> int:
     from torch.profiler import ProfilerActivity, profile
 
     cpu = [ProfilerActivity.CPU]
-    with profile(activities=cpu, profile_memory=True, acc_events=True) as record:
+    with _silent(), profile(activities=cpu, profile_memory=True, acc_events=True) as record:
         candidate.step(0)
     now = most = 0
     for event in record.profiler.kineto_results.events():
@@ -113,3 +115,16 @@ def peak_bytes(candidate: Candidate, setting: Setting) -> int:
             now += event.nbytes()
             most = max(most, now)
     return most
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Drop what PyTorch's profiler says of itself on stderr, past Python's own."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

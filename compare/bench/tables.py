@@ -12,9 +12,7 @@ _PHASES = ("forward", "backward", "update")
 
 def of_steps(timings: Mapping[str, Timing], limit: float) -> Table:
     """A row for each candidate; ``limit`` in microseconds."""
-    view = _table("candidate", "µs a step", "quartiles", "/ autograd", "/ limit", *_PHASES)
-    for column in ("saved", "peak"):
-        view.add_column(column, justify="right")
+    view = _table("candidate", "µs a step", "quartiles", "/ autograd", "/ limit")
     autograd = timings["autograd"].median_us
     for name, timing in timings.items():
         low, high = timing.quartiles_us
@@ -24,10 +22,21 @@ def of_steps(timings: Mapping[str, Timing], limit: float) -> Table:
             f"{low:,.0f} – {high:,.0f}",
             f"{timing.median_us / autograd:.2f}",
             f"{timing.median_us / limit:.2f}",
-            *(f"{timing.phases_us[p]:,.0f}" if timing.phases_us else "–" for p in _PHASES),
-            _bytes(timing.saved_bytes),
-            _bytes(timing.peak_bytes),
         )
+    return view
+
+
+def of_parts(timings: Mapping[str, Timing]) -> Table:
+    """The parts of a step in microseconds, and its memory, of those whose parts can be told."""
+    view = _table("candidate", *(f"{phase}, µs" for phase in _PHASES), "saved", "peak")
+    for name, timing in timings.items():
+        if timing.phases_us or timing.saved_bytes or timing.peak_bytes:
+            view.add_row(
+                name,
+                *(f"{timing.phases_us[p]:,.0f}" if timing.phases_us else "–" for p in _PHASES),
+                _bytes(timing.saved_bytes),
+                _bytes(timing.peak_bytes),
+            )
     return view
 
 
@@ -58,7 +67,7 @@ def of_epochs(seconds: Mapping[str, Sequence[float]]) -> Table:
 
 def _table(first: str, *columns: str) -> Table:
     view = Table()
-    view.add_column(first)
+    view.add_column(first, no_wrap=True)
     for column in columns:
         view.add_column(column, justify="right")
     return view

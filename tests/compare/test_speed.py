@@ -64,7 +64,7 @@ def test_sweep(tmp_path, monkeypatch, capsys):
     for name in ("BATCHES", "WIDTHS", "DEPTHS"):
         monkeypatch.setattr(sweep, name, (1, 3))
     arguments = ["--sweep", "--plot", str(tmp_path / "s.png"), "--json", str(tmp_path / "s.json")]
-    assert speed.main([*SMALL, *arguments]) == 0
+    assert speed.main([*SMALL[:-1], *arguments]) == 0
     assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
     points = json.loads((tmp_path / "s.json").read_text())["points"]
     assert [(p["varied"], p["value"]) for p in points] == [
@@ -127,7 +127,9 @@ def test_loop_and_sweep_are_two(capsys):
         (["--rounds", "1"], "--rounds"),
         (["--batch-size", "0"], "--batch-size"),
         (["--x"], "--x"),
-        (["--loop", "--device", "cuda"], "--loop measures on the CPU"),
+        (["--loop", "--device", "cuda"], "--loop has settings of its own: leave out --device"),
+        (["--loop", "--hidden", "32"], "leave out --hidden"),
+        (["--sweep", "--eager"], "--sweep has settings of its own: leave out --eager"),
         (["--device", "elsewhere"], "--device elsewhere is not on this machine"),
         (["--device", "meta"], "--device meta computes nothing"),
         (["--device", "hpu"], "--device hpu is not on this machine"),

@@ -40,8 +40,10 @@ def test_inputs_of_another_shape_are_refused(graphs):
     step = Captured(counting(torch.zeros(2)), torch.device("cpu"))
     step(torch.ones(2))
     step(torch.ones(2))
-    with pytest.raises(ValueError, match=r"recorded for \(2,\), got \(1,\)"):
+    with pytest.raises(ValueError, match=r"recorded for torch.float32 of \(2,\), got .* \(1,\)"):
         step(torch.ones(1))
+    with pytest.raises(ValueError, match=r"got torch.int64 of \(2,\)"):
+        step(torch.ones(2, dtype=torch.int64))
 
 
 def test_a_look_at_a_value_cannot_be_recorded(graphs):

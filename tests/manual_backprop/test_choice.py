@@ -39,16 +39,23 @@ def test_shapes_broadcast():
     ("x", "y"),
     [
         (torch.ones(2), 0.5),
+        (torch.ones(2), -0.0),
         (torch.ones(2), torch.ones(2, dtype=torch.float64)),
         (torch.ones(2, dtype=torch.int64), 0),
     ],
-    ids=["a number", "two types", "integers"],
+    ids=["a number", "minus 0", "two types", "integers"],
 )
 def test_what_goes_the_slower_way(x, y):
     c = torch.tensor([True, False])
     chosen = where(c, x, y)
     assert torch.equal(chosen, torch.where(c, x, y))
+    assert torch.equal(chosen.signbit(), torch.where(c, x, y).signbit())
     assert chosen.dtype == torch.where(c, x, y).dtype
+
+
+def test_a_condition_is_boolean():
+    with pytest.raises(RuntimeError, match="boolean"):
+        where(torch.ones(2, dtype=torch.int32), torch.ones(2), 0)
 
 
 def test_differentiable():
