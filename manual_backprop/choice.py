@@ -11,6 +11,7 @@ the difference comes back in the sum.
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 _INTEGER = {
     torch.float16: torch.int16,
@@ -51,4 +52,5 @@ def _plain(t: Tensor) -> bool:
         and not (t.requires_grad and torch.is_grad_enabled())
         and not torch.compiler.is_compiling()
         and not torch._C._are_functorch_transforms_active()
+        and forward_ad.unpack_dual(t).tangent is None
     )

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.autograd import forward_ad
 
 from manual_backprop.choice import where
 
@@ -69,3 +70,15 @@ def test_differentiable():
 def test_vmap():
     c, x = torch.tensor([[True, False], [False, True]]), torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     assert torch.vmap(lambda c, x: where(c, x, 0))(c, x).tolist() == [[1, 0], [0, 4]]
+
+
+# PyTorch's own, once, where forward mode is first used.
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script. is deprecated")
+def test_tangents_are_chosen_too():
+    c, x, tangent = torch.tensor([True, False]), torch.ones(2), torch.tensor([3.0, 4.0])
+    of_rows = torch.vmap(lambda x: where(c, x, 0))
+    _, chosen = torch.func.jvp(of_rows, (x.view(1, 2),), (tangent.view(1, 2),))
+    assert chosen.tolist() == [[3, 0]]
+    with forward_ad.dual_level():
+        chosen = where(c, forward_ad.make_dual(x, tangent), 0)
+        assert forward_ad.unpack_dual(chosen).tangent.tolist() == [3, 0]
