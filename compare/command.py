@@ -7,22 +7,18 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
+
+from torch_models.imports import ended_at_once
+from torch_models.memory import is_exhausted
 
 
 def exit_code(program: str, work: Callable[[], bool]) -> int:
     """0 or 1 for what ``work`` found; another one, and a line on stderr, for what it raised."""
+    with ended_at_once(program, signal.SIGINT):
+        from compare.case import ComparisonError, ManualError
+        from torch_models.mnist import DataError
 
-    def end_at_once(number: int, frame: object) -> NoReturn:
-        os.write(2, f"{program}: error: interrupted\n".encode())
-        os._exit(130)
-
-    # These take seconds. Nothing has begun: who presses Ctrl-C is obeyed wherever they are.
-    before = signal.signal(signal.SIGINT, end_at_once)
-    from compare.case import ComparisonError, ManualError
-    from torch_models.mnist import DataError
-
-    signal.signal(signal.SIGINT, before)
     try:
         return 0 if work() else 1
     except ManualError as error:
@@ -30,7 +26,7 @@ def exit_code(program: str, work: Callable[[], bool]) -> int:
     except (ComparisonError, DataError, NotWrittenError) as error:
         return _fail(program, 2, error)
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError) or "allocate" in str(error):  # of either memory
+        if is_exhausted(error):
             return _fail(program, 2, "this takes more memory than there is: choose smaller sizes")
         raise
     except KeyboardInterrupt:

@@ -132,6 +132,12 @@ def checked(parser: OneLineParser, options: argparse.Namespace) -> argparse.Name
     return options
 
 
+def _given(parser: OneLineParser, options: argparse.Namespace, names: tuple[str, ...]) -> list[str]:
+    """Those of the options that are not as they are by default."""
+    changed = (n for n in names if getattr(options, n) != parser.get_default(n))
+    return [f"--{name.replace('_', '-')}" for name in changed]
+
+
 #: Options that only our own network has, and only any two models have.
 _OWN = ("dataset", "data_dir", "hidden", "activation", "backprop", "batch_size")
 _PAIR = ("shape", "inputs", "map")
@@ -139,13 +145,8 @@ _PAIR = ("shape", "inputs", "map")
 
 def checked_gradients(parser: OneLineParser, options: argparse.Namespace) -> argparse.Namespace:
     """The options of ``compare.gradients``, unless some do not go together; then exit code 2."""
-
-    def given(names: tuple[str, ...]) -> list[str]:
-        changed = (n for n in names if getattr(options, n) != parser.get_default(n))
-        return [f"--{name.replace('_', '-')}" for name in changed]
-
     if options.manual is None:
-        if wrong := given(_PAIR):
+        if wrong := _given(parser, options, _PAIR):
             parser.error(f"{', '.join(wrong)}: only with MANUAL REFERENCE, two models to compare")
         if options.loss not in LOSSES:
             expected = f"expected one of {', '.join(LOSSES)}"
@@ -153,7 +154,7 @@ def checked_gradients(parser: OneLineParser, options: argparse.Namespace) -> arg
         return checked(parser, options)
     if options.reference is None:
         parser.error("one model alone: expected MANUAL REFERENCE, the second one to compare with")
-    if wrong := given(_OWN):
+    if wrong := _given(parser, options, _OWN):
         parser.error(f"{', '.join(wrong)}: not with MANUAL REFERENCE, only for our own network")
     if bool(options.shape) == bool(options.inputs):
         parser.error(
@@ -252,3 +253,23 @@ def speed_parser() -> OneLineParser:
     )
     parser.add_argument("--json", type=new_file, metavar="FILE", help="write the outcome there")
     return parser
+
+
+#: What a measurement of compare.speed decides by itself.
+_FIXED = {
+    "loop": ("hidden", "depth", "batch_size", "activation", "eager", "device"),
+    "sweep": ("eager",),
+}
+
+
+def checked_speed(parser: OneLineParser, options: argparse.Namespace) -> argparse.Namespace:
+    """The options of ``compare.speed``, unless some do not go together; then exit code 2."""
+    if options.loop and options.sweep:
+        parser.error("--loop and --sweep are two different measurements: give one of them")
+    for measurement, names in _FIXED.items():
+        if getattr(options, measurement) and (wrong := _given(parser, options, names)):
+            parser.error(f"--{measurement} has settings of its own: leave out {', '.join(wrong)}")
+    if options.plot and not options.sweep:
+        parser.error("--plot draws the sweep: expected --sweep with it")
+    options.rounds = options.rounds or (3 if options.loop else 30)
+    return options

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from compare.options import speed_parser
+from compare.options import checked_speed, speed_parser
 
 if TYPE_CHECKING:
     from compare.bench.measure import Timing
@@ -19,25 +19,7 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 measured, 1 a wrong gradient, 2 bad input)."""
     parser = speed_parser()
-    options = parser.parse_args(arguments)
-    if options.loop and options.sweep:
-        parser.error("--loop and --sweep are two different measurements: give one of them")
-    fixed = (
-        (
-            options.loop,
-            "--loop",
-            ("hidden", "depth", "batch_size", "activation", "eager", "device"),
-        ),
-        (options.sweep, "--sweep", ("eager",)),
-    )
-    for chosen, measurement, names in fixed:
-        given = [name for name in names if getattr(options, name) != parser.get_default(name)]
-        if chosen and given:
-            option = given[0].replace("_", "-")
-            parser.error(f"{measurement} has settings of its own: leave out --{option}")
-    if options.plot and not options.sweep:
-        parser.error("--plot draws the sweep: expected --sweep with it")
-    options.rounds = options.rounds or (3 if options.loop else 30)
+    options = checked_speed(parser, parser.parse_args(arguments))
     # From here on it takes seconds to import; --help and wrong options have been answered.
     from compare.command import exit_code
 
@@ -53,10 +35,10 @@ def _run(options: argparse.Namespace) -> bool:
 
     out = console.stdout()
     sizes = (784, *[options.hidden] * options.depth, 10)
-    device = device_named(options.device)
-    if device.type not in ("cpu", "cuda"):  # nothing would wait for it
-        raise ComparisonError(f"--device {device} cannot be timed: expected cpu or cuda")
-    setting = Setting(sizes, options.batch_size, options.activation, device=str(device))
+    options.device = device_named(options.device)
+    if options.device.type not in ("cpu", "cuda"):  # nothing would wait for it
+        raise ComparisonError(f"--device {options.device} cannot be timed: expected cpu or cuda")
+    setting = Setting(sizes, options.batch_size, options.activation, device=options.device)
     wrong = wrong_gradients(setting)
     if wrong:
         for line in wrong:

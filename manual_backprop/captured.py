@@ -1,7 +1,7 @@
 """A function on the GPU, recorded once as a CUDA graph and then replayed.
 
-A step of a small network is some twenty kernels of a few microseconds each, and Python needs longer
-to launch one than the GPU to run it. A graph launches them all at once.
+A step of a small network is some twenty short kernels, each launched by itself from Python. A graph
+launches them all at once.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class Captured:
             print one nor branch on it.
         device: where its tensors are.
 
-    The results are copies, which later calls leave alone.
+    From the second call on the results are copies, which later calls leave alone.
     """
 
     def __init__(self, function: Step, device: torch.device) -> None:

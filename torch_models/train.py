@@ -1,12 +1,12 @@
 """``python -m torch_models.train``: train, validate, test, and leave a run for TensorBoard."""
 
 import argparse
-import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
+from torch_models.imports import ended_at_once
+from torch_models.memory import is_exhausted
 from torch_models.names import EPOCHS
 from torch_models.options import parse_train
 from torch_models.runs import RefusedError, run_folder
@@ -15,20 +15,18 @@ from torch_models.runs import RefusedError, run_folder
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 trained, 1 failed, 2 bad input)."""
     options = parse_train(arguments)
-    # From here on it takes seconds to import; --help and wrong options have been answered. Nothing
-    # has begun: whoever ends it now is obeyed at once, wherever the imports are.
-    ends = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, end_at_once) for number in ends}
-    from torch_models.checkpoints import NotSavedError
-    from torch_models.classifier import NonFiniteLossError
-    from torch_models.mnist import DataError
-    from torch_models.quiet import quietly
-    from torch_models.ranks import lost_another
-    from torch_models.resume import CheckpointError
-
     # What ends a training from outside is taken as Ctrl-C is: in order, saying how to go on.
-    for number in ends:
-        signal.signal(number, signal.default_int_handler)
+    ends = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in ends}
+    # It takes seconds to import; --help and wrong options have been answered.
+    with ended_at_once("python -m torch_models.train", *ends):
+        from torch_models.checkpoints import NotSavedError
+        from torch_models.classifier import NonFiniteLossError
+        from torch_models.mnist import DataError
+        from torch_models.quiet import quietly
+        from torch_models.ranks import lost_another
+        from torch_models.resume import CheckpointError
+
     try:
         with quietly():
             train(options)
@@ -44,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         compiler = ("torch._dynamo", "torch._inductor")
         if options.compile and type(error).__module__.startswith(compiler):
             return fail(2, f"--compile does not work on this machine: {error}".split("\n")[0])
-        if isinstance(error, MemoryError) or "allocate" in str(error):  # of either memory
+        if is_exhausted(error):
             layers = "-".join(map(str, options.hidden))
             return fail(2, f"the memory does not hold it: choose a smaller --hidden than {layers}")
         if lost_another(error):
@@ -54,12 +52,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for number, handler in before.items():
             signal.signal(number, handler)
     return 0
-
-
-def end_at_once(number: int, frame: object) -> NoReturn:
-    """A handler of signals that leaves nothing to be torn down."""
-    os.write(2, b"python -m torch_models.train: error: interrupted\n")
-    os._exit(130)
 
 
 def fail(code: int, message: str) -> int:

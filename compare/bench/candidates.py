@@ -1,7 +1,7 @@
 """The ways to take a step that are set against each other."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.util import find_spec
 from itertools import pairwise
@@ -96,7 +96,7 @@ def _descending(
         descent.zero_grad()
         held[0].backward()
 
-    phases = {"forward": forward, "backward": backward, "update": lambda i: descent.step() and None}
+    phases = {"forward": forward, "backward": backward, "update": lambda i: descent.step()}
     step = _in_a_row(phases)
     if compile:
         return Candidate(step, phases=phases)
@@ -104,7 +104,7 @@ def _descending(
     return Candidate(step, sum(by_layer.values()), phases=phases, saved_by_layer=by_layer)
 
 
-def _in_a_row(phases: dict[str, Callable[[int], None]]) -> Callable[[int], None]:
+def _in_a_row(phases: Mapping[str, Callable[[int], object]]) -> Callable[[int], object]:
     parts = list(phases.values())
 
     def step(i: int) -> None:
@@ -131,13 +131,9 @@ def explicit(setting: Setting) -> Candidate:
 def explicit_recorded(setting: Setting) -> Candidate:
     """The same step, launched as one: what ``Network.fit`` and the training do on a GPU."""
     fused = FusedStep(network_of(setting), setting.batch)
-    step = Captured(partial(fused, lr=LR, momentum=MOMENTUM, share=1.0), setting.torch_device)
+    step = Captured(partial(fused, lr=LR, momentum=MOMENTUM, share=1.0), setting.device)
     data = setting.data_with_one_hot_targets()
-
-    def take(i: int) -> None:
-        step(*data[i])
-
-    return Candidate(take)
+    return Candidate(lambda i: step(*data[i]))
 
 
 def network_of(setting: Setting) -> Network:
@@ -177,12 +173,7 @@ def matrix_products(setting: Setting) -> Candidate:
             torch.mm(of.T, below, out=g)
         return ()
 
-    recorded = Captured(lambda: products(data[0]), setting.torch_device)
-
-    def step(i: int) -> None:
-        if setting.on_gpu:
-            recorded()
-        else:
-            products(data[i])
-
-    return Candidate(step)
+    if setting.on_gpu:
+        recorded = Captured(lambda: products(data[0]), setting.device)
+        return Candidate(lambda i: recorded())
+    return Candidate(lambda i: products(data[i]))

@@ -55,7 +55,7 @@ def wrong_when_recorded(setting: Setting) -> list[str]:
             step(x.to(dtype), y.to(dtype))
         return network.velocities
 
-    recorded = velocities(lambda step: Captured(step, setting.torch_device), torch.float32)
+    recorded = velocities(lambda step: Captured(step, setting.device), torch.float32)
     plain = velocities(lambda step: step, torch.float32)
     truth = velocities(lambda step: step, torch.float64)
     rows = [

@@ -22,11 +22,11 @@ _PAUSE, _PAUSE_AFTER_OTHERS = 0.05, 0.3
 class Candidate:
     """A way to take a step, and what it keeps in memory for its backward where that is known."""
 
-    step: Callable[[int], None]  # on the i-th batch
+    step: Callable[[int], object]  # on the i-th batch
     saved_bytes: int | None = None
     by_torch: bool = True  # so that what it allocates can be seen
     # Name → a part of the step on the i-th batch, in the order in which they make it up.
-    phases: Mapping[str, Callable[[int], None]] = field(default_factory=dict)
+    phases: Mapping[str, Callable[[int], object]] = field(default_factory=dict)
     saved_by_layer: Bytes = field(default_factory=dict)
 
 

@@ -95,6 +95,4 @@ def scikit_learn(setting: Setting) -> Candidate:
     )
     data = [(x.numpy(), y.numpy()) for x, y in setting.data()]
     classes = np.arange(setting.sizes[-1])
-    return Candidate(
-        lambda i: network.partial_fit(*data[i], classes=classes) and None, by_torch=False
-    )
+    return Candidate(lambda i: network.partial_fit(*data[i], classes=classes), by_torch=False)

@@ -9,6 +9,7 @@ from torch.nn.functional import one_hot
 
 # So small that random labels do not switch the hidden layers off while time is taken.
 LR, MOMENTUM = 1e-3, 0.9
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Setting:
     batch: int
     activation: str = "relu"
     batches: int = 8  # different ones, so that the data do not stay in the cache
-    device: str = "cpu"
+    device: torch.device = CPU
 
     def __str__(self) -> str:
         sizes = "-".join(map(str, self.sizes))
@@ -29,14 +30,9 @@ class Setting:
         return f"{network}, batch of {self.batch}, float32, {where}"
 
     @property
-    def torch_device(self) -> torch.device:
-        """The device, as PyTorch names it."""
-        return torch.device(self.device)
-
-    @property
     def on_gpu(self) -> bool:
         """Whether the device is an NVIDIA GPU."""
-        return self.torch_device.type == "cuda"
+        return self.device.type == "cuda"
 
     def wait(self) -> None:
         """Until the device has done what it was given."""

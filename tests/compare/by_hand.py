@@ -34,6 +34,7 @@ def module(function):
 
 
 straight_through = by_hand(torch.relu, lambda g, z: g)
+one_at_zero = by_hand(torch.relu, lambda g, z: torch.where(z < 0, 0, g))
 half = by_hand(torch.clone, lambda g, x: g / 2)
 linear_relu = by_hand(
     lambda x, w, b: F.linear(x, w, b).relu(),

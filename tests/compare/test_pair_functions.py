@@ -4,6 +4,7 @@ import torch
 
 from compare import assert_gradients_match, compare_gradients
 from compare.cotangents import TENSORS
+from tests.compare.by_hand import one_at_zero
 
 DERIVED = ("rounded", "saturating", "odd batch", "one sample")
 
@@ -72,20 +73,10 @@ class TestFunctions:
         assert report.failures[0].cotangent == "tiny"
 
     def test_kink_at_exact_zeros(self):
-        class OneAtZero(torch.autograd.Function):
-            @staticmethod
-            def forward(ctx, z):
-                ctx.save_for_backward(z)
-                return z.relu()
-
-            @staticmethod
-            def backward(ctx, g):
-                return torch.where(ctx.saved_tensors[0] < 0, 0, g)
-
         z = torch.randn(6, 5)
-        report = assert_gradients_match(OneAtZero.apply, torch.relu, z)
+        report = assert_gradients_match(one_at_zero, torch.relu, z)
         assert report.verdict == "another subgradient"
-        assert not compare_gradients(OneAtZero.apply, torch.relu, z, strict=True).passed
+        assert not compare_gradients(one_at_zero, torch.relu, z, strict=True).passed
 
     def test_only_inputs_that_require_a_gradient_if_some_do(self):
         x, w = torch.randn(3, 2), torch.randn(2, 2, requires_grad=True)

@@ -212,7 +212,6 @@ def test_a_recorded_step_is_timed(graphs):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 def test_on_a_gpu(tmp_path):
     path = tmp_path / "out.json"
     assert speed.main([*SMALL, "--device", "cuda", "--json", str(path)]) == 0

@@ -9,7 +9,6 @@ from manual_backprop.captured import Captured
 from manual_backprop.losses import LOSSES
 
 SIZES = (7, 6, 5, 4)
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 
 
 def counting(total):
@@ -75,13 +74,11 @@ def test_fit_by_recorded_steps(activation, loss, graphs, monkeypatch):
 
 
 @pytest.mark.gpu
-@needs_gpu
 def test_each_call_is_one_run_on_a_gpu():
     check_counting("cuda")
 
 
 @pytest.mark.gpu
-@needs_gpu
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_fit_on_a_gpu(activation, loss):

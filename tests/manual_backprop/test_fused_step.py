@@ -89,7 +89,6 @@ def test_fit_with_a_last_batch_that_is_smaller_and_by_all_at_once():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 def test_on_a_gpu():
     x, y = batch(9)
     plain, fused = (network.to("cuda") for network in networks())

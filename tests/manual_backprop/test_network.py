@@ -135,7 +135,6 @@ def test_loss_of_a_probability_rounded_to_zero(loss):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @pytest.mark.parametrize(("activation", "loss"), PAIRS)
 def test_gpu_agrees_with_cpu(activation, loss):
     network = Network(SIZES, activation, loss, dtype=torch.float64, generator=seeded())

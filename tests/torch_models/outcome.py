@@ -8,6 +8,11 @@ from torch_models import train
 OPTIONS = ["--dataset", "digits", "--hidden", "12", "--epochs", "2", "--accelerator", "cpu"]
 
 
+def train_digits(folder, *arguments):
+    """The exit code of a training on the digits below this folder."""
+    return train.main(["--dataset", "digits", "--log-dir", str(folder), *map(str, arguments)])
+
+
 def outcome(folder, *options):
     """What a training leaves: its checkpoint, and its curves as text."""
     assert train.main([*OPTIONS, *options, "--log-dir", str(folder)]) == 0

@@ -3,11 +3,8 @@
 import pytest
 import torch
 
+from tests.torch_models.outcome import train_digits as train
 from torch_models.train import main
-
-
-def train(tmp_path, *arguments):
-    return main(["--dataset", "digits", "--log-dir", str(tmp_path), *map(str, arguments)])
 
 
 @pytest.fixture(scope="module")

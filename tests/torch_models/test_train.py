@@ -11,13 +11,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from manual_backprop.losses import LOSSES
 from manual_backprop.rectifiers import ReLUFunction
+from tests.torch_models.outcome import train_digits as train
 from torch_models import curves, datasets
 from torch_models.networks import loss_function, mlp
 from torch_models.train import main
-
-
-def train(tmp_path, *arguments):
-    return main(["--dataset", "digits", "--log-dir", str(tmp_path), *map(str, arguments)])
 
 
 def weights(run):
