@@ -10,22 +10,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from compare.lockstep import Training as Training
-    from compare.lockstep import train_in_lockstep as train_in_lockstep
-    from compare.pair import assert_gradients_match as assert_gradients_match
-    from compare.pair import compare_gradients as compare_gradients
-    from compare.report import Report as Report
-    from compare.verdict import Row as Row
-    from compare.verdict import judge as judge
+    from compare.comparison.pair import assert_gradients_match as assert_gradients_match
+    from compare.comparison.pair import compare_gradients as compare_gradients
+    from compare.comparison.report import Report as Report
+    from compare.training.lockstep import Training as Training
+    from compare.training.lockstep import train_in_lockstep as train_in_lockstep
+    from compare.verdict.judge import Row as Row
+    from compare.verdict.judge import judge as judge
 
 _HOME = {
-    "Report": "compare.report",
-    "Row": "compare.verdict",
-    "Training": "compare.lockstep",
-    "assert_gradients_match": "compare.pair",
-    "compare_gradients": "compare.pair",
-    "judge": "compare.verdict",
-    "train_in_lockstep": "compare.lockstep",
+    "Report": "compare.comparison.report",
+    "Row": "compare.verdict.judge",
+    "Training": "compare.training.lockstep",
+    "assert_gradients_match": "compare.comparison.pair",
+    "compare_gradients": "compare.comparison.pair",
+    "judge": "compare.verdict.judge",
+    "train_in_lockstep": "compare.training.lockstep",
 }
 
 __all__ = sorted(_HOME)

@@ -1,7 +1,7 @@
 """``python -m compare.layers``: every layer by itself against torch.nn, with its equation.
 
 The table of README: for each layer the equation of its backward, the file where it is derived, and
-the largest difference from autograd of any output or gradient, under all of ``compare.cotangents``.
+the largest difference from autograd of any output or gradient, under all incoming gradients.
 """
 
 import argparse
@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from compare.options import layers_parser
+from compare.command.options import layers_parser
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from compare.report import Report
+    from compare.comparison.report import Report
 
 #: Samples and features of the random input: odd numbers, so that no vector loop comes out even.
 SHAPE = (33, 13)
@@ -80,7 +80,7 @@ def compare_layer(layer: Layer, dtype: str, seed: int) -> "Report":
     import torch
 
     import manual_backprop
-    from compare.pair import compare_gradients
+    from compare.comparison.pair import compare_gradients
 
     twins = getattr(manual_backprop, layer.name), _reference(layer.name)
     with torch.random.fork_rng(devices=[]):
@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = layers_parser()
     options = parser.parse_args(arguments)
     # From here on it takes seconds to import; --help and wrong options have been answered.
-    from compare.command import exit_code
+    from compare.command.exit import exit_code
 
     return exit_code(parser.prog, lambda: _compare(options))
 
@@ -132,8 +132,8 @@ def _compare(options: argparse.Namespace) -> bool:
     from rich.table import Table
     from rich.text import Text
 
-    from compare import console
-    from compare.command import write_json
+    from compare.command import console
+    from compare.command.exit import write_json
 
     view = Table(title=f"every layer against torch.nn, {options.dtype}", title_justify="left")
     for column in ("layer", "equation", "file", "largest difference", "verdict"):

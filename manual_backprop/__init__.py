@@ -6,17 +6,17 @@ optimisers in ``manual_backprop.optim``. ``Network`` is the whole network by han
 """
 
 from manual_backprop import functional, optim
-from manual_backprop.activated_linear import ActivatedLinear
-from manual_backprop.binary_cross_entropy import BCELoss, BCEWithLogitsLoss
-from manual_backprop.cross_entropy import CrossEntropyLoss
-from manual_backprop.linear import Identity, Linear
+from manual_backprop.activation.rectifiers import ELU, LeakyReLU, ReLU
+from manual_backprop.activation.sigmoids import Sigmoid, Tanh
+from manual_backprop.activation.smooth_rectifiers import GELU, SiLU, Softplus
+from manual_backprop.activation.softmax import LogSoftmax, Softmax
+from manual_backprop.affine.activated_linear import ActivatedLinear
+from manual_backprop.affine.linear import Identity, Linear
+from manual_backprop.loss.binary_cross_entropy import BCELoss, BCEWithLogitsLoss
+from manual_backprop.loss.cross_entropy import CrossEntropyLoss
+from manual_backprop.loss.nll import NLLLoss
+from manual_backprop.loss.squared_error import MSELoss, SquaredErrorLoss
 from manual_backprop.network import Network
-from manual_backprop.nll import NLLLoss
-from manual_backprop.rectifiers import ELU, LeakyReLU, ReLU
-from manual_backprop.sigmoids import Sigmoid, Tanh
-from manual_backprop.smooth_rectifiers import GELU, SiLU, Softplus
-from manual_backprop.softmax import LogSoftmax, Softmax
-from manual_backprop.squared_error import MSELoss, SquaredErrorLoss
 
 __all__ = [
     "ELU",

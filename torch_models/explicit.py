@@ -10,9 +10,9 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from manual_backprop import Network
-from manual_backprop.captured import Step, captured
-from manual_backprop.fused_step import FusedStep
-from manual_backprop.losses import LOSSES
+from manual_backprop.network.captured import Step, captured
+from manual_backprop.network.fused_step import FusedStep
+from manual_backprop.network.losses import LOSSES
 from manual_backprop.optim import Momentum
 from torch_models import names
 

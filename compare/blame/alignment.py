@@ -17,11 +17,11 @@ from compare.blame.calls import Call
 from compare.blame.glue import called_like, with_trusted_layers
 from compare.blame.piece import Piece
 from compare.blame.stretch import Boundary, Stretch
-from compare.capture import class_name, is_layer
-from compare.case import Case
-from compare.inputs import Given
-from compare.pairing import Pairing
-from compare.verdict import NO_TRUTH, judge
+from compare.trial.case import Case
+from compare.trial.given import Given
+from compare.trial.pairing import Pairing
+from compare.trial.watch import class_name, is_layer
+from compare.verdict.judge import NO_TRUTH, judge
 
 # How many boundaries further on the other end of a fused layer is looked for.
 _FAR = 12

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from compare.capture import apart
-from compare.case import Case
-from compare.inputs import Given, map_tensors, tensors_in
-from compare.layout import copy_with_layout
-from compare.randomness import random_state
+from compare.trial.case import Case
+from compare.trial.given import Given, map_tensors, tensors_in
+from compare.trial.randomness import random_state
+from compare.trial.strides import copy_with_layout
+from compare.trial.watch import apart
 
 
 @dataclass

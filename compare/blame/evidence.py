@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from compare.capture import Item
-from compare.case import Case
-from compare.findings import Evidence
-from compare.pairing import Pairing
-from compare.trials import Trial, pairs
-from compare.verdict import Row
+from compare.diagnosis.findings import Evidence
+from compare.trial.case import Case
+from compare.trial.pairing import Pairing
+from compare.trial.trial import Trial, pairs
+from compare.trial.watch import Item
+from compare.verdict.judge import Row
 
 
 def evidence(

@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import nn
 
-from compare.inputs import Given, tensors_in
-from compare.pairing import Pairing
+from compare.trial.given import Given, tensors_in
+from compare.trial.pairing import Pairing
 
 
 def with_trusted_layers(

@@ -7,15 +7,15 @@ from torch import Tensor
 
 from compare.blame.evidence import evidence
 from compare.blame.residual import residual
-from compare.capture import Item
-from compare.case import Case, said
 from compare.diagnosis import diagnose
-from compare.findings import Diagnosis, Fault, Mistake
-from compare.inputs import GIVEN, Given, kinds
-from compare.kinks import excused
-from compare.pairing import Pairing
-from compare.trials import Trial, feed, judge_trials, makers, pairs, run
-from compare.verdict import BUG, SUBGRADIENT, Row
+from compare.diagnosis.findings import Diagnosis, Fault, Mistake
+from compare.trial.case import Case, said
+from compare.trial.given import GIVEN, Given, kinds
+from compare.trial.pairing import Pairing
+from compare.trial.trial import Trial, feed, judge_trials, makers, pairs, run
+from compare.trial.watch import Item
+from compare.verdict.judge import BUG, SUBGRADIENT, Row
+from compare.verdict.kinks import excused
 
 INCOMING = "received"  # the gradient that the layer really receives
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import torch
 
-from compare.case import Case
-from compare.findings import ORIGINATES, Diagnosis, Fault, Layer, Mistake
-from compare.pairing import Pairing
-from compare.trials import Trial, judge_trials
-from compare.verdict import BUG, ROUNDING, Row
+from compare.diagnosis.findings import ORIGINATES, Diagnosis, Fault, Layer, Mistake
+from compare.trial.case import Case
+from compare.trial.pairing import Pairing
+from compare.trial.trial import Trial, judge_trials
+from compare.verdict.judge import BUG, ROUNDING, Row
 
 Results = list[tuple[Trial, list[Row]]]
 

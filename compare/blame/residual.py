@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from compare.findings import Residual
-from compare.verdict import Row
+from compare.diagnosis.findings import Residual
+from compare.verdict.judge import Row
 
 SIDE = 64  # cells of a picture, at most
 

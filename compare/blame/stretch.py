@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from compare.inputs import Given, map_tensors, tensors_in
+from compare.trial.given import Given, map_tensors, tensors_in
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What a backward may be asked in addition: other ways of calling it, other ways of judging it.
 
 One file for each, with a function ``check(question) -> Check``; the names are those of the command
-line, ``compare.arguments.CHECKS``.
+line, ``compare.command.arguments.CHECKS``.
 """
 
 from importlib import import_module
@@ -16,7 +16,7 @@ _MODULES = {
     "double-backward": "double_backward",
     "compile": "compiled",
     "vmap": "per_sample",
-    "layouts": "layouts",
+    "layouts": "not_contiguous",
     "ddp": "ddp",
     "determinism": "determinism",
 }
@@ -24,8 +24,8 @@ _MODULES = {
 
 def ask(name: str, question: "Question") -> "Check":
     """The check of that name; it leaves the models and the random state as they are."""
-    from compare.inputs import tensors_in
-    from compare.randomness import undisturbed
+    from compare.trial.given import tensors_in
+    from compare.trial.randomness import undisturbed
 
     with undisturbed(tensors_in(list(question.inputs))):
         return import_module(f"compare.checks.{_MODULES[name]}").check(question)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from compare.capture import Item
-from compare.case import Case, said, truth
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG, Check
 from compare.checks.question import Question
-from compare.trials import Trial, judge_trials
+from compare.trial.case import Case, said, truth
+from compare.trial.trial import Trial, judge_trials
+from compare.trial.watch import Item
 
 NAME = "compile"
 

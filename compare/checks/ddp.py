@@ -12,11 +12,11 @@ import torch.multiprocessing
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from compare.case import Case, said
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG, Check
 from compare.checks.question import Question, parameters
-from compare.inputs import Given, tensors_in
-from compare.verdict import judge
+from compare.trial.case import Case, said
+from compare.trial.given import Given, tensors_in
+from compare.verdict.judge import judge
 
 NAME = "ddp"
 _SECONDS = 60

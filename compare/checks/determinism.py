@@ -1,9 +1,9 @@
 """Is it the same twice, bit for bit."""
 
-from compare.bits import same_bits
-from compare.case import said
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG, Check
 from compare.checks.question import Question
+from compare.trial.case import said
+from compare.verdict.bits import same_bits
 
 NAME = "determinism"
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from compare.case import Case, said
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG, Check
 from compare.checks.question import Question, parameters
-from compare.inputs import tensors_in
-from compare.verdict import judge
+from compare.trial.case import Case, said
+from compare.trial.given import tensors_in
+from compare.verdict.judge import judge
 
 NAME = "double-backward"
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from compare.capture import Model
-from compare.case import Case
-from compare.cotangents import random
-from compare.inputs import Given, given, tensors_in
-from compare.pairing import Pairing, pair, with_state_of
-from compare.randomness import random_state
-from compare.trials import feed
+from compare.trial.case import Case
+from compare.trial.cotangents import random
+from compare.trial.given import Given, given, tensors_in
+from compare.trial.pairing import Pairing, pair, with_state_of
+from compare.trial.randomness import random_state
+from compare.trial.trial import feed
+from compare.trial.watch import Model
 
 
 @dataclass(frozen=True)

@@ -7,22 +7,22 @@ of them, those in which manual is right included. The simplest that holds is the
 
 from collections.abc import Callable, Sequence
 
-from compare.diagnosis import batch, derivative, layout, numbers, parts, scale, stale, weights
+from compare.diagnosis import batch, derivative, numbers, parts, places, scale, stale, weights
 from compare.diagnosis.clues import Clues
-from compare.findings import OUTPUT, Diagnosis, Evidence, Mistake
+from compare.diagnosis.findings import OUTPUT, Diagnosis, Evidence, Mistake
 
 Hypothesis = Callable[[Clues], Diagnosis | None]
 
 #: From what is certain to what is guessed.
 OF_GRADIENTS: Sequence[Hypothesis] = (
-    layout.wrong_shape,
+    places.wrong_shape,
     stale.detached,
     numbers.overflow,
     scale.sign,
     stale.ignores_incoming,
     scale.factor,
-    layout.transposed,
-    layout.permuted,
+    places.transposed,
+    places.permuted,
     derivative.missing,
     derivative.at_the_output,
     derivative.one_factor,
@@ -31,7 +31,7 @@ OF_GRADIENTS: Sequence[Hypothesis] = (
     weights.swapped,
     weights.flipped,
     derivative.cross_term,
-    layout.wrong_axis,
+    places.wrong_axis,
     batch.part,
     stale.earlier,
     parts.where,
@@ -44,12 +44,12 @@ OF_GRADIENTS: Sequence[Hypothesis] = (
     numbers.rounding,
 )
 OF_OUTPUTS: Sequence[Hypothesis] = (
-    layout.wrong_shape,
+    places.wrong_shape,
     numbers.overflow,
     scale.sign,
     scale.factor,
-    layout.transposed,
-    layout.permuted,
+    places.transposed,
+    places.permuted,
     weights.added,
     parts.where,
     numbers.clipped,

@@ -7,8 +7,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from compare.findings import Evidence
-from compare.verdict import C, largest
+from compare.diagnosis.findings import Evidence
+from compare.verdict.judge import C, largest
 
 # A guess is computed along another way than manual's number, so it rounds otherwise; it must be
 # nearer than any two guesses are to each other.

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from compare.diagnosis.clues import Clues, Trial
-from compare.findings import Diagnosis, Mistake
-from compare.verdict import largest
+from compare.diagnosis.findings import Diagnosis, Mistake
+from compare.verdict.judge import largest
 
 _LOWER = {
     torch.float64: (torch.float32, torch.float16, torch.bfloat16),

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from html import escape
 
 from compare.checks.check import AGREES
-from compare.findings import CLEAN, INHERITED, ORIGINATES, Fault, Layer
-from compare.report import Report, count
+from compare.comparison.report import Report, count
+from compare.diagnosis.findings import CLEAN, INHERITED, ORIGINATES, Fault, Layer
 from compare.reports import charts
 from compare.reports.style import CSS
-from compare.verdict import Row
+from compare.verdict.judge import Row
 
 _CLASS = {CLEAN: "clean", INHERITED: "inherited", ORIGINATES: "origin"}
 _SIGN = {CLEAN: "✓", INHERITED: "↤", ORIGINATES: "✗"}

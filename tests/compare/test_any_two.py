@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from compare import gradients, importing
-from compare.case import ComparisonError
+from compare import gradients
+from compare.gradients import importing
+from compare.trial.case import ComparisonError
 
 MODELS = """
 import torch

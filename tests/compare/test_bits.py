@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from compare.bits import same_bits, ulp_distance
-from compare.layout import copy_with_layout
+from compare.trial.strides import copy_with_layout
+from compare.verdict.bits import same_bits, ulp_distance
 
 DTYPES = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
 

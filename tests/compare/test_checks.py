@@ -7,11 +7,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from compare.arguments import CHECKS
+from compare.catalogue.specimen import function, layer
 from compare.checks import ask
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG
 from compare.checks.question import Question
-from compare.planted.specimen import function, layer
+from compare.command.arguments import CHECKS
 
 
 def question(manual, reference, **options):

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from compare import gradients, training
-from manual_backprop.cross_entropy import CrossEntropyFunction
-from manual_backprop.linear import LinearFunction
-from manual_backprop.rectifiers import ReLUFunction
+from manual_backprop.activation.rectifiers import ReLUFunction
+from manual_backprop.affine.linear import LinearFunction
+from manual_backprop.loss.cross_entropy import CrossEntropyFunction
 from torch_models import datasets
 
 SMALL = ["--dataset", "digits", "--hidden", "12", "--batch-size", "32"]

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from compare import compare_gradients, mutants
-from compare.findings import Mistake
-from compare.planted.specimen import Models, Specimen, batch, network, pointwise
+from compare.catalogue.specimen import Models, Specimen, batch, network, pointwise
+from compare.diagnosis.findings import Mistake
 
 SPECIMENS = {specimen.name: specimen for specimen in mutants.specimens()}
 #: Found and blamed, but said to be of no known kind.
@@ -16,7 +16,7 @@ BUGS = [name for name, specimen in SPECIMENS.items() if specimen.places]
 
 @pytest.fixture(autouse=True)
 def without_the_rules_of_others(monkeypatch):
-    monkeypatch.setattr("compare.planted.rules.verdicts", lambda models: {})
+    monkeypatch.setattr("compare.mutants.rules.verdicts", lambda models: {})
 
 
 @pytest.mark.parametrize("name", BUGS)

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from compare import gradients, training
-from compare.explicit import LockstepExplicit, compare_explicit
-from compare.lockstep import train_in_lockstep
-from manual_backprop.losses import LOSSES
+from compare.comparison.explicit import LockstepExplicit, compare_explicit
+from compare.training.lockstep import train_in_lockstep
 from manual_backprop.network import Network
+from manual_backprop.network.losses import LOSSES
 from torch_models.names import ACTIVATIONS
 from torch_models.names import LOSSES as LOSS_NAMES
 from torch_models.networks import loss_function, mlp

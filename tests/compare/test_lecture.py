@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 import torch
 
-from compare.lecture import approximation, curve, row, systems
-from compare.lecture.row import Check, Row, agrees, equal, fact, figure, misprint, unreadable
+from compare.notes import approximation, curve, row, systems
+from compare.notes.row import Check, Row, agrees, equal, fact, figure, misprint, unreadable
 from manual_backprop import functional, optim, perceptron
 from manual_backprop.network import Network
 from manual_backprop.perceptron import SigmoidNeuron
@@ -172,7 +172,7 @@ PLANTED = {
 def test_a_planted_bug_is_reported(affected, owner, name, bug, monkeypatch):
     # All are imported first: one that is imported later would keep the planted bug for good.
     modules = [
-        importlib.import_module(f"compare.lecture.{module}")
+        importlib.import_module(f"compare.notes.{module}")
         for system in affected
         for module in systems.SYSTEMS[system][1]
     ]

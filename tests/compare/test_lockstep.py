@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from compare import sides, train_in_lockstep
-from compare.case import ComparisonError, ManualError
+from compare import train_in_lockstep
+from compare.training import sides
+from compare.trial.case import ComparisonError, ManualError
 from tests.compare.planted import PLANTED, WEIGHT, batch, changed, pair
 
 

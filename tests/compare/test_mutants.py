@@ -3,7 +3,7 @@ import json
 import pytest
 
 from compare import mutants
-from compare.planted.rules import GRADCHECK, RULES
+from compare.mutants.rules import GRADCHECK, RULES
 
 FEW = (
     "Linear: weight averaged over the batch",
@@ -40,7 +40,7 @@ def test_command(few, tmp_path, capsys):
 
 
 def test_fails_where_one_is_not_found(few, monkeypatch, capsys):
-    monkeypatch.setattr("compare.report.Report.passed", True)
+    monkeypatch.setattr("compare.comparison.report.Report.passed", True)
     assert mutants.main([]) == 1
     assert "was not found" in capsys.readouterr().out
 

@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 
 from compare import notes
-from compare.lecture import systems
+from compare.notes import systems
 from manual_backprop.perceptron import SigmoidNeuron
 
 # Note and line of misprints that were found by reading, and what belongs there.

@@ -3,7 +3,7 @@
 import torch
 
 from compare import assert_gradients_match, compare_gradients
-from compare.cotangents import TENSORS
+from compare.trial.cotangents import TENSORS
 from tests.compare.by_hand import one_at_zero
 
 DERIVED = ("rounded", "saturating", "odd batch", "one sample")
@@ -37,7 +37,7 @@ class TestFunctions:
             e = x.exp()
             return e / e.sum(1, keepdim=True)
 
-        from compare.cotangents import TENSORS
+        from compare.trial.cotangents import TENSORS
 
         fed = {"ones": lambda output, generator: torch.ones(output.shape).double(), **TENSORS}
         for seed in range(10):

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from compare import assert_gradients_match, compare_gradients
-from compare.command import NotWrittenError
-from compare.reports import annotations, html, junit, tensorboard
+from compare.command.exit import NotWrittenError
+from compare.comparison import annotations
+from compare.reports import html, junit, tensorboard
 from tests.compare.planted import PLANTED, batch, pair
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -11,9 +11,9 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from compare import notes, training
-from compare.reports import plots
-from compare.reports.disagreement import GROUP, SAME, distances
-from manual_backprop.rectifiers import ReLUFunction
+from compare.notes import in_tensorboard
+from compare.training.disagreement import GROUP, SAME, distances
+from manual_backprop.activation.rectifiers import ReLUFunction
 
 LAYERS = [f"{GROUP}/layer {n}" for n in (1, 2)]
 
@@ -93,7 +93,7 @@ def test_plots_of_the_notes(tmp_path):
     stripes = torch.arange(2100) % 2 * 255
     for name in names:
         Image.fromarray(stripes.expand(1200, -1).byte().numpy()).save(tmp_path / name)
-    run = plots.show([tmp_path / name for name in names], tmp_path / "logs")
+    run = in_tensorboard.show([tmp_path / name for name in names], tmp_path / "logs")
     assert run == Path(tmp_path, "logs/lecture-notes/version_0")
     tags = logged(run).Tags()["images"]
     assert [tag.partition("/")[2] for tag in tags] == ["error surface", "taylor angle"]

@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from compare import speed
-from compare.bench import sweep
-from compare.bench.candidates import by_functions, candidates, explicit, explicit_recorded
-from compare.bench.gate import wrong_when_recorded
-from compare.bench.measure import Candidate, in_turn
-from compare.bench.setting import Setting
-from manual_backprop.activated_linear import ActivatedLinearFunction
-from manual_backprop.fused_step import FusedStep
-from manual_backprop.rectifiers import ReLUFunction
+from compare.speed import sweep
+from compare.speed.candidates import by_functions, candidates, explicit, explicit_recorded
+from compare.speed.gate import wrong_when_recorded
+from compare.speed.measure import Candidate, in_turn
+from compare.speed.setting import Setting
+from manual_backprop.activation.rectifiers import ReLUFunction
+from manual_backprop.affine.activated_linear import ActivatedLinearFunction
+from manual_backprop.network.fused_step import FusedStep
 from tests import recording
 
 SMALL = ["--batch-size", "4", "--hidden", "6", "--rounds", "2", "--eager"]
@@ -21,9 +21,9 @@ SMALL = ["--batch-size", "4", "--hidden", "6", "--rounds", "2", "--eager"]
 
 @pytest.fixture(autouse=True)
 def in_no_time(monkeypatch):
-    monkeypatch.setattr("compare.bench.measure._SECONDS", 1e-4)
-    monkeypatch.setattr("compare.bench.measure._PAUSE", 0)
-    monkeypatch.setattr("compare.bench.measure._PAUSE_AFTER_OTHERS", 0)
+    monkeypatch.setattr("compare.speed.measure._SECONDS", 1e-4)
+    monkeypatch.setattr("compare.speed.measure._PAUSE", 0)
+    monkeypatch.setattr("compare.speed.measure._PAUSE_AFTER_OTHERS", 0)
 
 
 def test_command(tmp_path, capsys):
@@ -102,7 +102,7 @@ def test_recomputing_keeps_less(tmp_path):
 
 
 def test_loop(tmp_path, monkeypatch, capsys):
-    from compare.bench import loop
+    from compare.speed import loop
 
     monkeypatch.setattr(loop, "SIZES", (300, 40))
     path = tmp_path / "loop.json"
@@ -150,7 +150,7 @@ def test_bad_input(arguments, message, capsys):
 
 
 def test_nothing_is_timed_where_nothing_waits_for_the_device(monkeypatch, capsys):
-    monkeypatch.setattr("compare.device.device_named", lambda name: torch.device("mps"))
+    monkeypatch.setattr("compare.command.device.device_named", lambda name: torch.device("mps"))
     assert speed.main([*SMALL, "--device", "mps"]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert "--device mps cannot be timed: expected cpu or cuda" in line

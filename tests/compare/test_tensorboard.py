@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from compare import training
-from compare.reports import plots
-from compare.reports.disagreement import GROUP
+from compare.notes import in_tensorboard
+from compare.training.disagreement import GROUP
 from torch_models.names import NAMESPACES
 from torch_models.train import main as train
 
@@ -51,7 +51,7 @@ def log_dir(tmp_path_factory):
     assert training.main(["--backprop", "explicit", *to]) == 0
     picture = folder / "error_surface.png"
     Image.new("RGB", (400, 300), "teal").save(picture)
-    plots.show([picture], folder)
+    in_tensorboard.show([picture], folder)
     return folder
 
 

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from compare.verdict import BUG, CLOSER, EXACT, NO_TRUTH, ROUNDING, C, judge
+from compare.verdict.judge import BUG, CLOSER, EXACT, NO_TRUTH, ROUNDING, C, judge
 
 TRUTH = torch.linspace(-1, 2, 50, dtype=torch.float64)
 EPS = {dtype: torch.finfo(dtype).eps for dtype in C}

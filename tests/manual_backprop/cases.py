@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from manual_backprop import functional, linear
-from manual_backprop.activations import ACTIVATIONS
+from manual_backprop import functional
+from manual_backprop.activation.table import ACTIVATIONS
+from manual_backprop.affine import linear
 
 
 @dataclass(frozen=True)

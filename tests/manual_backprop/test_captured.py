@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from manual_backprop import Network, network
-from manual_backprop.activations import ACTIVATIONS
-from manual_backprop.captured import Captured
-from manual_backprop.losses import LOSSES
+from manual_backprop import Network
+from manual_backprop.activation.table import ACTIVATIONS
+from manual_backprop.network import network
+from manual_backprop.network.captured import Captured
+from manual_backprop.network.losses import LOSSES
 
 SIZES = (7, 6, 5, 4)
 

@@ -3,16 +3,11 @@
 import pytest
 import torch
 
-from manual_backprop import (
-    linear,
-    rectifiers,
-    sigmoids,
-    smooth_rectifiers,
-    softmax,
-    squared_error,
-)
-from manual_backprop.cross_entropy import CrossEntropyFunction, SoftNLLFunction
-from manual_backprop.nll import NLLFunction
+from manual_backprop.activation import rectifiers, sigmoids, smooth_rectifiers, softmax
+from manual_backprop.affine import linear
+from manual_backprop.loss import squared_error
+from manual_backprop.loss.cross_entropy import CrossEntropyFunction, SoftNLLFunction
+from manual_backprop.loss.nll import NLLFunction
 from tests.manual_backprop import checks
 from tests.manual_backprop.cases import CASES, normal
 
@@ -207,7 +202,9 @@ def test_half_precision_rounded_at_every_step_is_found(monkeypatch):
     gelu = next(c for c in CASES if c.options.get("approximate") == "tanh")
     many = type(gelu)(**{**vars(gelu), "arguments": lambda: (normal(400, scale=3),)})
     checks.check_lower_precision(many)
-    monkeypatch.setattr("manual_backprop.smooth_rectifiers.in_opmath", lambda *tensors: tensors)
+    monkeypatch.setattr(
+        "manual_backprop.activation.smooth_rectifiers.in_opmath", lambda *tensors: tensors
+    )
     with pytest.raises(AssertionError, match="bfloat16"):
         checks.check_lower_precision(many)
 

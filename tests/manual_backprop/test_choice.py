@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.autograd import forward_ad
 
-from manual_backprop.choice import where
+from manual_backprop.kit.choice import where
 
 INTEGERS = {
     torch.float16: torch.int16,

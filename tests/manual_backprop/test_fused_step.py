@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from compare.verdict import judge
+from compare.verdict.judge import judge
 from manual_backprop import Network
-from manual_backprop.activations import ACTIVATIONS
-from manual_backprop.fused_step import FusedStep
-from manual_backprop.losses import LOSSES
+from manual_backprop.activation.table import ACTIVATIONS
+from manual_backprop.network.fused_step import FusedStep
+from manual_backprop.network.losses import LOSSES
 
 SIZES = (7, 6, 5, 4)
 

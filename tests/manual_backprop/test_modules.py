@@ -5,7 +5,7 @@ import torch
 
 import manual_backprop
 from manual_backprop import functional
-from manual_backprop.function import Function
+from manual_backprop.kit.function import Function
 from tests.manual_backprop.cases import classes, normal, probabilities
 
 ACTIVATIONS = [
@@ -55,7 +55,9 @@ def test_layer_is_the_one_of_torch_nn(name, options):
     torch.testing.assert_close(*grads, rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize(("name", "options", "target"), LOSSES, ids=str)
+@pytest.mark.parametrize(
+    ("name", "options", "target"), LOSSES, ids=lambda v: v if isinstance(v, str) else ""
+)
 def test_loss_is_the_one_of_torch_nn(name, options, target):
     manual, reference = twins(name, options)
     assert isinstance(manual, getattr(torch.nn, name))

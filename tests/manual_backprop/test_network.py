@@ -4,8 +4,8 @@ import itertools
 import pytest
 import torch
 
-from manual_backprop import activations, losses
-from manual_backprop.network import Network
+from manual_backprop.activation import table
+from manual_backprop.network import Network, losses
 from tests.manual_backprop.twins import (
     MODULES,
     PAIRS,
@@ -151,9 +151,9 @@ def test_gpu_agrees_with_cpu(activation, loss):
 
 
 def plant_derivative(monkeypatch, change):
-    right = activations.ACTIVATIONS["silu"]
+    right = table.ACTIVATIONS["silu"]
     wrong = right._replace(derivative=lambda z, a: change(right.derivative(z, a), z))
-    monkeypatch.setitem(activations.ACTIVATIONS, "silu", wrong)
+    monkeypatch.setitem(table.ACTIVATIONS, "silu", wrong)
 
 
 def plant_delta(monkeypatch, change):

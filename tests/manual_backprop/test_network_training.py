@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from manual_backprop.fused_step import FusedStep
 from manual_backprop.network import Network
+from manual_backprop.network.fused_step import FusedStep
 from manual_backprop.optim import SGD, Momentum
 from tests.manual_backprop.twins import (
     SIZES,

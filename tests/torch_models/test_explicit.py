@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from manual_backprop import Network
-from manual_backprop.captured import Captured
+from manual_backprop.network.captured import Captured
 from tests.torch_models.outcome import outcome
 from torch_models import datasets, explicit
 from torch_models.explicit import Explicit

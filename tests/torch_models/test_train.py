@@ -9,8 +9,8 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from manual_backprop.losses import LOSSES
-from manual_backprop.rectifiers import ReLUFunction
+from manual_backprop.activation.rectifiers import ReLUFunction
+from manual_backprop.network.losses import LOSSES
 from tests.torch_models.outcome import train_digits as train
 from torch_models import curves, datasets
 from torch_models.networks import loss_function, mlp

@@ -1,1 +1,0 @@
-"""What ``compare.speed`` measures, and how."""

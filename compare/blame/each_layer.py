@@ -1,0 +1,266 @@
+"""From two models to a verdict for each layer of the manual one."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from torch import Tensor, nn
+
+from compare.blame.alignment import Aligned, Alignment
+from compare.blame.calls import Call, record
+from compare.blame.piece import Piece, judge_piece
+from compare.diagnosis.findings import (
+    CLEAN,
+    INHERITED,
+    ORIGINATES,
+    Diagnosis,
+    Fault,
+    Layer,
+    Mistake,
+)
+from compare.trial.case import Case
+from compare.trial.given import GIVEN, Given, map_tensors
+from compare.trial.pairing import Pairing
+from compare.trial.randomness import undisturbed
+from compare.trial.trial import Trial, pairs, same_place
+from compare.trial.watch import class_name, is_layer
+from compare.verdict.judge import BUG, Row
+from compare.verdict.own_forward import contradictions
+
+LOSS = "loss"
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Both models run as a whole: what blame starts from."""
+
+    manual: Case
+    reference: Case
+    pairing: Pairing
+    given: Given
+    results: Sequence[tuple[Trial, Sequence[Row]]]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was wrong."""
+        return all(row.passed for _, rows in self.results for row in rows)
+
+
+def blame(
+    whole: Whole, seed: int = 0, *, strict: bool = False, progress: Progress = lambda _: None
+) -> list[Layer]:
+    """A verdict for every layer, in the order in which manual runs them; the loss comes last.
+
+    A layer is a module without children, or with parameters of its own. A module around layers is
+    listed only where its own code is at fault. A model without layers is one layer itself.
+
+    Args:
+        whole: The two models, on what they were given.
+        seed: Of the inputs and incoming gradients.
+        strict: Whether another subgradient than the reference's is wrong.
+        progress: Called with the label of each layer before it is judged.
+    """
+    return _Blame(whole, seed, strict, progress).layers()
+
+
+class _Blame:
+    def __init__(self, whole: Whole, seed: int, strict: bool, progress: Progress) -> None:
+        self.whole, self.seed, self.strict, self.progress = whole, seed, strict, progress
+        first = whole.results[0][0]
+        model = whole.reference.model
+        self.theirs = record(whole.reference, whole.given, first.fed_in)
+        self.alignment: Alignment | None = None
+        if isinstance(model, nn.Module) and isinstance(whole.manual.model, nn.Module):
+            try:
+                ours = record(whole.manual, whole.given, None)
+            except Exception:  # manual raised; that the layers of one name are one must do
+                ours = self._as_the_reference_runs()
+            self.alignment = Alignment(
+                whole.manual, whole.reference, whole.pairing, whole.given, ours, self.theirs
+            )
+            self.ours = ours
+
+    def layers(self) -> list[Layer]:
+        aligned = list(self.alignment.layers()) if self.alignment else []
+        found = [self._among(a, self._judged(a.names, a.twins, a.piece)) for a in aligned]
+        if not found:
+            found = [self._judged(("",), ("",), self._root())]
+        if self.whole.reference.loss is not None:
+            found.append(self._judged((LOSS,), (LOSS,), self._loss()))
+        if not self.whole.passed and self.alignment and not is_layer(self.whole.manual.model):
+            found = self._with_glue(aligned, found)
+        found = [self._by_elimination(layer) for layer in found]
+        if any(layer.verdict == ORIGINATES for layer in found):
+            disturbed = self._disturbed()
+            found = [
+                replace(layer, verdict=INHERITED)
+                if layer.verdict == CLEAN and disturbed & set(_names_of(layer))
+                else layer
+                for layer in found
+            ]
+        return found
+
+    def _judged(self, names: Sequence[str], twins: Sequence[str], piece: Piece) -> Layer:
+        self.progress(piece.label)
+        judged = judge_piece(piece, self.seed, self.strict)
+        return Layer(
+            names[0],
+            piece.label,
+            ", ".join(twins),
+            ORIGINATES if judged.faults else CLEAN,
+            tuple(judged.faults.values()),
+            tuple(judged.rows.values()),
+            judged.remark,
+        )
+
+    def _among(self, aligned: Aligned, layer: Layer) -> Layer:
+        """Where several layers of manual are judged as one: the one that is to blame."""
+        if len(aligned.names) == 1 or layer.verdict != ORIGINATES:
+            return layer
+        suspects: dict[str, list[str]] = {}
+        for call in self.ours:
+            if call.module in aligned.names:
+                case = Case(self.whole.manual.model.get_submodule(call.module), by_layer=False)
+                with suppress(Exception):  # one that does not run in float64 cannot be asked
+                    if found := contradictions(case, call.given):
+                        suspects.setdefault(call.module, found)
+        if len(suspects) != 1:
+            return replace(layer, remark=f"one of {layer.label}: the reference has them in one")
+        [(name, gradients)] = suspects.items()
+        label = f"{name} {class_name(self.whole.manual.model.get_submodule(name))}"
+        said = Diagnosis(Mistake.UNKNOWN, "it is not the derivative of the layer's own forward")
+        first = layer.faults[0]
+        faults = tuple(
+            Fault("input" if g == "input 0" else g, said, first.row, first.input, first.seed)
+            for g in gradients
+        )
+        return replace(layer, name=name, label=label, faults=faults)
+
+    def _by_elimination(self, layer: Layer) -> Layer:
+        """A layer that could not be run: at fault where it got the right and gave the wrong."""
+        if layer.rows or layer.verdict == ORIGINATES:
+            return layer
+        rows = [row for _, rows in self.whole.results for row in rows if row.verdict == BUG]
+        given_wrong = any(row.name.startswith(f"{layer.label} ") for row in rows)
+        given_away = {row.name: row for row in reversed(rows) if row.source == layer.label}
+        if given_wrong or not given_away:
+            return layer
+        sentence = f"it got the right gradient and hands on a wrong one; it {layer.remark}"
+        faults = [
+            Fault(
+                name.removeprefix(f"{layer.name}."),
+                Diagnosis(Mistake.UNKNOWN, sentence),
+                row,
+                row.input,
+                self.seed,
+            )
+            for name, row in given_away.items()
+        ]
+        return replace(layer, verdict=ORIGINATES, faults=tuple(faults))
+
+    def _root(self) -> Piece:
+        """The model as a whole, without its loss."""
+        whole = self.whole
+        manual, reference = (Case(c.model, by_layer=False) for c in (whole.manual, whole.reference))
+        label = class_name(whole.manual.model) or "the function"
+        incoming = self._gradient_of_output()
+        return Piece(label, manual, reference, whole.pairing, [(whole.given, incoming)])
+
+    def _loss(self) -> Piece:
+        whole = self.whole
+        label = f"{LOSS} {class_name(whole.manual.loss)}".strip()
+        manual, reference = (Case(c.loss, by_layer=False) for c in (whole.manual, whole.reference))
+        first = whole.results[0][0]
+        return Piece(label, manual, reference, Pairing({}, {}), [(self._lost(), first.fed_in)])
+
+    def _lost(self) -> Given:
+        """What the reference's loss is given."""
+        given, model = self.whole.given, self.whole.reference.copies()[0]
+        inside = Case.given(given)
+        with undisturbed(given.tensors):
+            given.random_state.restore()
+            output = model(*inside.args, **inside.kwargs)
+        output = map_tensors(lambda x: x.detach().clone().requires_grad_(x.requires_grad), output)
+        args = (output,) if given.targets is None else (output, given.targets)
+        return Given(args, {}, None, given.random_state)
+
+    def _gradient_of_output(self) -> Sequence[Tensor]:
+        first = self.whole.results[0][0]
+        if self.whole.reference.loss is None:
+            return first.fed_in
+        items, _ = self._loss().reference.gradients(self._lost(), first.fed_in)
+        return [i.tensor for i in items if i.kind == "input" and i.tensor is not None]
+
+    def _with_glue(self, aligned: Sequence[Aligned], found: list[Layer]) -> list[Layer]:
+        """The same with every module whose own code is at fault, inner ones first."""
+        assert self.alignment
+        verdicts = {layer.name: layer for layer in found}
+        trusted = self.alignment.trusted
+        in_one = {name for a in aligned if not a.one_to_one for name in a.names}
+        modules = self.whole.pairing.modules
+        called = {call.module for call in self.theirs}
+        composites = [
+            name
+            for name in dict.fromkeys(call.module for call in self.ours)
+            if not is_layer(self.whole.manual.model.get_submodule(name))
+            and modules.get(name) in called
+        ]
+        for name in composites:
+            inside = f"{name}." if name else ""
+            faulty = [n for n in in_one if n.startswith(inside) and n in verdicts]
+            if any(verdicts[n].verdict == ORIGINATES for n in faulty):
+                continue  # what is left wrong here may be theirs
+            layer = self._judged((name,), (modules[name],), self._own_code(name))
+            if layer.verdict == ORIGINATES:
+                faults = _own(layer)
+                label = f"{layer.label}, outside its layers"
+                found.append(replace(layer, faults=faults, label=label))
+                for covered in [n for n in trusted if n.startswith(inside)]:
+                    del trusted[covered]
+                trusted[name] = modules[name]
+        return found
+
+    def _own_code(self, name: str) -> Piece:
+        assert self.alignment
+        piece = self.alignment.alone(name, self.whole.pairing.modules[name])
+        # The layers have been asked on derived inputs. Where the whole is wrong as it was given, a
+        # model as large as this need not be.
+        as_given = [rows for trial, rows in self.whole.results if trial.given.kind == GIVEN]
+        return replace(piece, derive=all(row.passed for rows in as_given for row in rows))
+
+    def _disturbed(self) -> set[str]:
+        """The layers that were given, or got back, something else than the reference's."""
+        disturbed: set[str] = set()
+        for trial, rows in self.whole.results:
+            wrong = {row.name for row in rows if not row.passed}
+            true = {item.key: item for item in trial.truth}
+            if trial.raised:
+                disturbed.update(call.module for call in self._ours())
+            for found, expected in pairs(trial, self.whole.pairing):
+                if found.kind == "delta":
+                    layer = found.key.removeprefix("δ ").rsplit(" ", 2)[0]
+                    there = same_place(found, expected, true.get(expected.key))
+                    if found.name in wrong or not there:
+                        disturbed.add(layer)
+                elif found.name in wrong and found.kind == "parameter":
+                    disturbed.add(found.name.rpartition(".")[0])
+        return disturbed
+
+    def _ours(self) -> Sequence[Call]:
+        return self.ours if self.alignment else []
+
+    def _as_the_reference_runs(self) -> list[Call]:
+        named = {twin: name for name, twin in self.whole.pairing.modules.items()}
+        return [replace(c, module=named[c.module]) for c in self.theirs if c.module in named]
+
+
+def _names_of(layer: Layer) -> list[str]:
+    """Its name, or the names of all that it stands for."""
+    return [label.split(" ")[0] for label in layer.label.split(", ")] + [layer.name]
+
+
+def _own(layer: Layer) -> tuple:
+    """Of a module's own code the faults that are not passed on by the layers inside it."""
+    own = [fault for fault in layer.faults if "." not in fault.gradient]
+    return tuple(own) or layer.faults[:1]

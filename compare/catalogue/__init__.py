@@ -1,0 +1,1 @@
+"""Every layer, described in one place."""

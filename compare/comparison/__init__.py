@@ -1,0 +1,1 @@
+"""Two models, from the question to the report."""

@@ -1,0 +1,176 @@
+"""Two models that should be the same function: do their gradients agree."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from compare.blame.each_layer import Whole, blame
+from compare.blame.remainder import amplified, unexplained
+from compare.comparison import annotations
+from compare.comparison.report import Report
+from compare.diagnosis.findings import ORIGINATES
+from compare.trial.case import Case, ComparisonError, said, truth
+from compare.trial.cotangents import Maker
+from compare.trial.given import GIVEN, Given, given, kinds, tensors_in
+from compare.trial.pairing import Pairing, pair, with_state_of
+from compare.trial.randomness import random_state, undisturbed
+from compare.trial.trial import Trial, feed, judge_trials, makers, run
+from compare.trial.watch import Model, class_name
+from compare.verdict.judge import Row
+from compare.verdict.kinks import excused
+
+
+def assert_gradients_match(manual: Model, reference: Model, *inputs: Any, **options: Any) -> Report:
+    """``compare_gradients``, then an AssertionError that names the layer and the mistake.
+
+    In a test::
+
+        assert_gradients_match(my_softmax, torch.softmax, torch.randn(8, 10), -1)
+    """
+    __tracebackhide__ = True
+    report = compare_gradients(manual, reference, *inputs, **options)
+    if not report.passed:
+        if "GITHUB_ACTIONS" in os.environ:
+            sys.stdout.writelines(f"{line}\n" for line in annotations.lines(report))
+        raise AssertionError(str(report))
+    return report
+
+
+def compare_gradients(
+    manual: Model,
+    reference: Model,
+    *inputs: Any,
+    loss: Model | tuple[Model, Model] | None = None,
+    targets: Any = None,
+    mapping: Mapping[str, str] | None = None,
+    cotangents: Mapping[str, Maker] | None = None,
+    seed: int = 0,
+    strict: bool = False,
+    layers: bool = True,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """Compare outputs and gradients of two modules or functions on the same values.
+
+    Everything runs on copies, each time from the random state of the moment. Nothing is left
+    behind: no hooks, no ``.grad``, no moved buffers, no random numbers used up.
+
+    Args:
+        manual: The one in question. As a module it gets the reference's parameters and buffers.
+            Each module stays in the mode (train or eval) that it is in.
+        reference: The one that is trusted. It also gives the truth: itself in float64.
+        inputs: Positional arguments of both. The gradients to those tensors that require one are
+            compared, or to all floating-point ones if none does.
+        loss: What to differentiate, called with the output (and the targets, if given). A pair
+            (manual loss, reference loss) where the loss is in question too. Without a loss the
+            output itself is differentiated.
+        targets: Second argument of the loss; no gradient is taken to it.
+        mapping: Names of manual's submodules, parameters or buffers, each with its counterpart's in
+            the reference, where names and order do not tell. See ``pairing``.
+        cotangents: Incoming gradients by name. Default: ``cotangents.TENSORS``, or ``ONE_NUMBER``
+            where a single number is differentiated.
+        seed: Of the cotangents, and of the inputs derived from what is given.
+        strict: At a kink, where the reference is not differentiable, take its own choice for the
+            only right one; otherwise each subgradient is right.
+        layers: Whether to judge each layer by itself as well, and to ask on the inputs derived from
+            what is given.
+        progress: Called with what is done next, for a progress bar.
+
+    Returns:
+        One row for each tensor in backward order, and a verdict for each layer; see ``Report``.
+
+    Raises:
+        ComparisonError: A ValueError. The two do not pair, there is nothing to differentiate, or
+            the reference cannot vouch: it raises, does not run in float64, or draws other random
+            numbers there.
+    """
+    if loss is None and targets is not None:
+        raise ComparisonError("targets are the second argument of a loss, and there is no loss")
+    losses = loss if isinstance(loss, tuple) else (loss, loss)
+    pairing = pair(manual, reference, mapping)
+    reference_case = Case(reference, losses[1])
+    manual_case = Case(with_state_of(reference, manual, pairing), losses[0])
+    with undisturbed(tensors_in(inputs)):
+        values = given(inputs, targets, random_state(tensors_in(inputs)))
+        progress("the whole")
+        asked_on = kinds(values, seed) if layers else [values]
+        results, asked = _run_whole(
+            manual_case, reference_case, pairing, asked_on, cotangents, seed
+        )
+        whole = Whole(manual_case, reference_case, pairing, values, results)
+        found = blame(whole, seed, strict=strict, progress=progress) if layers else []
+        if layers and not any(layer.verdict == ORIGINATES for layer in found):
+            if not strict:
+                results = excused(results, reference_case, pairing)
+            results = amplified(results, manual_case, pairing)
+            found = unexplained(results, found, seed)
+        elif not layers and not strict:
+            results = excused(results, reference_case, pairing)
+    outputs = [i.tensor for i in results[0][0].reference if i.kind == "output"]
+    dtypes = sorted({str(x.dtype).removeprefix("torch.") for x in outputs if x is not None})
+    return Report(
+        trials=[rows for _, rows in results],
+        dtype=", ".join(dtypes),
+        seed=seed,
+        layers=found,
+        inputs=asked,
+        title=f"{class_name(manual) or 'manual'} against {class_name(reference) or 'reference'}",
+    )
+
+
+def _run_whole(
+    manual: Case,
+    reference: Case,
+    pairing: Pairing,
+    asked_on: Iterable[Given],
+    cotangents: Mapping[str, Maker] | None,
+    seed: int,
+) -> tuple[list[tuple[Trial, list[Row]]], list[str]]:
+    """What is given under all incoming gradients, what is derived from it under the first."""
+    trials: list[Trial] = []
+    lines = []
+    for kind in asked_on:
+        try:
+            outputs = reference.outputs(kind)
+            if kind.kind == GIVEN and not outputs:
+                raise ComparisonError(
+                    "the reference returns no floating-point tensor to differentiate"
+                )
+            if kind.kind != GIVEN and not all(bool(x.isfinite().all()) for x in outputs):
+                lines.append(f"{kind.kind}: left out, the reference is infinite or NaN there")
+                continue
+            chosen = cotangents or makers(outputs)
+            if kind.kind != GIVEN:
+                chosen = dict(list(chosen.items())[:1])
+            fed_in = {name: feed(maker, outputs, seed) for name, maker in chosen.items()}
+            trials += run(manual, reference, kind, fed_in)
+            lines.append(f"{kind.kind}: under {', '.join(fed_in)}")
+        except ComparisonError:
+            if kind.kind == GIVEN:
+                raise
+            lines.append(f"{kind.kind}: left out, there is no truth to judge by")
+        except Exception as error:
+            if kind.kind == GIVEN:
+                raise ComparisonError(f"the reference raised {said(error)}") from error
+            lines.append(f"{kind.kind}: left out, the reference does not take it: {said(error)}")
+    return judge_trials(trials, pairing), lines
+
+
+def reference_trial(reference: Model, loss: Model, x: Tensor, targets: Any) -> Trial:
+    """Autograd's side of a comparison, and the truth, under the 1 of ``loss.backward()``.
+
+    The manual side is empty, for one whose gradients do not come from autograd.
+
+    Raises:
+        ComparisonError: see ``compare_gradients``.
+    """
+    with undisturbed([x]):
+        case = Case(reference, loss)
+        values = Given([x], {}, targets, random_state([x]))
+        one = [torch.ones_like(output) for output in case.outputs(values)]
+        expected, after = case.gradients(values, one)
+        true = expected if x.dtype == torch.float64 else truth(case, values, one, after)
+        return Trial("one", one, [], expected, true, values)

@@ -1,0 +1,225 @@
+"""What a comparison found, for programs and in plain text."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from compare.diagnosis.findings import CLEAN, INHERITED, ORIGINATES, Fault, Layer
+from compare.verdict.judge import BUG, CLOSER, EXACT, NO_TRUTH, ROUNDING, SUBGRADIENT, Row
+
+if TYPE_CHECKING:
+    from compare.checks.check import Check
+
+COLUMNS = ("name", "kind", "exact", "max_abs", "max_rel", "max_ulp", "verdict")
+NOTHING_COMPARED = "nothing compared"
+_IN_WORDS = {
+    EXACT: "bit for bit the same",
+    ROUNDING: "the same but for rounding",
+    CLOSER: "closer to the truth than the reference",
+    SUBGRADIENT: "another valid subgradient",
+    NO_TRUTH: "without a reference, which is NaN",
+    BUG: "wrong",
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of each tensor, and of each layer by itself.
+
+    ``trials`` has a list of rows in backward order for each input and incoming gradient. ``rows``
+    sums them up, one for each tensor: the first one that disagrees, or else the one of the first
+    trial, which for a loss is the 1 of ``loss.backward()`` on what was given.
+    """
+
+    trials: Sequence[Sequence[Row]]
+    dtype: str
+    seed: int
+    layers: Sequence[Layer] = ()  # of manual, in the order in which it runs them
+    inputs: Sequence[str] = ()  # a line for each kind of input: what was asked, or why not
+    title: str = ""
+    checks: "Sequence[Check]" = ()  # the ones asked for in addition
+
+    @property
+    def rows(self) -> list[Row]:
+        """One for each tensor, in backward order."""
+        rows: dict[str, Row] = {}
+        for row in (row for trial in self.trials for row in trial):
+            if row.name not in rows or (rows[row.name].passed and not row.passed):
+                rows[row.name] = row
+        return list(rows.values())
+
+    @property
+    def failures(self) -> list[Row]:
+        """The rows that disagree; the first one is where the error shows first in the backward."""
+        return [row for row in self.rows if not row.passed]
+
+    @property
+    def originators(self) -> list[Layer]:
+        """The layers at fault."""
+        return [layer for layer in self.layers if layer.verdict == ORIGINATES]
+
+    @property
+    def nothing_compared(self) -> bool:
+        """Whether no gradient was compared, or only ones that are zero all over."""
+        return not any(row.scale > 0 for row in self.rows if row.kind != "output")
+
+    @property
+    def passed(self) -> bool:
+        """Whether all agrees, as a whole and layer by layer, and there was something to compare."""
+        wrong = self.failures or self.originators or any(not c.passed for c in self.checks)
+        return not wrong and not self.nothing_compared
+
+    @property
+    def verdict(self) -> str:
+        """The worst that was found, in one of the verdicts of a row, or that nothing was."""
+        if self.nothing_compared and not self.failures:
+            return NOTHING_COMPARED
+        found = {row.verdict for trial in self.trials for row in trial}
+        found |= {row.verdict for layer in self.layers for row in layer.rows}
+        if self.originators or any(not check.passed for check in self.checks):
+            found.add(BUG)
+        order = (BUG, NO_TRUTH, SUBGRADIENT, ROUNDING, CLOSER, EXACT)
+        return next(verdict for verdict in order if verdict in found)
+
+    def summary(self) -> str:
+        """The outcome in one line."""
+        total = f"{len(self.rows)} tensors"
+        if self.originators:
+            return f"FAILED in {self.dtype}: {'; '.join(map(accuse, self.originators))}"
+        failures = self.failures
+        if failures:
+            return (
+                f"FAILED: {len(failures)} of {total} disagree in {self.dtype} (seed {self.seed}). "
+                f"First in backward order: {blame(failures[0])}"
+            )
+        wrong_checks = [check for check in self.checks if not check.passed]
+        if wrong_checks:
+            return f"FAILED: {'; '.join(f'{c.name}: {c.detail}' for c in wrong_checks)}"
+        if self.nothing_compared:
+            return (
+                "FAILED: nothing was compared. Neither side has a gradient that is not zero all "
+                "over: see that inputs or parameters require one, and that the weights are random"
+            )
+        return f"passed: {total} agree in {self.dtype} (seed {self.seed})"
+
+    def by_trial(self) -> list[str]:
+        """How many tensors agree how well, and under which inputs and incoming gradients."""
+        asked: dict[str, dict[str, list[str]]] = {}
+        for rows in (rows for rows in self.trials if rows):
+            counts = {words: sum(r.verdict == v for r in rows) for v, words in _IN_WORDS.items()}
+            found = ", ".join(f"{count} {words}" for words, count in counts.items() if count)
+            inputs = asked.setdefault(found, {})
+            inputs.setdefault(rows[0].input, []).append(rows[0].cotangent)
+        return [
+            f"{found}: "
+            + "; ".join(f"{kind} ({', '.join(fed_in)})" for kind, fed_in in inputs.items())
+            for found, inputs in asked.items()
+        ]
+
+    def by_layer(self) -> list[str]:
+        """A line for each layer that is not clean, faults below it."""
+        lines = []
+        for layer in self.layers:
+            if layer.verdict != CLEAN or layer.remark:
+                verdict = layer.verdict if layer.verdict != INHERITED else "inherited from above"
+                lines.append(": ".join(x for x in (layer.label, verdict, layer.remark) if x))
+            lines += [f"  {tell(fault)}" for fault in layer.faults]
+        return lines
+
+    def __str__(self) -> str:
+        lines = [*self.by_layer(), *map(describe, self.failures)]
+        return "\n".join([self.summary(), *(f"  {line}" for line in lines)])
+
+    def as_json(self) -> dict[str, Any]:
+        """Strict JSON: what is infinite or no number is null."""
+        rows = [{column: finite(getattr(row, column)) for column in COLUMNS} for row in self.rows]
+        checks = [
+            {"name": c.name, "passed": c.passed, "verdict": c.verdict, "detail": c.detail}
+            for c in self.checks
+        ]
+        return {
+            "passed": self.passed,
+            "verdict": self.verdict,
+            "rows": rows,
+            "layers": [_layer_as_json(layer) for layer in self.layers],
+            "inputs": list(self.inputs),
+            "checks": checks,
+        }
+
+
+def _layer_as_json(layer: Layer) -> dict[str, Any]:
+    faults = [
+        {
+            "gradient": fault.gradient,
+            "diagnosis": fault.diagnosis.sentence,
+            "mistake": str(fault.diagnosis.mistake),
+            "factor": finite(fault.diagnosis.factor),
+            "input": fault.input,
+            "cotangent": fault.cotangent,
+            "seed": fault.seed,
+            "max_abs": finite(fault.row.max_abs),
+        }
+        for fault in layer.faults
+    ]
+    return {
+        "layer": layer.name,
+        "label": layer.label,
+        "twin": layer.twin,
+        "verdict": layer.verdict,
+        "faults": faults,
+    }
+
+
+def finite(value: Any) -> Any:
+    """``value``, or None for a float that JSON does not know."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def count(steps: int) -> str:
+    """A number of ULP, in full while that is readable."""
+    return f"{steps:,}" if steps < 10**9 else f"{steps:.1e}"
+
+
+def accuse(layer: Layer) -> str:
+    """A layer at fault and its mistakes, for one line."""
+    mistakes = "; ".join(f"{f.gradient}: {f.diagnosis.sentence}" for f in layer.faults)
+    return f"{layer.label} is wrong by itself ({mistakes or layer.remark})"
+
+
+def tell(fault: Fault) -> str:
+    """A fault in one line: the gradient, the mistake, what exposed it, the numbers."""
+    row = fault.row
+    exposed = f"input {fault.input}, incoming gradient {fault.cotangent}, seed {fault.seed}"
+    if row.index is None:
+        return f"{fault.gradient}: {fault.diagnosis.sentence} ({exposed})"
+    numbers = f"{row.manual:.6g} instead of {row.reference:.6g} at {list(row.index)}"
+    return f"{fault.gradient}: {fault.diagnosis.sentence} ({exposed}; {numbers})"
+
+
+def blame(row: Row) -> str:
+    """Which layer has to do with a row, as far as that is known."""
+    if row.kind == "output":
+        return f"{row.name}, so the forward is at fault before any gradient"
+    return f"{row.name}, computed by the backward of {row.source}" if row.source else row.name
+
+
+def describe(row: Row) -> str:
+    """A row that disagrees, in one line."""
+    fed_in = f" (incoming gradient: {row.cotangent})" if row.cotangent else ""
+    parts = [row.verdict, row.reason]
+    if row.max_abs is not None:
+        parts += [
+            f"max abs {row.max_abs:.3g}",
+            f"max rel {row.max_rel:.3g}",
+            f"{count(row.max_ulp or 0)} ULP",
+        ]
+    if row.index is not None:
+        parts += [f"{row.manual:.9g} instead of {row.reference:.9g} at {list(row.index)}"]
+    if row.verdict == BUG and row.allowed is not None:
+        parts += [
+            f"error {row.error_manual:.2g} against the truth where {row.allowed:.2g} is rounding"
+        ]
+    if row.verdict == NO_TRUTH:
+        parts = [row.verdict, row.reason]
+    return f"{row.name}: {', '.join(part for part in parts if part)}{fed_in}"

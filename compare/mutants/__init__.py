@@ -1,0 +1,222 @@
+"""``python -m compare.mutants``: the checker is checked, on bugs planted on purpose.
+
+Each planted bug must be found, blamed on the layer and gradient that it is in, and called what it
+is; each right backward that is written otherwise must not be accused. Beside it the same under the
+rules that others use.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from compare.command.options import mutants_parser
+
+if TYPE_CHECKING:
+    from compare.catalogue.specimen import Specimen
+
+#: The share of bugs whose name must be right; all must be found and blamed, and nobody accused.
+DIAGNOSED = 0.9
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one specimen."""
+
+    specimen: "Specimen"
+    passed: bool
+    places: tuple[tuple[str, str], ...]  # layers and gradients that were accused
+    mistakes: tuple[str, ...]  # what was said of them
+    sentences: tuple[str, ...]
+    rules: dict[str, bool] = field(default_factory=dict)  # whether each of them lets it pass
+
+    @property
+    def is_right(self) -> bool:
+        """Whether nothing was planted."""
+        return not self.specimen.places
+
+    @property
+    def killed(self) -> bool:
+        """Whether it was found to be wrong."""
+        return not self.passed
+
+    @property
+    def blamed(self) -> bool:
+        """Whether the layers accused are those that it is in, and its gradients among theirs."""
+        planted, accused = self.specimen.places, self.places
+        layers = {layer for layer, _ in planted} == {layer for layer, _ in accused}
+        return self.killed and layers and set(planted) <= set(accused)
+
+    @property
+    def diagnosed(self) -> bool:
+        """Whether each of its gradients was called by one of its names."""
+        said = dict(zip(self.places, self.mistakes, strict=True))
+        names = {str(mistake) for mistake in self.specimen.mistakes}
+        return self.blamed and all(said[place] in names for place in self.specimen.places)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code (0 as it must be, 1 not so, 2 bad input)."""
+    parser = mutants_parser()
+    options = parser.parse_args(arguments)
+    # From here on it takes seconds to import; --help and wrong options have been answered.
+    from compare.command.exit import exit_code
+
+    return exit_code(parser.prog, lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> bool:
+    from compare.command import console
+    from compare.command.exit import write_json
+
+    out = console.stdout()
+    found = specimens()
+    with console.progress(out, "specimens", len(found)) as advance:
+        outcomes = []
+        for specimen in found:
+            outcomes.append(examine(specimen))
+            advance()
+    counts = tally(outcomes)
+    _show(out, outcomes, counts)
+    if options.json:
+        write_json(options.json, {**counts, "mutants": [_as_json(o) for o in outcomes]})
+    return is_well(counts)
+
+
+def specimens() -> list["Specimen"]:
+    """All that there are, bugs first."""
+    from compare.catalogue import in_activations, in_linear, in_losses, right
+
+    return [
+        specimen
+        for place in (in_linear, in_activations, in_losses, right)
+        for specimen in place.specimens()
+    ]
+
+
+def examine(specimen: "Specimen") -> Outcome:
+    """Compare its models as anybody would, and ask the rules of others."""
+    import torch
+
+    from compare.comparison.pair import compare_gradients
+    from compare.mutants.rules import verdicts
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the tensors are small: threads would only wait for each other
+    try:
+        models = specimen.build()
+        report = compare_gradients(
+            models.manual,
+            models.reference,
+            *models.inputs,
+            loss=models.loss,
+            targets=models.targets,
+        )
+        faults = [(layer.name, fault) for layer in report.originators for fault in layer.faults]
+        return Outcome(
+            specimen,
+            report.passed,
+            tuple((layer, fault.gradient) for layer, fault in faults),
+            tuple(str(fault.diagnosis.mistake) for _, fault in faults),
+            tuple(fault.diagnosis.sentence for _, fault in faults),
+            verdicts(specimen.build()),
+        )
+    finally:
+        torch.set_num_threads(threads)
+
+
+def tally(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """How many, for us and for each rule."""
+    bugs = [o for o in outcomes if not o.is_right]
+    right = [o for o in outcomes if o.is_right]
+    rules = {
+        name: {
+            "killed": sum(not o.rules[name] for o in bugs),
+            "falsely_accused": sum(not o.rules[name] for o in right),
+        }
+        for name in (outcomes[0].rules if outcomes else {})
+    }
+    return {
+        "planted": len(bugs),
+        "killed": sum(o.killed for o in bugs),
+        "blamed": sum(o.blamed for o in bugs),
+        "diagnosed": sum(o.diagnosed for o in bugs),
+        "right": len(right),
+        "falsely_accused": sum(o.killed for o in right),
+        "rules": rules,
+    }
+
+
+def is_well(counts: dict[str, Any]) -> bool:
+    """All found and blamed, nine of ten diagnosed, nobody accused; and there were some."""
+    planted = counts["planted"]
+    return (
+        planted > 0
+        and counts["killed"] == counts["blamed"] == planted
+        and counts["diagnosed"] >= DIAGNOSED * planted
+        and counts["falsely_accused"] == 0
+    )
+
+
+def _show(out: Any, outcomes: Sequence[Outcome], counts: dict[str, Any]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from compare.command import console
+
+    view = Table()
+    for column in ("planted", "found", "blamed", "diagnosed", "what was said"):
+        view.add_column(column)
+    for o in outcomes:
+        if not o.is_right:
+            marks = [Text("✓" if x else "✗") for x in (o.killed, o.blamed, o.diagnosed)]
+            view.add_row(Text(o.specimen.name), *marks, Text("; ".join(o.sentences)))
+    out.print(view)
+    planted, right = counts["planted"], counts["right"]
+    matrix = Table()
+    matrix.add_column("rule")
+    matrix.add_column(f"bugs found of {planted}", justify="right")
+    matrix.add_column(f"right ones accused of {right}", justify="right")
+    matrix.add_column("finds everything but")
+    matrix.add_row("compare.gradients", str(counts["killed"]), str(counts["falsely_accused"]), "")
+    for name, of in counts["rules"].items():
+        missed = [o.specimen.name for o in outcomes if not o.is_right and o.rules[name]]
+        shown = ", ".join(missed[:4]) + (f" and {len(missed) - 4} more" if missed[4:] else "")
+        matrix.add_row(name, str(of["killed"]), str(of["falsely_accused"]), shown)
+    out.print(matrix)
+    for line in _complaints(outcomes):
+        console.say(out, line, "bold red")
+    word = "passed" if is_well(counts) else "FAILED"
+    summary = (
+        f"{word}: of {planted} planted bugs {counts['killed']} found, {counts['blamed']} blamed on "
+        f"the right layer, {counts['diagnosed']} diagnosed; of {right} right backwards "
+        f"{counts['falsely_accused']} accused"
+    )
+    console.say(out, summary, "green" if is_well(counts) else "bold red")
+
+
+def _complaints(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    for o in outcomes:
+        name, accused = o.specimen.name, ", ".join(f"{at} {g}" for at, g in o.places)
+        if o.is_right and o.killed:
+            yield f"{name}: is right and was accused ({accused}: {'; '.join(o.sentences)})"
+        elif not o.is_right and not o.killed:
+            yield f"{name}: was not found"
+        elif not o.is_right and not o.blamed:
+            yield f"{name}: is in {o.specimen.places}, and {accused or 'nothing'} was blamed"
+
+
+def _as_json(o: Outcome) -> dict[str, Any]:
+    return {
+        "name": o.specimen.name,
+        "places": [{"layer": layer, "gradient": g} for layer, g in o.specimen.places],
+        "mistakes": sorted(map(str, o.specimen.mistakes)),
+        "killed": o.killed,
+        "blamed": o.blamed,
+        "diagnosed": o.diagnosed,
+        "found": [
+            {"layer": layer, "gradient": g, "mistake": mistake, "diagnosis": sentence}
+            for (layer, g), mistake, sentence in zip(o.places, o.mistakes, o.sentences, strict=True)
+        ],
+        "rules": o.rules,
+    }

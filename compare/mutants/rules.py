@@ -1,0 +1,113 @@
+"""The rules that others judge a gradient by, on the same models.
+
+Each compares the gradients of one backward, as tests usually do it: of the loss where there is one,
+else of the sum of the outputs. All in float32 but for gradcheck, which is in float64 and knows no
+reference.
+"""
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from compare.catalogue.specimen import Models
+from compare.trial.given import tensors_in
+from compare.trial.pairing import pair, with_state_of
+
+Gradients = dict[str, Tensor]
+Rule = Callable[[Tensor, Tensor], bool]
+
+
+def _allclose(rtol: float, atol: float) -> Rule:
+    return lambda m, a: torch.allclose(m, a, rtol=rtol, atol=atol)
+
+
+def _cosine(m: Tensor, a: Tensor) -> bool:
+    return bool(torch.cosine_similarity(m.flatten(), a.flatten(), dim=0) > 0.99)
+
+
+#: By name, as they are found in published tests and tutorials.
+RULES: Mapping[str, Rule] = {
+    "torch.allclose, defaults": _allclose(1e-5, 1e-8),
+    "torch.allclose, atol 2e-2": _allclose(1e-5, 2e-2),
+    "mean |d| < 1e-6": lambda m, a: bool((m - a).abs().mean() < 1e-6),
+    "cosine > 0.99": _cosine,
+    "bfloat16 as PyTorch: rtol 1.6e-2, atol 1e-3": _allclose(1.6e-2, 1e-3),
+    "bfloat16 as DeepSpeed: rtol 0.48, atol 0.032": _allclose(0.48, 0.032),
+}
+GRADCHECK = "torch.autograd.gradcheck"
+
+
+def verdicts(models: Models) -> dict[str, bool]:
+    """For each rule whether it lets manual pass."""
+    try:
+        pairing = pair(models.manual, models.reference)
+        manual = with_state_of(models.reference, models.manual, pairing)
+        ours = _gradients(manual, models, 0)
+    except RuntimeError:  # PyTorch itself refuses the shape of a gradient
+        return dict.fromkeys([*RULES, GRADCHECK], False)
+    theirs = _gradients(copy.deepcopy(models.reference), models, 1)
+    found = {}
+    for name, rule in RULES.items():
+        found[name] = all(
+            (m := ours.get(pairing_key)) is not None and m.shape == a.shape and rule(m, a)
+            for twin, a in theirs.items()
+            for pairing_key in [_key(twin, pairing.tensors)]
+        )
+    found[GRADCHECK] = _gradcheck(manual, models)
+    return found
+
+
+def _key(twin: str, tensors: Mapping[str, str]) -> str:
+    return next((ours for ours, theirs in tensors.items() if theirs == twin), twin)
+
+
+def _objective(model: Any, models: Models, side: int, inputs: list[Tensor]) -> Tensor:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        output = model(*inputs)
+    if models.loss is not None:
+        targets = models.targets
+        if targets.is_floating_point():
+            targets = targets.to(output.dtype)
+        return models.loss[side](output, targets)
+    return sum((x.sum() for x in tensors_in(output)), torch.zeros(()))
+
+
+def _gradients(model: Any, models: Models, side: int) -> Gradients:
+    inputs = [x.detach().clone().requires_grad_(x.is_floating_point()) for x in models.inputs]
+    named = {f"input {i}": x for i, x in enumerate(inputs) if x.requires_grad}
+    if isinstance(model, nn.Module):
+        named |= dict(model.named_parameters())
+    objective = _objective(model, models, side, inputs)
+    found = torch.autograd.grad(objective, list(named.values()), allow_unused=True)
+    return {n: g for n, g in zip(named, found, strict=True) if g is not None}
+
+
+def _gradcheck(manual: Any, models: Models) -> bool:
+    model = copy.deepcopy(manual).double()
+    inputs = [x.double() if x.is_floating_point() else x for x in models.inputs]
+    inputs = [x.detach().requires_grad_(x.is_floating_point()) for x in inputs]
+    named = dict(model.named_parameters())
+
+    def run(*tensors: Tensor) -> Tensor:
+        values = dict(zip(named, tensors[len(inputs) :], strict=True))
+        bound = _Bound(model, values)
+        return _objective(bound, models, 0, list(tensors[: len(inputs)]))
+
+    try:
+        return torch.autograd.gradcheck(run, (*inputs, *named.values()), raise_exception=False)
+    except RuntimeError:
+        return False
+
+
+class _Bound:
+    """A module with these parameters in place of its own."""
+
+    def __init__(self, model: nn.Module, values: Mapping[str, Tensor]) -> None:
+        self.model, self.values = model, values
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        return torch.func.functional_call(self.model, dict(self.values), inputs)

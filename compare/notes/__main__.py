@@ -1,0 +1,7 @@
+"""``python -m compare.notes``."""
+
+import sys
+
+from compare.notes import main
+
+sys.exit(main())

@@ -1,1 +1,0 @@
-"""Bugs planted on purpose, and right backwards that are written otherwise: the checker's check."""

@@ -1,0 +1,111 @@
+"""``python -m compare.training``: does a training by hand stay the same as autograd's.
+
+Our own MLP on real data. For any two models there is ``compare.train_in_lockstep``, which also says
+what passes when the two are not the same bit for bit.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+from compare.command.options import checked, training_parser
+
+if TYPE_CHECKING:
+    from compare.training.disagreement import Disagreement
+    from compare.training.lockstep import Batch, Training
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code (0 the same, 1 not, 2 bad input)."""
+    parser = training_parser()
+    options = checked(parser, parser.parse_args(arguments))
+    # From here on it takes seconds to import; --help and wrong options have been answered.
+    from compare.command.exit import exit_code
+
+    return exit_code(parser.prog, lambda: _compare(options))
+
+
+def _compare(options: argparse.Namespace) -> bool:
+    from compare.command import console, our_network
+    from compare.command.exit import write_json
+    from compare.comparison.explicit import LockstepExplicit
+    from compare.training.lockstep import train_in_lockstep
+
+    images = our_network.load(options)
+    manual = our_network.build(options.backprop, options, images)
+    explicit = LockstepExplicit(options.activation, options.loss)
+    reference = our_network.build("autograd", options, images)
+    batches = images.training_batches(options.batch_size, options.seed)
+    steps = options.epochs * len(batches)
+    dtype = next(reference.network.parameters()).dtype
+
+    def all_batches() -> "Iterator[Batch]":
+        for epoch in range(options.epochs):
+            for x, labels in batches.of_epoch(epoch):
+                yield x.to(dtype), labels
+
+    out = console.stdout()
+    console.say(
+        out,
+        f"{options.backprop} against autograd: {our_network.describe(options, images)}, "
+        f"{steps} steps of {min(options.batch_size, len(batches.images))}, lr {options.lr:g}, "
+        f"momentum {options.momentum:g}, seed {options.seed}",
+        "bold",
+    )
+    with (
+        console.progress(out, "training both", steps) as advance,
+        _drawn(options) as draw,
+    ):
+        training = train_in_lockstep(
+            manual.network,
+            reference.network,
+            all_batches(),
+            loss=(manual.loss, reference.loss),
+            lr=options.lr,
+            momentum=options.momentum,
+            on_step=lambda _: advance(),
+            on_gradients=draw or (lambda *_: None),
+            way=explicit if options.backprop == "explicit" else None,
+        )
+    for line in _in_words(training):
+        console.say(out, line)
+    console.say(out, _summary(training), "green" if training.passed else "bold red")
+    if draw:
+        console.say(out, f"curves in {draw.run}: tensorboard --logdir {options.log_dir}")
+    if options.json:
+        facts = {"dataset": images.name, "dtype": options.dtype, "seed": options.seed}
+        write_json(options.json, {**training.as_json(), **facts})
+    return training.passed
+
+
+def _drawn(options: argparse.Namespace) -> AbstractContextManager["Disagreement | None"]:
+    if not options.log_dir:
+        return nullcontext()
+    from compare.training.disagreement import Disagreement
+
+    return Disagreement(options.log_dir, options.backprop)
+
+
+def _in_words(training: "Training") -> list[str]:
+    from compare.comparison.report import describe
+
+    lines = []
+    if training.first is not None:
+        lines += [f"first difference at step {training.first_step}: {describe(training.first)}"]
+        lines += [f"largest difference of a weight after any step: {training.max_abs:.3g}"]
+    if training.report is not None and not training.report.passed:
+        lines += [f"gradients at step {training.steps}, both at manual's weights:"]
+        lines += [describe(row) for row in training.report.failures]
+    return lines
+
+
+def _summary(training: "Training") -> str:
+    steps = f"{training.steps} step{'s' if training.steps > 1 else ''}"
+    if training.problem:
+        return f"FAILED after {steps}: {training.problem}"
+    if training.bitwise:
+        return f"passed: {steps}, every loss, gradient and weight bit for bit the same"
+    if training.report is not None and not training.report.passed:
+        return f"{training.report.summary()}, after {steps}"
+    return f"passed: {steps}, not bit for bit the same, every gradient judged was right"

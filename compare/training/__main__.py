@@ -1,0 +1,7 @@
+"""``python -m compare.training``."""
+
+import sys
+
+from compare.training import main
+
+sys.exit(main())

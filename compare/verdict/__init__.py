@@ -1,0 +1,1 @@
+"""From numbers to a verdict, tensor by tensor, with every excuse that a difference can have."""

@@ -1,0 +1,1 @@
+"""Activations: a = σ(z), elementwise or along one dimension."""

@@ -1,0 +1,79 @@
+"""Sigmoid and Tanh: activations that squash, and whose derivative needs only their output.
+
+    σ(z) = 1 / (1 + e⁻ᶻ)                      σ′(z) = σ(z)(1 − σ(z)) = a(1 − a)
+    tanh(z) = (eᶻ − e⁻ᶻ) / (eᶻ + e⁻ᶻ)         tanh′(z) = 1 − tanh²(z) = 1 − a²
+
+    ∂L/∂z = ∂L/∂a ⊙ σ′(z)                     elementwise, any shape
+
+Both derivatives vanish where the activation saturates (a → 0, 1, ±1): that is why gradients
+fade in deep networks of them.
+
+Source: lecture notes 002 (activation functions) and 004 (∂a/∂z = a(1 − a)).
+"""
+
+import torch
+from torch import Tensor
+
+from manual_backprop.kit.function import Function, functional, in_opmath
+
+
+class SigmoidFunction(Function):
+    """a = σ(z)."""
+
+    @staticmethod
+    def forward(input: Tensor) -> Tensor:
+        return torch.sigmoid(input)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        g, a = in_opmath(grad_output, *ctx.saved_tensors)
+        grad_input = g * (1 - a) * a  # σ′(z) = a(1 − a)
+        return grad_input.to(grad_output.dtype)
+
+
+class TanhFunction(Function):
+    """a = tanh(z)."""
+
+    @staticmethod
+    def forward(input: Tensor) -> Tensor:
+        return torch.tanh(input)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        g, a = in_opmath(grad_output, *ctx.saved_tensors)
+        grad_input = g * (1 - a * a)  # tanh′(z) = 1 − a²
+        return grad_input.to(grad_output.dtype)
+
+
+@functional()
+def sigmoid(input: Tensor) -> Tensor:
+    """σ of z, as ``torch.nn.functional.sigmoid``; any shape."""
+    return SigmoidFunction.apply(input)
+
+
+@functional()
+def tanh(input: Tensor) -> Tensor:
+    """tanh of z, as ``torch.nn.functional.tanh``; any shape."""
+    return TanhFunction.apply(input)
+
+
+class Sigmoid(torch.nn.Sigmoid):
+    """``torch.nn.Sigmoid`` with the backward above."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return sigmoid(input)
+
+
+class Tanh(torch.nn.Tanh):
+    """``torch.nn.Tanh`` with the backward above."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return tanh(input)

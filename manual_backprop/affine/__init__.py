@@ -1,0 +1,1 @@
+"""Affine maps: weights and biases."""

@@ -1,0 +1,1 @@
+"""What PyTorch asks of a hand-written Function besides its mathematics."""

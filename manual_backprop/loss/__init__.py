@@ -1,0 +1,1 @@
+"""Losses, and what a mean or a sum over them means."""
