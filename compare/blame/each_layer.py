@@ -8,16 +8,9 @@ from torch import Tensor, nn
 
 from compare.blame.alignment import Aligned, Alignment
 from compare.blame.calls import Call, record
+from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, Fault, JudgedLayer
 from compare.blame.piece import Piece, judge_piece
-from compare.diagnosis.findings import (
-    CLEAN,
-    INHERITED,
-    ORIGINATES,
-    Diagnosis,
-    Fault,
-    Layer,
-    Mistake,
-)
+from compare.diagnosis.mistake import Diagnosis, Mistake
 from compare.trial.case import Case
 from compare.trial.given import GIVEN, Given, map_tensors
 from compare.trial.pairing import Pairing
@@ -49,7 +42,7 @@ class Whole:
 
 def blame(
     whole: Whole, seed: int = 0, *, strict: bool = False, progress: Progress = lambda _: None
-) -> list[Layer]:
+) -> list[JudgedLayer]:
     """A verdict for every layer, in the order in which manual runs them; the loss comes last.
 
     A layer is a module without children, or with parameters of its own. A module around layers is
@@ -81,7 +74,7 @@ class _Blame:
             )
             self.ours = ours
 
-    def layers(self) -> list[Layer]:
+    def layers(self) -> list[JudgedLayer]:
         aligned = list(self.alignment.layers()) if self.alignment else []
         found = [self._among(a, self._judged(a.names, a.twins, a.piece)) for a in aligned]
         if not found:
@@ -101,10 +94,10 @@ class _Blame:
             ]
         return found
 
-    def _judged(self, names: Sequence[str], twins: Sequence[str], piece: Piece) -> Layer:
+    def _judged(self, names: Sequence[str], twins: Sequence[str], piece: Piece) -> JudgedLayer:
         self.progress(piece.label)
         judged = judge_piece(piece, self.seed, self.strict)
-        return Layer(
+        return JudgedLayer(
             names[0],
             piece.label,
             ", ".join(twins),
@@ -114,7 +107,7 @@ class _Blame:
             judged.remark,
         )
 
-    def _among(self, aligned: Aligned, layer: Layer) -> Layer:
+    def _among(self, aligned: Aligned, layer: JudgedLayer) -> JudgedLayer:
         """Where several layers of manual are judged as one: the one that is to blame."""
         if len(aligned.names) == 1 or layer.verdict != ORIGINATES:
             return layer
@@ -137,7 +130,7 @@ class _Blame:
         )
         return replace(layer, name=name, label=label, faults=faults)
 
-    def _by_elimination(self, layer: Layer) -> Layer:
+    def _by_elimination(self, layer: JudgedLayer) -> JudgedLayer:
         """A layer that could not be run: at fault where it got the right and gave the wrong."""
         if layer.rows or layer.verdict == ORIGINATES:
             return layer
@@ -192,7 +185,7 @@ class _Blame:
         items, _ = self._loss().reference.gradients(self._lost(), first.fed_in)
         return [i.tensor for i in items if i.kind == "input" and i.tensor is not None]
 
-    def _with_glue(self, aligned: Sequence[Aligned], found: list[Layer]) -> list[Layer]:
+    def _with_glue(self, aligned: Sequence[Aligned], found: list[JudgedLayer]) -> list[JudgedLayer]:
         """The same with every module whose own code is at fault, inner ones first."""
         assert self.alignment
         verdicts = {layer.name: layer for layer in found}
@@ -255,12 +248,12 @@ class _Blame:
         return [replace(c, module=named[c.module]) for c in self.theirs if c.module in named]
 
 
-def _names_of(layer: Layer) -> list[str]:
+def _names_of(layer: JudgedLayer) -> list[str]:
     """Its name, or the names of all that it stands for."""
     return [label.split(" ")[0] for label in layer.label.split(", ")] + [layer.name]
 
 
-def _own(layer: Layer) -> tuple:
+def _own(layer: JudgedLayer) -> tuple:
     """Of a module's own code the faults that are not passed on by the layers inside it."""
     own = [fault for fault in layer.faults if "." not in fault.gradient]
     return tuple(own) or layer.faults[:1]

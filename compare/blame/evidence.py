@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from compare.diagnosis.findings import Evidence
+from compare.diagnosis.evidence import Evidence
 from compare.trial.case import Case
 from compare.trial.pairing import Pairing
 from compare.trial.trial import Trial, pairs

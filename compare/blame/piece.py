@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from compare.blame.evidence import evidence
+from compare.blame.finding import Fault
 from compare.blame.residual import residual
 from compare.diagnosis import diagnose
-from compare.diagnosis.findings import Diagnosis, Fault, Mistake
+from compare.diagnosis.mistake import Diagnosis, Mistake
 from compare.trial.case import Case, said
 from compare.trial.given import GIVEN, Given, kinds
 from compare.trial.pairing import Pairing

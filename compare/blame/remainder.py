@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import torch
 
-from compare.diagnosis.findings import ORIGINATES, Diagnosis, Fault, Layer, Mistake
+from compare.blame.finding import ORIGINATES, Fault, JudgedLayer
+from compare.diagnosis.mistake import Diagnosis, Mistake
 from compare.trial.case import Case
 from compare.trial.pairing import Pairing
 from compare.trial.trial import Trial, judge_trials
@@ -47,7 +48,7 @@ def _agree_in_float64(trial: Trial, manual: Case, pairing: Pairing) -> bool:
     return all(row.passed for row in rows)
 
 
-def unexplained(results: Results, layers: Sequence[Layer], seed: int) -> list[Layer]:
+def unexplained(results: Results, layers: Sequence[JudgedLayer], seed: int) -> list[JudgedLayer]:
     """The layers, and the model itself where something is wrong that none of them accounts for."""
     wrong: dict[str, Row] = {}
     for row in (row for _, rows in results for row in rows if row.verdict == BUG):
@@ -63,4 +64,4 @@ def unexplained(results: Results, layers: Sequence[Layer], seed: int) -> list[La
         for name, row in list(wrong.items())[:1]
     )
     known = [layer for layer in layers if layer.name]
-    return [*known, Layer("", "the model as a whole", "", ORIGINATES, faults)]
+    return [*known, JudgedLayer("", "the model as a whole", "", ORIGINATES, faults)]

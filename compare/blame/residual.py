@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from compare.diagnosis.findings import Residual
+from compare.blame.finding import Residual
 from compare.verdict.judge import Row
 
 SIDE = 64  # cells of a picture, at most

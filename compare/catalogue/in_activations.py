@@ -7,16 +7,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from compare.catalogue.specimen import Models, Specimen, batch, function, layer, network, pointwise
-from compare.diagnosis.findings import Mistake
+from compare.catalogue.specimen import Specimen, batch, function, layer, network, pointwise
+from compare.diagnosis.mistake import Mistake
+from compare.trial.question import Question
 
 N, WIDTH = 9, 6
 
 
-def _after_linear(base: nn.Module, backward: Callable[..., Any]) -> Callable[[], Models]:
+def _after_linear(base: nn.Module, backward: Callable[..., Any]) -> Callable[[], Question]:
     """Linear, the activation, Linear; the bug in the middle."""
 
-    def build() -> Models:
+    def build() -> Question:
         torch.manual_seed(1)
         around = nn.Linear(11, WIDTH), base, nn.Linear(WIDTH, 5)
         return network(*around, place=1, by_hand=pointwise(base, backward), inputs=batch(N, 11))
@@ -131,14 +132,14 @@ def specimens() -> Iterator[Specimen]:
     )
 
 
-def _layer_norm(backward: Callable[..., Tensor]) -> Callable[[], Models]:
+def _layer_norm(backward: Callable[..., Tensor]) -> Callable[[], Question]:
     """Without scale and shift; ``backward(g, x̂, 1/σ)``."""
 
     def of_x(g: Tensor, x: Tensor) -> Tensor:
         scale = (x.var(1, correction=0, keepdim=True) + 1e-5).rsqrt()
         return backward(g, (x - x.mean(1, keepdim=True)) * scale, scale)
 
-    def build() -> Models:
+    def build() -> Question:
         torch.manual_seed(1)
         base = nn.LayerNorm(WIDTH, elementwise_affine=False)
         apply = function(lambda x: F.layer_norm(x, (WIDTH,)), of_x)
@@ -154,7 +155,7 @@ def _layer_norm(backward: Callable[..., Tensor]) -> Callable[[], Models]:
     return build
 
 
-def _batch_norm() -> Models:
+def _batch_norm() -> Question:
     torch.manual_seed(1)
     base = nn.BatchNorm1d(WIDTH, affine=False, track_running_stats=False)
     apply = function(
@@ -171,10 +172,10 @@ def _batch_norm() -> Models:
     )
 
 
-def _dropout(backward: Callable[..., Tensor]) -> Callable[[], Models]:
+def _dropout(backward: Callable[..., Tensor]) -> Callable[[], Question]:
     p = 0.3
 
-    def build() -> Models:
+    def build() -> Question:
         torch.manual_seed(1)
         base = nn.Dropout(p)
 

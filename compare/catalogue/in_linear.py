@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compare.catalogue.specimen import Models, Specimen, batch, layer, linear, network
-from compare.diagnosis.findings import Mistake
+from compare.catalogue.specimen import Specimen, batch, layer, linear, network
+from compare.diagnosis.mistake import Mistake
+from compare.trial.question import Question
 
 N = 9  # samples; 11 and 7 features, 5 outputs: no two sizes are the same
 
@@ -31,10 +32,10 @@ INPUT, WEIGHT, BIAS = range(3)
 _NAMES = ("input", "weight", "bias")
 
 
-def _deep(backward: Callable[..., Any], depth: int, square: bool) -> Callable[[], Models]:
+def _deep(backward: Callable[..., Any], depth: int, square: bool) -> Callable[[], Question]:
     """``depth`` Linears with Tanh between them, the bug in the middle one."""
 
-    def build() -> Models:
+    def build() -> Question:
         torch.manual_seed(depth)
         widths = [11, *([7] * depth), 5] if not square else [N] * (depth + 1)
         steps: list[nn.Module] = []
@@ -255,7 +256,7 @@ def specimens() -> Iterator[Specimen]:
     )
 
 
-def _two() -> Models:
+def _two() -> Question:
     models = _deep(_wrong(BIAS, lambda g, x, w, b: -g.sum(0)), 3, False)()
     first, third = models.reference[0], models.reference[4]
     models.manual[0] = linear(first, _wrong(BIAS, lambda g, x, w, b: -g.sum(0)))
@@ -264,7 +265,7 @@ def _two() -> Models:
     return models
 
 
-def _without_bias() -> Models:
+def _without_bias() -> Question:
     models = _deep(_right, 3, False)()
     base = models.reference[2]
     models.manual[2] = layer(base, lambda self, x: nn.functional.linear(x, self.weight))

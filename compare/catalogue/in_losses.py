@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_input, conv2d_weight
 
-from compare.catalogue.specimen import Models, Specimen, batch, function, labels, layer, network
-from compare.diagnosis.findings import Mistake
+from compare.catalogue.specimen import Specimen, batch, function, labels, layer, network
+from compare.diagnosis.mistake import Mistake
+from compare.trial.question import Question
 
 N, CLASSES = 9, 5
 
@@ -19,15 +20,15 @@ def _loss(
     backward: Callable[..., Any],
     targets: Tensor,
     *last: nn.Module,
-) -> Callable[[], Models]:
+) -> Callable[[], Question]:
     """A network of three Linears and the loss; ``backward(g, z, y)`` → ∂L/∂z."""
 
-    def build() -> Models:
+    def build() -> Question:
         torch.manual_seed(2)
         steps = [nn.Linear(11, 7), nn.Tanh(), nn.Linear(7, CLASSES), *last]
         model = nn.Sequential(*steps)
         apply = function(reference, lambda g, z, y: (backward(g, z, y), None))
-        return Models(model, model, [batch(N, 11)], (apply, reference), targets)
+        return Question(model, model, [batch(N, 11)], (apply, reference), targets)
 
     return build
 
@@ -214,13 +215,13 @@ def _conv(
     weight: Callable[..., Tensor] = lambda w, x: w,
     kernel: Callable[[Tensor], Tensor] = lambda w: w,
     bias: Callable[[Tensor], Tensor] = lambda g: g.sum((0, 2, 3)),
-) -> Callable[[], Models]:
+) -> Callable[[], Question]:
     def backward(g: Tensor, x: Tensor, w: Tensor, b: Tensor) -> tuple[Tensor, ...]:
         grad_x = conv2d_input(list(x.shape), kernel(w), g, padding=1)
         grad_w = conv2d_weight(x, list(w.shape), g, padding=1)
         return grad_x, weight(grad_w, x), bias(g)
 
-    def build() -> Models:
+    def build() -> Question:
         torch.manual_seed(3)
         base = nn.Conv2d(4, 3, 3, padding=1)
         apply = function(lambda x, w, b: F.conv2d(x, w, b, padding=1), backward)
@@ -238,7 +239,7 @@ def _conv(
     return build
 
 
-def _embedding() -> Models:
+def _embedding() -> Question:
     torch.manual_seed(3)
     base = nn.Embedding(11, 6)
     words = torch.tensor([[1, 2, 3, 1], [4, 5, 2, 6], [7, 8, 9, 10]])
@@ -266,7 +267,7 @@ class _Residual(nn.Module):
         return self.skip(x) + self.inner(x).tanh()
 
 
-def _residual() -> Models:
+def _residual() -> Question:
     torch.manual_seed(3)
     halved = function(torch.clone, lambda g, x: g / 2)
     return network(

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from compare.catalogue.specimen import (
-    Models,
     Specimen,
     batch,
     function,
@@ -19,6 +18,7 @@ from compare.catalogue.specimen import (
     network,
     pointwise,
 )
+from compare.trial.question import Question
 
 N, WIDTH, CLASSES = 9, 6, 5
 
@@ -142,8 +142,8 @@ def specimens() -> Iterator[Specimen]:
     yield Specimen("Linear and ReLU fused", _fused)
 
 
-def _deep(backward: Callable[..., Any]) -> Callable[[], Models]:
-    def build() -> Models:
+def _deep(backward: Callable[..., Any]) -> Callable[[], Question]:
+    def build() -> Question:
         torch.manual_seed(4)
         base = nn.Linear(7, 7)
         around = nn.Linear(11, 7), nn.Tanh(), base, nn.Tanh(), nn.Linear(7, CLASSES)
@@ -152,8 +152,8 @@ def _deep(backward: Callable[..., Any]) -> Callable[[], Models]:
     return build
 
 
-def _after_linear(base: nn.Module, backward: Callable[..., Any]) -> Callable[[], Models]:
-    def build() -> Models:
+def _after_linear(base: nn.Module, backward: Callable[..., Any]) -> Callable[[], Question]:
+    def build() -> Question:
         torch.manual_seed(4)
         around = nn.Linear(11, WIDTH), base, nn.Linear(WIDTH, CLASSES)
         return network(*around, place=1, by_hand=pointwise(base, backward), inputs=batch(N, 11))
@@ -161,13 +161,13 @@ def _after_linear(base: nn.Module, backward: Callable[..., Any]) -> Callable[[],
     return build
 
 
-def _with_loss(loss: Any, by_hand: Any, targets: Tensor) -> Models:
+def _with_loss(loss: Any, by_hand: Any, targets: Tensor) -> Question:
     torch.manual_seed(4)
     model = nn.Sequential(nn.Linear(11, 7), nn.ReLU(), nn.Linear(7, CLASSES))
-    return Models(model, model, [batch(N, 11)], (by_hand, loss), targets)
+    return Question(model, model, [batch(N, 11)], (by_hand, loss), targets)
 
 
-def _cross_entropy() -> Models:
+def _cross_entropy() -> Question:
     def backward(g: Tensor, z: Tensor, y: Tensor) -> tuple[Tensor, None]:
         e = (z - z.amax(1, True)).exp()
         delta = e / e.sum(1, True)
@@ -178,7 +178,7 @@ def _cross_entropy() -> Models:
     return _with_loss(F.cross_entropy, by_hand, labels(N, CLASSES))
 
 
-def _mse() -> Models:
+def _mse() -> Question:
     by_hand = function(
         lambda a, y: (a * a).mean() - 2 * (a * y).mean() + (y * y).mean(),
         lambda g, a, y: ((a - y) * g / (a.numel() / 2), None),
@@ -186,7 +186,7 @@ def _mse() -> Models:
     return _with_loss(F.mse_loss, by_hand, batch(N, CLASSES, seed=7).sigmoid())
 
 
-def _layer_norm() -> Models:
+def _layer_norm() -> Question:
     def backward(g: Tensor, x: Tensor, w: Tensor, b: Tensor) -> tuple[Tensor, ...]:
         centred = x - x.mean(1, True)
         variance = (centred * centred).mean(1, True) + 1e-5
@@ -207,7 +207,7 @@ def _layer_norm() -> Models:
     return network(*around, place=1, by_hand=by_hand, inputs=batch(N, 11))
 
 
-def _conv() -> Models:
+def _conv() -> Question:
     def backward(g: Tensor, x: Tensor, w: Tensor, b: Tensor) -> tuple[Tensor, ...]:
         patches, delta = F.unfold(x, 3, padding=1), g.flatten(2)
         grad_w = torch.einsum("nop,nkp->ok", delta, patches).reshape(w.shape)
@@ -222,7 +222,7 @@ def _conv() -> Models:
     return network(*around, place=0, by_hand=by_hand, inputs=batch(6, 2, 5, 7))
 
 
-def _max_pool() -> Models:
+def _max_pool() -> Question:
     def backward(g: Tensor, x: Tensor) -> Tensor:
         n, c, h, w = x.shape
         windows = x.reshape(n, c, h // 2, 2, w // 2, 2).transpose(3, 4).flatten(4)
@@ -238,7 +238,7 @@ def _max_pool() -> Models:
     return network(*around, place=1, by_hand=by_hand, inputs=batch(5, 2, 4, 6))
 
 
-def _embedding() -> Models:
+def _embedding() -> Question:
     def backward(g: Tensor, words: Tensor, w: Tensor) -> tuple[None, Tensor]:
         return None, torch.zeros_like(w).index_add(0, words.flatten(), g.flatten(0, -2))
 
@@ -250,7 +250,7 @@ def _embedding() -> Models:
     return network(base, nn.Linear(WIDTH, CLASSES), place=0, by_hand=by_hand, inputs=words)
 
 
-def _fused() -> Models:
+def _fused() -> Question:
     def backward(g: Tensor, x: Tensor, w: Tensor, b: Tensor) -> tuple[Tensor, ...]:
         delta = g * (F.linear(x, w, b) > 0)
         return delta @ w, delta.T @ x, delta.sum(0)
@@ -260,4 +260,4 @@ def _fused() -> Models:
     first, last = nn.Linear(11, 7), nn.Linear(7, CLASSES)
     by_hand = layer(first, lambda self, x: apply(x, self.weight, self.bias))
     reference = nn.Sequential(first, nn.ReLU(), last)
-    return Models(nn.Sequential(by_hand, last), reference, [batch(N, 11)])
+    return Question(nn.Sequential(by_hand, last), reference, [batch(N, 11)])

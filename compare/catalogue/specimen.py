@@ -1,27 +1,17 @@
 """What a planted bug is, and the small networks that they are planted in."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from compare.diagnosis.findings import Mistake
+from compare.diagnosis.mistake import Mistake
+from compare.trial.question import Question
 
 Backward = Callable[..., Any]  # (g, *inputs) → one gradient for each input
-
-
-@dataclass(frozen=True)
-class Models:
-    """Two models, what they are given, and the losses if there are any."""
-
-    manual: Any
-    reference: Any
-    inputs: Sequence[Tensor]
-    loss: tuple[Any, Any] | None = None
-    targets: Any = None
 
 
 @dataclass(frozen=True)
@@ -29,7 +19,7 @@ class Specimen:
     """A bug, where it is, and what it is; without a place it is right and must not be accused."""
 
     name: str
-    build: Callable[[], Models]
+    build: Callable[[], Question]
     places: tuple[tuple[str, str], ...] = ()  # layer in manual, gradient of that layer
     mistakes: frozenset[Mistake] = frozenset()  # each of these names is true of it
 
@@ -76,12 +66,12 @@ def pointwise(base: nn.Module, backward: Backward) -> nn.Module:
     return layer(base, lambda self, z: apply(z))
 
 
-def network(*layers: nn.Module, place: int, by_hand: nn.Module, inputs: Tensor) -> Models:
+def network(*layers: nn.Module, place: int, by_hand: nn.Module, inputs: Tensor) -> Question:
     """The layers in a row, and the same with one of them by hand."""
     reference = nn.Sequential(*layers)
     manual = copy.deepcopy(reference)
     manual[place] = by_hand
-    return Models(manual, reference, [inputs])
+    return Question(manual, reference, [inputs])
 
 
 def batch(*shape: int, seed: int = 5) -> Tensor:

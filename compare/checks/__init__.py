@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from compare.checks.check import Check
-    from compare.checks.question import Question
+    from compare.trial.question import Question
 
 _MODULES = {
     "finite-differences": "finite_differences",

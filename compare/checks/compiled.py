@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG, Check
-from compare.checks.question import Question
 from compare.trial.case import Case, said, truth
+from compare.trial.question import Question
 from compare.trial.trial import Trial, judge_trials
 from compare.trial.watch import Item
 

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG, Check
-from compare.checks.question import Question, parameters
 from compare.trial.case import Case, said
 from compare.trial.given import Given, tensors_in
+from compare.trial.question import Question, parameters
 from compare.verdict.judge import judge
 
 NAME = "ddp"

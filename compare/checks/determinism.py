@@ -1,8 +1,8 @@
 """Is it the same twice, bit for bit."""
 
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG, Check
-from compare.checks.question import Question
 from compare.trial.case import said
+from compare.trial.question import Question
 from compare.verdict.bits import same_bits
 
 NAME = "determinism"

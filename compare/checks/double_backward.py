@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG, Check
-from compare.checks.question import Question, parameters
 from compare.trial.case import Case, said
 from compare.trial.given import tensors_in
+from compare.trial.question import Question, parameters
 from compare.verdict.judge import judge
 
 NAME = "double-backward"

@@ -1,8 +1,8 @@
 """Is the backward the derivative of the forward, numerically, whatever the reference says."""
 
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG, Check
-from compare.checks.question import Question
 from compare.trial.case import said
+from compare.trial.question import Question
 from compare.verdict.own_forward import DIRECTIONS, contradictions
 
 NAME = "finite-differences"

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG, Check
-from compare.checks.question import Question
 from compare.trial.case import said
+from compare.trial.question import Question
 from compare.trial.trial import judge_trials, run
 
 NAME = "layouts"

@@ -5,9 +5,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG, Check
-from compare.checks.question import Question, parameters
 from compare.trial.case import Case, said
 from compare.trial.given import tensors_in
+from compare.trial.question import Question, parameters
 from compare.verdict.judge import judge
 
 NAME = "vmap"

@@ -9,9 +9,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from compare.blame.finding import CLEAN, INHERITED, ORIGINATES
 from compare.checks.check import AGREES
 from compare.comparison.report import Report, count
-from compare.diagnosis.findings import CLEAN, INHERITED, ORIGINATES
 from compare.verdict.judge import BUG, CLOSER, EXACT, NO_TRUTH, ROUNDING, SUBGRADIENT
 
 # Wide enough for any table of ours. A pipe has no width, and rich would assume 80.

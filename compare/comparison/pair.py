@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from compare.blame.each_layer import Whole, blame
+from compare.blame.finding import ORIGINATES
 from compare.blame.remainder import amplified, unexplained
 from compare.comparison import annotations
 from compare.comparison.report import Report
-from compare.diagnosis.findings import ORIGINATES
 from compare.trial.case import Case, ComparisonError, said, truth
 from compare.trial.cotangents import Maker
 from compare.trial.given import GIVEN, Given, given, kinds, tensors_in

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from compare.diagnosis.findings import CLEAN, INHERITED, ORIGINATES, Fault, Layer
+from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, Fault, JudgedLayer
 from compare.verdict.judge import BUG, CLOSER, EXACT, NO_TRUTH, ROUNDING, SUBGRADIENT, Row
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Report:
     trials: Sequence[Sequence[Row]]
     dtype: str
     seed: int
-    layers: Sequence[Layer] = ()  # of manual, in the order in which it runs them
+    layers: Sequence[JudgedLayer] = ()  # of manual, in the order in which it runs them
     inputs: Sequence[str] = ()  # a line for each kind of input: what was asked, or why not
     title: str = ""
     checks: "Sequence[Check]" = ()  # the ones asked for in addition
@@ -55,7 +55,7 @@ class Report:
         return [row for row in self.rows if not row.passed]
 
     @property
-    def originators(self) -> list[Layer]:
+    def originators(self) -> list[JudgedLayer]:
         """The layers at fault."""
         return [layer for layer in self.layers if layer.verdict == ORIGINATES]
 
@@ -148,7 +148,7 @@ class Report:
         }
 
 
-def _layer_as_json(layer: Layer) -> dict[str, Any]:
+def _layer_as_json(layer: JudgedLayer) -> dict[str, Any]:
     faults = [
         {
             "gradient": fault.gradient,
@@ -181,7 +181,7 @@ def count(steps: int) -> str:
     return f"{steps:,}" if steps < 10**9 else f"{steps:.1e}"
 
 
-def accuse(layer: Layer) -> str:
+def accuse(layer: JudgedLayer) -> str:
     """A layer at fault and its mistakes, for one line."""
     mistakes = "; ".join(f"{f.gradient}: {f.diagnosis.sentence}" for f in layer.faults)
     return f"{layer.label} is wrong by itself ({mistakes or layer.remark})"

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 
 from compare.diagnosis import batch, derivative, numbers, parts, places, scale, stale, weights
 from compare.diagnosis.clues import Clues
-from compare.diagnosis.findings import OUTPUT, Diagnosis, Evidence, Mistake
+from compare.diagnosis.evidence import OUTPUT, Evidence
+from compare.diagnosis.mistake import Diagnosis, Mistake
 
 Hypothesis = Callable[[Clues], Diagnosis | None]
 

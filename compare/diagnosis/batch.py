@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from compare.diagnosis.clues import Clues, Trial
-from compare.diagnosis.findings import Diagnosis, Mistake
+from compare.diagnosis.mistake import Diagnosis, Mistake
 
 _SAMPLES = 64  # for each of which one vjp is taken
 _ELEMENTS = 20_000  # of a gradient that are looked at

@@ -7,7 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from compare.diagnosis.findings import Evidence
+from compare.diagnosis.evidence import Evidence
 from compare.verdict.judge import C, largest
 
 # A guess is computed along another way than manual's number, so it rounds otherwise; it must be

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from compare.diagnosis.clues import Clues, Trial
-from compare.diagnosis.findings import Diagnosis, Mistake
+from compare.diagnosis.mistake import Diagnosis, Mistake
 
 _FEATURES = 128  # of a layer whose Jacobian's diagonal is asked for, one vjp each
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from compare.diagnosis.clues import Clues, Trial
-from compare.diagnosis.findings import Diagnosis, Mistake
+from compare.diagnosis.mistake import Diagnosis, Mistake
 
 _PARTS: list[tuple[str, Callable[[Trial], Tensor]]] = [
     ("the input is negative", lambda t: t.x < 0),

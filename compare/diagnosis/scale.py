@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 
 from compare.diagnosis.clues import Clues, Trial
-from compare.diagnosis.findings import Diagnosis, Mistake
+from compare.diagnosis.mistake import Diagnosis, Mistake
 
 
 def sign(clues: Clues) -> Diagnosis | None:

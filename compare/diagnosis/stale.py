@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from compare.diagnosis.clues import Clues, Trial
-from compare.diagnosis.findings import Diagnosis, Mistake
+from compare.diagnosis.mistake import Diagnosis, Mistake
 
 
 def detached(clues: Clues) -> Diagnosis | None:

@@ -5,7 +5,7 @@ import itertools
 from torch import Tensor
 
 from compare.diagnosis.clues import Clues, Trial
-from compare.diagnosis.findings import Diagnosis, Mistake
+from compare.diagnosis.mistake import Diagnosis, Mistake
 
 
 def transposed(clues: Clues) -> Diagnosis | None:

@@ -13,8 +13,8 @@ from compare.command.options import checked_gradients, gradients_parser
 
 if TYPE_CHECKING:
     from compare.checks.check import Check
-    from compare.checks.question import Question
     from compare.comparison.report import Report
+    from compare.trial.question import Question
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -120,10 +120,10 @@ def _batch(options: argparse.Namespace, images: Any, candidate: Any) -> Any:
 def _question(
     values: Sequence[Any], options: argparse.Namespace, mapping: dict[str, str] | None
 ) -> "Question":
-    from compare.checks.question import Question
+    from compare.trial.question import Question
 
     manual, reference, loss, inputs, targets = values
-    return Question(manual, reference, loss, inputs, targets, mapping, options.seed)
+    return Question(manual, reference, inputs, loss, targets, mapping, options.seed)
 
 
 def _judge(question: "Question", options: argparse.Namespace) -> "Report":

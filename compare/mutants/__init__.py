@@ -104,13 +104,13 @@ def examine(specimen: "Specimen") -> Outcome:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the tensors are small: threads would only wait for each other
     try:
-        models = specimen.build()
+        question = specimen.build()
         report = compare_gradients(
-            models.manual,
-            models.reference,
-            *models.inputs,
-            loss=models.loss,
-            targets=models.targets,
+            question.manual,
+            question.reference,
+            *question.inputs,
+            loss=question.loss,
+            targets=question.targets,
         )
         faults = [(layer.name, fault) for layer in report.originators for fault in layer.faults]
         return Outcome(

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compare.catalogue.specimen import Models
 from compare.trial.given import tensors_in
 from compare.trial.pairing import pair, with_state_of
+from compare.trial.question import Question
 
 Gradients = dict[str, Tensor]
 Rule = Callable[[Tensor, Tensor], bool]
@@ -40,15 +40,15 @@ RULES: Mapping[str, Rule] = {
 GRADCHECK = "torch.autograd.gradcheck"
 
 
-def verdicts(models: Models) -> dict[str, bool]:
+def verdicts(question: Question) -> dict[str, bool]:
     """For each rule whether it lets manual pass."""
     try:
-        pairing = pair(models.manual, models.reference)
-        manual = with_state_of(models.reference, models.manual, pairing)
-        ours = _gradients(manual, models, 0)
+        pairing = pair(question.manual, question.reference)
+        manual = with_state_of(question.reference, question.manual, pairing)
+        ours = _gradients(manual, question, 0)
     except RuntimeError:  # PyTorch itself refuses the shape of a gradient
         return dict.fromkeys([*RULES, GRADCHECK], False)
-    theirs = _gradients(copy.deepcopy(models.reference), models, 1)
+    theirs = _gradients(copy.deepcopy(question.reference), question, 1)
     found = {}
     for name, rule in RULES.items():
         found[name] = all(
@@ -56,7 +56,7 @@ def verdicts(models: Models) -> dict[str, bool]:
             for twin, a in theirs.items()
             for pairing_key in [_key(twin, pairing.tensors)]
         )
-    found[GRADCHECK] = _gradcheck(manual, models)
+    found[GRADCHECK] = _gradcheck(manual, question)
     return found
 
 
@@ -64,38 +64,38 @@ def _key(twin: str, tensors: Mapping[str, str]) -> str:
     return next((ours for ours, theirs in tensors.items() if theirs == twin), twin)
 
 
-def _objective(model: Any, models: Models, side: int, inputs: list[Tensor]) -> Tensor:
+def _objective(model: Any, question: Question, side: int, inputs: list[Tensor]) -> Tensor:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         output = model(*inputs)
-    if models.loss is not None:
-        targets = models.targets
+    if question.loss is not None:
+        targets = question.targets
         if targets.is_floating_point():
             targets = targets.to(output.dtype)
-        return models.loss[side](output, targets)
+        return question.losses[side](output, targets)
     return sum((x.sum() for x in tensors_in(output)), torch.zeros(()))
 
 
-def _gradients(model: Any, models: Models, side: int) -> Gradients:
-    inputs = [x.detach().clone().requires_grad_(x.is_floating_point()) for x in models.inputs]
+def _gradients(model: Any, question: Question, side: int) -> Gradients:
+    inputs = [x.detach().clone().requires_grad_(x.is_floating_point()) for x in question.inputs]
     named = {f"input {i}": x for i, x in enumerate(inputs) if x.requires_grad}
     if isinstance(model, nn.Module):
         named |= dict(model.named_parameters())
-    objective = _objective(model, models, side, inputs)
+    objective = _objective(model, question, side, inputs)
     found = torch.autograd.grad(objective, list(named.values()), allow_unused=True)
     return {n: g for n, g in zip(named, found, strict=True) if g is not None}
 
 
-def _gradcheck(manual: Any, models: Models) -> bool:
+def _gradcheck(manual: Any, question: Question) -> bool:
     model = copy.deepcopy(manual).double()
-    inputs = [x.double() if x.is_floating_point() else x for x in models.inputs]
+    inputs = [x.double() if x.is_floating_point() else x for x in question.inputs]
     inputs = [x.detach().requires_grad_(x.is_floating_point()) for x in inputs]
     named = dict(model.named_parameters())
 
     def run(*tensors: Tensor) -> Tensor:
         values = dict(zip(named, tensors[len(inputs) :], strict=True))
         bound = _Bound(model, values)
-        return _objective(bound, models, 0, list(tensors[: len(inputs)]))
+        return _objective(bound, question, 0, list(tensors[: len(inputs)]))
 
     try:
         return torch.autograd.gradcheck(run, (*inputs, *named.values()), raise_exception=False)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from compare.diagnosis.findings import Residual
+from compare.blame.finding import Residual
 from compare.verdict.judge import Row
 
 _WIDE, _HIGH = 230, 22  # of an error plot, in pixels

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from html import escape
 
+from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, Fault, JudgedLayer
 from compare.checks.check import AGREES
 from compare.comparison.report import Report, count
-from compare.diagnosis.findings import CLEAN, INHERITED, ORIGINATES, Fault, Layer
 from compare.reports import charts
 from compare.reports.style import CSS
 from compare.verdict.judge import Row
@@ -69,7 +69,7 @@ def _faults(report: Report) -> Iterator[str]:
             yield f'<p class="note">{escape(layer.remark)}</p>'
 
 
-def _fault(layer: Layer, fault: Fault) -> str:
+def _fault(layer: JudgedLayer, fault: Fault) -> str:
     row = fault.row
     numbers = ""
     if row.index is not None:

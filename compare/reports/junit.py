@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
+from compare.blame.finding import ORIGINATES
 from compare.comparison.report import Report, describe, tell
-from compare.diagnosis.findings import ORIGINATES
 
 # What XML 1.0 has no way to write.
 _IMPOSSIBLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
+from compare.blame.finding import Residual
 from compare.command.exit import NotWrittenError
 from compare.comparison.report import Report, finite, tell
-from compare.diagnosis.findings import Residual
 
 
 def write(report: Report, folder: Path) -> None:

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from compare.catalogue.specimen import function, layer
 from compare.checks import ask
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG
-from compare.checks.question import Question
 from compare.command.arguments import CHECKS
+from compare.trial.question import Question
 
 
 def question(manual, reference, **options):

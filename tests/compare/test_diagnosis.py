@@ -6,7 +6,7 @@ from torch import nn
 
 from compare import compare_gradients, mutants
 from compare.catalogue.specimen import Models, Specimen, batch, network, pointwise
-from compare.diagnosis.findings import Mistake
+from compare.diagnosis.mistake import Mistake
 
 SPECIMENS = {specimen.name: specimen for specimen in mutants.specimens()}
 #: Found and blamed, but said to be of no known kind.

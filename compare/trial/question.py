@@ -1,4 +1,4 @@
-"""What the checks are about: two models and what they are given."""
+"""What the user asks: two models that should be the same function, and what they are given."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,18 @@ from compare.trial.watch import Model
 
 @dataclass(frozen=True)
 class Question:
-    """The arguments of ``compare_gradients``, and what all checks make of them."""
+    """The arguments of ``compare_gradients``, and what everyone makes of them.
 
-    manual: Model
-    reference: Model
-    loss: Any  # a loss, a pair of losses, or None
+    ``loss`` is what to differentiate: a function, a pair (manual's, the reference's), or None for
+    the output itself. ``mapping`` has names of manual's submodules, parameters or buffers, each
+    with its counterpart's in the reference.
+    """
+
+    manual: Any  # a module or a function
+    reference: Any
     inputs: Sequence[Any]
-    targets: Any
+    loss: Any = None
+    targets: Any = None
     mapping: Mapping[str, str] | None = None
     seed: int = 0
 
@@ -36,18 +41,22 @@ class Question:
     @cached_property
     def given(self) -> Given:
         """What goes in."""
-        return given(self.inputs, self.targets, random_state(tensors_in(list(self.inputs))))
+        inputs = tuple(self.inputs)
+        return given(inputs, self.targets, random_state(tensors_in(inputs)))
 
-    def manual_case(self) -> Case:
+    @property
+    def losses(self) -> tuple[Any, Any]:
+        """Manual's and the reference's."""
+        return self.loss if isinstance(self.loss, tuple) else (self.loss, self.loss)
+
+    def manual_case(self, *, by_layer: bool = False) -> Case:
         """Manual with the reference's weights, and its loss."""
-        loss = self.loss[0] if isinstance(self.loss, tuple) else self.loss
         model = with_state_of(self.reference, self.manual, self.pairing)
-        return Case(model, loss, by_layer=False)
+        return Case(model, self.losses[0], by_layer=by_layer)
 
-    def reference_case(self) -> Case:
+    def reference_case(self, *, by_layer: bool = False) -> Case:
         """The reference and its loss."""
-        loss = self.loss[1] if isinstance(self.loss, tuple) else self.loss
-        return Case(self.reference, loss, by_layer=False)
+        return Case(self.reference, self.losses[1], by_layer=by_layer)
 
     def cotangents(self, given: Given | None = None) -> list[Tensor]:
         """A random incoming gradient for what the reference gives out."""

@@ -1,0 +1,46 @@
+"""The mistakes that people make in a backward pass, and what is said of one."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Mistake(StrEnum):
+    """The mistakes that people make in a backward pass; the values are for people and JSON."""
+
+    SIGN = "sign"
+    FACTOR = "constant factor"
+    SUM_FOR_MEAN = "missing mean over the batch"  # N times too large
+    MEAN_FOR_SUM = "averaged instead of summed"  # N times too small
+    TWICE = "accumulated twice"
+    TRANSPOSED = "transposed"
+    WRONG_AXIS = "wrong axis"
+    PERMUTED = "permutation"
+    NOT_SUMMED = "not summed over the batch"
+    PART_OF_BATCH = "only part of the batch"
+    NO_DERIVATIVE = "missing activation derivative"
+    AT_OUTPUT = "derivative taken at a instead of z"
+    NO_CROSS_TERM = "missing cross term"
+    WRONG_WEIGHT = "wrong weight"
+    STALE = "stale gradient"
+    DETACHED = "detached"
+    IGNORES_INCOMING = "incoming gradient ignored"
+    IN_A_PART = "wrong in a part"  # right in one part, wrong in one way in the other
+    ADDED = "something added"
+    NO_TARGET = "target left out"
+    CLIPPED = "clipped"
+    OVERFLOW = "overflow"
+    WRONG_SHAPE = "wrong shape"
+    LOWER_PRECISION = "lower precision than claimed"
+    ROUNDING = "rounding only"
+    RAISED = "raised an error"
+    FORWARD = "forward"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the mistake is: the kind, a sentence with the number found, and the number."""
+
+    mistake: Mistake
+    sentence: str
+    factor: float | None = None
