@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from compare import compare_gradients, mutants
-from compare.catalogue.specimen import Models, Specimen, batch, network, pointwise
+from compare.catalogue.specimen import Specimen, batch, network, pointwise
 from compare.diagnosis.mistake import Mistake
+from compare.trial.question import Question
 
 SPECIMENS = {specimen.name: specimen for specimen in mutants.specimens()}
 #: Found and blamed, but said to be of no known kind.
@@ -97,7 +98,7 @@ class TestTheCountingCanFail:
     def build(self):
         torch.manual_seed(0)
         model = nn.Sequential(nn.Linear(3, 4), nn.Tanh())
-        return Models(model, model, [batch(5, 3)])
+        return Question(model, model, [batch(5, 3)])
 
     def test_a_bug_that_is_none(self):
         outcome = mutants.examine(Specimen("none", self.build, (("0", "weight"),)))
