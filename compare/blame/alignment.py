@@ -13,14 +13,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from compare.blame.calls import Call
 from compare.blame.glue import called_like, with_trusted_layers
 from compare.blame.piece import Piece
 from compare.blame.stretch import Boundary, Stretch
 from compare.trial.case import Case
 from compare.trial.given import Given
+from compare.trial.key import Kind
 from compare.trial.pairing import Pairing
-from compare.trial.watch import class_name, is_layer
+from compare.trial.recorder import Call, class_name, layers_in
+from compare.trial.sides import Sides
 from compare.verdict.judge import NO_TRUTH, judge
 
 # How many boundaries further on the other end of a fused layer is looked for.
@@ -41,28 +42,23 @@ class Alignment:
     """Pairs the layers of two models that were recorded on the same input."""
 
     def __init__(
-        self,
-        manual: Case,
-        reference: Case,
-        pairing: Pairing,
-        given: Given,
-        ours: Sequence[Call],
-        theirs: Sequence[Call],
+        self, sides: Sides, given: Given, ours: Sequence[Call], theirs: Sequence[Call]
     ) -> None:
-        self.manual, self.reference, self.pairing, self.given = manual, reference, pairing, given
+        self.manual, self.reference = sides.manual.model, sides.reference.model
+        self.pairing, self.given = sides.pairing, given
         self.calls = theirs
         self.trusted: dict[str, str] = {}  # layers in which the reference's can stand for manual's
-        self.ours = [call for call in ours if is_layer(manual.model.get_submodule(call.module))]
-        self.theirs = [c for c in theirs if is_layer(reference.model.get_submodule(c.module))]
-        names, twins = _names(self.ours), _names(self.theirs)
-        self.twins = {n: t for n, t in pairing.modules.items() if n in names and t in twins}
+        self.ours = [call for call in ours if call.is_layer]
+        self.theirs = [call for call in theirs if call.is_layer]
+        names, twins = layers_in(self.ours), layers_in(self.theirs)
+        self.twins = {n: t for n, t in self.pairing.modules.items() if n in names and t in twins}
 
     def layers(self) -> Iterator[Aligned]:
         """Every layer of manual that has a counterpart, in the order in which manual runs them."""
         self._pair_by_place()
         names_taken: set[str] = set()
         twins_taken: set[str] = set()
-        for name in _names(self.ours):
+        for name in layers_in(self.ours):
             twin = self.twins.get(name)
             if twin is None or name in names_taken or twin in twins_taken:
                 continue
@@ -81,8 +77,8 @@ class Alignment:
         The layers inside it that have been paired compute as the reference's do: what is wrong
         with them is not its own doing.
         """
-        ours = self.manual.model.get_submodule(name) if manual is None else manual
-        theirs = self.reference.model.get_submodule(twin)
+        ours = self.manual.get_submodule(name) if manual is None else manual
+        theirs = self.reference.get_submodule(twin)
         pairing = self._local(name, twin)
         prefix, twin_prefix = (f"{n}." if n else "" for n in (name, twin))
         inside = [
@@ -93,20 +89,18 @@ class Alignment:
         if inside:
             ours = with_trusted_layers(ours, theirs, inside, pairing)
         calls = [(c.given, c.cotangents()) for c in _alike(self._calls(twin))]
-        label = self._label(name)
-        return Piece(
-            label, Case(ours, by_layer=False), Case(theirs, by_layer=False), pairing, calls
-        )
+        sides = Sides(Case(ours, by_layer=False), Case(theirs, by_layer=False), pairing)
+        return Piece(self._label(name), sides, calls)
 
     def _alone(self, name: str, twin: str) -> Aligned:
         piece = self.alone(name, twin)
         given = piece.calls[0][0]
         try:
-            piece.manual.outputs(given)
+            piece.sides.manual.outputs(given)
         except TypeError:
             own = next(call.given for call in self.ours if call.module == name)
             if [x.shape for x in own.tensors] == [x.shape for x in given.tensors]:
-                called = called_like(self.manual.model.get_submodule(name), own)
+                called = called_like(self.manual.get_submodule(name), own)
                 return Aligned((name,), (twin,), self.alone(name, twin, called))
         except Exception:
             pass  # manual's own error: it is told when the layer is judged
@@ -117,20 +111,15 @@ class Alignment:
         [call, *_] = self._calls(twin)
         for stop, within in _boundaries(self.theirs, call):
             twins = (twin, *within)
-            stretch = Stretch(
-                self.reference.model, self.given, Boundary(twin, 1, False), stop, twins
-            )
+            stretch = Stretch(self.reference, self.given, Boundary(twin, 1, False), stop, twins)
             tensors = {
                 ours.removeprefix(f"{name}."): theirs
                 for ours, theirs in self.pairing.tensors.items()
                 if _owner(ours) == name and _owner(theirs) in twins
             }
-            piece = replace(
-                self.alone(name, twin),
-                reference=Case(stretch, by_layer=False),
-                pairing=Pairing(tensors, {}),
-                calls=[(call.given, self._incoming(stop))],
-            )
+            alone = self.alone(name, twin)
+            sides = Sides(alone.sides.manual, Case(stretch, by_layer=False), Pairing(tensors))
+            piece = replace(alone, sides=sides, calls=[(call.given, self._incoming(stop))])
             if _does_the_same(piece):
                 return Aligned((name,), twins, piece)
         return None
@@ -141,19 +130,16 @@ class Alignment:
         first = next(c for c in self.ours if c.module == name)
         for stop, within in _boundaries(self.ours, first):
             names = (name, *within)
-            stretch = Stretch(self.manual.model, self.given, Boundary(name, 1, False), stop, names)
+            stretch = Stretch(self.manual, self.given, Boundary(name, 1, False), stop, names)
             tensors = {
                 ours: theirs.removeprefix(f"{twin}.")
                 for ours, theirs in self.pairing.tensors.items()
                 if _owner(ours) in names and _owner(theirs) == twin
             }
-            piece = replace(
-                self.alone(name, twin),
-                label=", ".join(self._label(n) for n in names),
-                manual=Case(stretch, by_layer=False),
-                pairing=Pairing(tensors, {}),
-                calls=[(call.given, call.cotangents())],
-            )
+            reference = self.alone(name, twin).sides.reference
+            label = ", ".join(self._label(n) for n in names)
+            sides = Sides(Case(stretch, by_layer=False), reference, Pairing(tensors))
+            piece = Piece(label, sides, [(call.given, call.cotangents())])
             if _does_the_same(piece):
                 return Aligned(names, (twin,), piece)
         return None
@@ -163,7 +149,7 @@ class Alignment:
 
         First what does the same; then, where as many are left on both sides, one after the other.
         """
-        names, twins = _names(self.ours), _names(self.theirs)
+        names, twins = layers_in(self.ours), layers_in(self.theirs)
         for sure in (True, False):
             for unpaired, candidates in self._gaps(names, twins):
                 if not sure and len(unpaired) != len(candidates):
@@ -205,12 +191,11 @@ class Alignment:
                 ours.removeprefix(prefix): theirs.removeprefix(twin_prefix)
                 for ours, theirs in self.pairing.tensors.items()
                 if ours.startswith(prefix) and theirs.startswith(twin_prefix)
-            },
-            {},
+            }
         )
 
     def _label(self, name: str) -> str:
-        return f"{name} {class_name(self.manual.model.get_submodule(name))}".strip()
+        return f"{name} {class_name(self.manual.get_submodule(name))}".strip()
 
 
 def _alike(calls: Sequence[Call]) -> list[Call]:
@@ -236,15 +221,15 @@ def _does_the_same(piece: Piece) -> bool:
     """Whether both give out the same for what the reference was given."""
     given = piece.calls[0][0]
     try:
-        found = piece.manual.outputs(given)
-        expected = piece.reference.outputs(given)
-        items, _ = piece.reference.gradients(given, None, torch.float64)
+        found = piece.sides.manual.outputs(given)
+        expected = piece.sides.reference.outputs(given)
+        items, _ = piece.sides.reference.gradients(given, None, torch.float64)
     except Exception:
         return False
     true = [item.tensor for item in items]
     if len(found) != len(expected):
         return False
-    rows = [judge("", "output", *tensors) for tensors in zip(found, expected, true, strict=True)]
+    rows = [judge("", Kind.OUTPUT, *tensors) for tensors in zip(found, expected, true, strict=True)]
     return all(row.passed or row.verdict == NO_TRUTH for row in rows)
 
 
@@ -256,11 +241,6 @@ def _boundaries(calls: Sequence[Call], start: Call) -> Iterator[tuple[Boundary, 
         yield Boundary(call.module, call.number, False), list(within)
         within.append(call.module)
         yield Boundary(call.module, call.number, True), list(within)
-
-
-def _names(calls: Sequence[Call]) -> list[str]:
-    """The modules in the order of their first calls."""
-    return list(dict.fromkeys(call.module for call in calls))
 
 
 def _owner(name: str) -> str:

@@ -7,20 +7,22 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 
 from compare.blame.alignment import Aligned, Alignment
-from compare.blame.calls import Call, record
 from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, Fault, JudgedLayer
 from compare.blame.piece import Piece, judge_piece
 from compare.diagnosis.mistake import Diagnosis, Mistake
 from compare.trial.case import Case
 from compare.trial.given import GIVEN, Given, map_tensors
+from compare.trial.key import LOSS, Kind
 from compare.trial.pairing import Pairing
 from compare.trial.randomness import undisturbed
-from compare.trial.trial import Trial, pairs, same_place
-from compare.trial.watch import class_name, is_layer
+from compare.trial.recorder import Call, class_name, is_layer, layers_in
+from compare.trial.sides import Sides
+from compare.trial.trial import pairs
+from compare.trial.watch import Item
 from compare.verdict.judge import BUG, Row
+from compare.verdict.judging import Results, same_place
 from compare.verdict.own_forward import contradictions
 
-LOSS = "loss"
 Progress = Callable[[str], None]
 
 
@@ -28,11 +30,9 @@ Progress = Callable[[str], None]
 class Whole:
     """Both models run as a whole: what blame starts from."""
 
-    manual: Case
-    reference: Case
-    pairing: Pairing
+    sides: Sides
     given: Given
-    results: Sequence[tuple[Trial, Sequence[Row]]]
+    results: Results
 
     @property
     def passed(self) -> bool:
@@ -60,35 +60,33 @@ def blame(
 class _Blame:
     def __init__(self, whole: Whole, seed: int, strict: bool, progress: Progress) -> None:
         self.whole, self.seed, self.strict, self.progress = whole, seed, strict, progress
-        first = whole.results[0][0]
-        model = whole.reference.model
-        self.theirs = record(whole.reference, whole.given, first.fed_in)
+        self.sides, self.fed_in = whole.sides, whole.results[0][0].fed_in
+        self.manual, self.reference = whole.sides.manual.model, whole.sides.reference.model
+        self.theirs = whole.sides.reference.calls(whole.given, self.fed_in)
+        self.ours: list[Call] = []
         self.alignment: Alignment | None = None
-        if isinstance(model, nn.Module) and isinstance(whole.manual.model, nn.Module):
+        if isinstance(self.reference, nn.Module) and isinstance(self.manual, nn.Module):
             try:
-                ours = record(whole.manual, whole.given, None)
+                self.ours = whole.sides.manual.calls(whole.given, None)
             except Exception:  # manual raised; that the layers of one name are one must do
-                ours = self._as_the_reference_runs()
-            self.alignment = Alignment(
-                whole.manual, whole.reference, whole.pairing, whole.given, ours, self.theirs
-            )
-            self.ours = ours
+                self.ours = self._as_the_reference_runs()
+            self.alignment = Alignment(whole.sides, whole.given, self.ours, self.theirs)
 
     def layers(self) -> list[JudgedLayer]:
         aligned = list(self.alignment.layers()) if self.alignment else []
         found = [self._among(a, self._judged(a.names, a.twins, a.piece)) for a in aligned]
         if not found:
             found = [self._judged(("",), ("",), self._root())]
-        if self.whole.reference.loss is not None:
+        if self.sides.reference.loss is not None:
             found.append(self._judged((LOSS,), (LOSS,), self._loss()))
-        if not self.whole.passed and self.alignment and not is_layer(self.whole.manual.model):
+        if not self.whole.passed and self.alignment and not is_layer(self.manual):
             found = self._with_glue(aligned, found)
         found = [self._by_elimination(layer) for layer in found]
         if any(layer.verdict == ORIGINATES for layer in found):
             disturbed = self._disturbed()
             found = [
                 replace(layer, verdict=INHERITED)
-                if layer.verdict == CLEAN and disturbed & set(_names_of(layer))
+                if layer.verdict == CLEAN and disturbed & set(layer.names)
                 else layer
                 for layer in found
             ]
@@ -98,7 +96,7 @@ class _Blame:
         self.progress(piece.label)
         judged = judge_piece(piece, self.seed, self.strict)
         return JudgedLayer(
-            names[0],
+            tuple(names),
             piece.label,
             ", ".join(twins),
             ORIGINATES if judged.faults else CLEAN,
@@ -111,32 +109,39 @@ class _Blame:
         """Where several layers of manual are judged as one: the one that is to blame."""
         if len(aligned.names) == 1 or layer.verdict != ORIGINATES:
             return layer
-        suspects: dict[str, list[str]] = {}
+        suspects: dict[str, list[Item]] = {}
         for call in self.ours:
             if call.module in aligned.names:
-                case = Case(self.whole.manual.model.get_submodule(call.module), by_layer=False)
+                case = Case(self.manual.get_submodule(call.module), by_layer=False)
                 with suppress(Exception):  # one that does not run in float64 cannot be asked
                     if found := contradictions(case, call.given):
                         suspects.setdefault(call.module, found)
         if len(suspects) != 1:
             return replace(layer, remark=f"one of {layer.label}: the reference has them in one")
         [(name, gradients)] = suspects.items()
-        label = f"{name} {class_name(self.whole.manual.model.get_submodule(name))}"
+        label = f"{name} {class_name(self.manual.get_submodule(name))}"
         said = Diagnosis(Mistake.UNKNOWN, "it is not the derivative of the layer's own forward")
         first = layer.faults[0]
         faults = tuple(
-            Fault("input" if g == "input 0" else g, said, first.row, first.input, first.seed)
-            for g in gradients
+            Fault(item.name, said, first.row, first.input, first.seed) for item in gradients
         )
-        return replace(layer, name=name, label=label, faults=faults)
+        return replace(layer, names=(name,), label=label, faults=faults)
 
     def _by_elimination(self, layer: JudgedLayer) -> JudgedLayer:
         """A layer that could not be run: at fault where it got the right and gave the wrong."""
         if layer.rows or layer.verdict == ORIGINATES:
             return layer
+        names = set(layer.names)
         rows = [row for _, rows in self.whole.results for row in rows if row.verdict == BUG]
-        given_wrong = any(row.name.startswith(f"{layer.label} ") for row in rows)
-        given_away = {row.name: row for row in reversed(rows) if row.source == layer.label}
+        given_wrong = any(
+            r.key and r.key.kind is Kind.DELTA and r.key.name in names and not names & {*r.taken_by}
+            for r in rows
+        )
+        given_away = {
+            row.name: row
+            for row in reversed(rows)
+            if row.taken_by and names.issuperset(row.taken_by)
+        }
         if given_wrong or not given_away:
             return layer
         sentence = f"it got the right gradient and hands on a wrong one; it {layer.remark}"
@@ -154,22 +159,20 @@ class _Blame:
 
     def _root(self) -> Piece:
         """The model as a whole, without its loss."""
-        whole = self.whole
-        manual, reference = (Case(c.model, by_layer=False) for c in (whole.manual, whole.reference))
-        label = class_name(whole.manual.model) or "the function"
-        incoming = self._gradient_of_output()
-        return Piece(label, manual, reference, whole.pairing, [(whole.given, incoming)])
+        manual, reference = (Case(model, by_layer=False) for model in (self.manual, self.reference))
+        sides = Sides(manual, reference, self.sides.pairing)
+        label = class_name(self.manual) or "the function"
+        return Piece(label, sides, [(self.whole.given, self._gradient_of_output())])
 
     def _loss(self) -> Piece:
-        whole = self.whole
-        label = f"{LOSS} {class_name(whole.manual.loss)}".strip()
-        manual, reference = (Case(c.loss, by_layer=False) for c in (whole.manual, whole.reference))
-        first = whole.results[0][0]
-        return Piece(label, manual, reference, Pairing({}, {}), [(self._lost(), first.fed_in)])
+        losses = self.sides.manual.loss, self.sides.reference.loss
+        manual, reference = (Case(loss, by_layer=False) for loss in losses)
+        label = f"{LOSS} {class_name(losses[0])}".strip()
+        return Piece(label, Sides(manual, reference, Pairing()), [(self._lost(), self.fed_in)])
 
     def _lost(self) -> Given:
         """What the reference's loss is given."""
-        given, model = self.whole.given, self.whole.reference.copies()[0]
+        given, model = self.whole.given, self.sides.reference.copies()[0]
         inside = Case.given(given)
         with undisturbed(given.tensors):
             given.random_state.restore()
@@ -179,11 +182,10 @@ class _Blame:
         return Given(args, {}, None, given.random_state)
 
     def _gradient_of_output(self) -> Sequence[Tensor]:
-        first = self.whole.results[0][0]
-        if self.whole.reference.loss is None:
-            return first.fed_in
-        items, _ = self._loss().reference.gradients(self._lost(), first.fed_in)
-        return [i.tensor for i in items if i.kind == "input" and i.tensor is not None]
+        if self.sides.reference.loss is None:
+            return self.fed_in
+        items, _ = self._loss().sides.reference.gradients(self._lost(), self.fed_in)
+        return [i.tensor for i in items if i.kind is Kind.INPUT and i.tensor is not None]
 
     def _with_glue(self, aligned: Sequence[Aligned], found: list[JudgedLayer]) -> list[JudgedLayer]:
         """The same with every module whose own code is at fault, inner ones first."""
@@ -191,13 +193,12 @@ class _Blame:
         verdicts = {layer.name: layer for layer in found}
         trusted = self.alignment.trusted
         in_one = {name for a in aligned if not a.one_to_one for name in a.names}
-        modules = self.whole.pairing.modules
+        modules = self.sides.pairing.modules
         called = {call.module for call in self.theirs}
         composites = [
             name
-            for name in dict.fromkeys(call.module for call in self.ours)
-            if not is_layer(self.whole.manual.model.get_submodule(name))
-            and modules.get(name) in called
+            for name in layers_in(self.ours)
+            if not is_layer(self.manual.get_submodule(name)) and modules.get(name) in called
         ]
         for name in composites:
             inside = f"{name}." if name else ""
@@ -216,7 +217,7 @@ class _Blame:
 
     def _own_code(self, name: str) -> Piece:
         assert self.alignment
-        piece = self.alignment.alone(name, self.whole.pairing.modules[name])
+        piece = self.alignment.alone(name, self.sides.pairing.modules[name])
         # The layers have been asked on derived inputs. Where the whole is wrong as it was given, a
         # model as large as this need not be.
         as_given = [rows for trial, rows in self.whole.results if trial.given.kind == GIVEN]
@@ -226,34 +227,44 @@ class _Blame:
         """The layers that were given, or got back, something else than the reference's."""
         disturbed: set[str] = set()
         for trial, rows in self.whole.results:
-            wrong = {row.name for row in rows if not row.passed}
+            wrong = {row.key for row in rows if not row.passed}
             true = {item.key: item for item in trial.truth}
             if trial.raised:
-                disturbed.update(call.module for call in self._ours())
-            for found, expected in pairs(trial, self.whole.pairing):
-                if found.kind == "delta":
-                    layer = found.key.removeprefix("δ ").rsplit(" ", 2)[0]
+                disturbed.update(call.module for call in self.ours)
+            for found, expected in pairs(trial, self.sides.pairing):
+                if found.kind is Kind.DELTA:
                     there = same_place(found, expected, true.get(expected.key))
-                    if found.name in wrong or not there:
-                        disturbed.add(layer)
-                elif found.name in wrong and found.kind == "parameter":
-                    disturbed.add(found.name.rpartition(".")[0])
+                    if found.key in wrong or not there:
+                        disturbed.add(found.key.layer)
+                elif found.key in wrong and found.kind is Kind.PARAMETER:
+                    disturbed.add(found.key.layer)
         return disturbed
 
-    def _ours(self) -> Sequence[Call]:
-        return self.ours if self.alignment else []
-
     def _as_the_reference_runs(self) -> list[Call]:
-        named = {twin: name for name, twin in self.whole.pairing.modules.items()}
+        named = {twin: name for name, twin in self.sides.pairing.modules.items()}
         return [replace(c, module=named[c.module]) for c in self.theirs if c.module in named]
 
 
-def _names_of(layer: JudgedLayer) -> list[str]:
-    """Its name, or the names of all that it stands for."""
-    return [label.split(" ")[0] for label in layer.label.split(", ")] + [layer.name]
-
-
-def _own(layer: JudgedLayer) -> tuple:
+def _own(layer: JudgedLayer) -> tuple[Fault, ...]:
     """Of a module's own code the faults that are not passed on by the layers inside it."""
     own = [fault for fault in layer.faults if "." not in fault.gradient]
     return tuple(own) or layer.faults[:1]
+
+
+def unexplained(results: Results, layers: Sequence[JudgedLayer], seed: int) -> list[JudgedLayer]:
+    """The layers, and the model itself where something is wrong that none of them accounts for."""
+    wrong: dict[str, Row] = {}
+    for row in (row for _, rows in results for row in rows if row.verdict == BUG):
+        wrong.setdefault(row.name, row)
+    if not wrong:
+        return list(layers)
+    sentence = (
+        "no layer is wrong by itself; look for what one call leaves behind for the next, and for "
+        "what is done to weights or activations in place"
+    )
+    faults = tuple(
+        Fault(name, Diagnosis(Mistake.UNKNOWN, sentence), row, row.input, seed)
+        for name, row in list(wrong.items())[:1]
+    )
+    known = [layer for layer in layers if layer.name]
+    return [*known, JudgedLayer(("",), "the model as a whole", "", ORIGINATES, faults)]

@@ -6,21 +6,24 @@ import torch
 from torch import Tensor, nn
 
 from compare.diagnosis.evidence import Evidence
-from compare.trial.case import Case
-from compare.trial.pairing import Pairing
+from compare.trial.key import Key, Kind
+from compare.trial.sides import Sides
 from compare.trial.trial import Trial, pairs
 from compare.trial.watch import Item
 from compare.verdict.judge import Row
 
 
-def evidence(
-    trial: Trial, rows: Sequence[Row], reference: Case, pairing: Pairing, label: str
-) -> Evidence:
+def evidence(trial: Trial, rows: Sequence[Row], sides: Sides, label: str) -> Evidence:
     """Everything about one trial and what was found in it; names are manual's."""
+    reference, pairing = sides.reference, sides.pairing
     named = {twin: name for name, twin in pairing.tensors.items()}
 
-    def by_name(items: Iterable[Item]) -> dict[str, Tensor]:
-        return {named.get(i.name, i.name): i.tensor for i in items if i.tensor is not None}
+    def by_key(items: Iterable[Item]) -> dict[Key, Tensor]:
+        return {
+            item.key._replace(name=named.get(item.key.name, item.key.name)): item.tensor
+            for item in items
+            if item.tensor is not None
+        }
 
     given = trial.given.map(lambda x: x.double() if x.is_floating_point() else x)
     model, _ = reference.copies(torch.float64)
@@ -28,11 +31,11 @@ def evidence(
 
     def vjp(
         inputs: Sequence[Tensor], incoming: Sequence[Tensor], parameters: Mapping[str, Tensor]
-    ) -> dict[str, Tensor]:
+    ) -> dict[Key, Tensor]:
         values = {pairing.tensors.get(name, name): p for name, p in parameters.items()}
         elsewhere = given.with_values([x.double() for x in inputs])
         items, _ = reference.gradients(elsewhere, incoming, torch.float64, parameters=values)
-        return by_name(items)
+        return by_key(items)
 
     return Evidence(
         input=trial.given.kind,
@@ -40,13 +43,13 @@ def evidence(
         inputs=[x.detach() for x in given.tensors],
         differentiated=[i for i, x in enumerate(given.tensors) if x.requires_grad],
         parameters={named.get(n, n): p.detach().clone() for n, p in parameters.items()},
-        outputs=[i.tensor for i in trial.truth if i.kind == "output" and i.tensor is not None],
+        outputs=[i.tensor for i in trial.truth if i.kind is Kind.OUTPUT and i.tensor is not None],
         incoming=[x.double() for x in trial.fed_in],
-        manual={found.name: found.tensor for found, _ in pairs(trial, pairing)},
-        right=by_name(trial.truth),
+        manual={found.key: found.tensor for found, _ in pairs(trial, pairing)},
+        right=by_key(trial.truth),
         vjp=vjp,
         dtype=next(i.tensor.dtype for i in trial.reference if i.tensor is not None),
-        scales={row.name: row.scale for row in rows},
+        scales={row.key: row.scale for row in rows if row.key},
         training=bool(getattr(model, "training", True)),
         label=label,
     )

@@ -48,10 +48,15 @@ class Fault:
 class JudgedLayer:
     """A layer of the manual model, judged by itself."""
 
-    name: str  # dotted, in the manual model; "" is the model itself
+    names: tuple[str, ...]  # dotted, in the manual model; several where the reference has one
     label: str  # for people: "2 Linear"
     twin: str  # what it was held against, dotted, in the reference
     verdict: str
     faults: tuple[Fault, ...] = ()
     rows: tuple[Row, ...] = ()  # one for each gradient by itself: the first wrong one or the first
     remark: str = ""  # what could not be told, and why
+
+    @property
+    def name(self) -> str:
+        """The first of its names; none of the model itself."""
+        return self.names[0]

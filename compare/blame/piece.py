@@ -10,13 +10,17 @@ from compare.blame.finding import Fault
 from compare.blame.residual import residual
 from compare.diagnosis import diagnose
 from compare.diagnosis.mistake import Diagnosis, Mistake
-from compare.trial.case import Case, said
-from compare.trial.given import GIVEN, Given, kinds
+from compare.trial.cotangents import feed, makers
+from compare.trial.derived import kinds
+from compare.trial.errors import said
+from compare.trial.given import GIVEN, Given
+from compare.trial.key import Key, Kind
 from compare.trial.pairing import Pairing
-from compare.trial.trial import Trial, feed, judge_trials, makers, pairs, run
-from compare.trial.watch import Item
+from compare.trial.sides import Sides
+from compare.trial.trial import Trial, pairs, run
+from compare.verdict.excuses import excused, of_a_layer
 from compare.verdict.judge import BUG, SUBGRADIENT, Row
-from compare.verdict.kinks import excused
+from compare.verdict.judging import judge_trials
 
 INCOMING = "received"  # the gradient that the layer really receives
 
@@ -29,9 +33,7 @@ class Piece:
     """What is run by itself, once for each call: what it is given, and what comes back to it."""
 
     label: str
-    manual: Case
-    reference: Case
-    pairing: Pairing
+    sides: Sides
     calls: Sequence[tuple[Given, Sequence[Tensor]]]
     derive: bool = True  # whether to ask on the inputs derived from what is given, too
 
@@ -61,9 +63,8 @@ def judge_piece(piece: Piece, seed: int, strict: bool) -> Judged:
         except Exception as error:  # of the reference's: manual's are in the trials
             judged.remark = f"could not be run by itself: {said(error)}"
             continue
-        results = judge_trials(trials, piece.pairing)
-        if not strict:
-            results = excused(results, piece.reference, piece.pairing)
+        results = judge_trials(trials, piece.sides.pairing)
+        results = excused(results, piece.sides, of_a_layer(strict=strict))
         for row in (row for _, rows in results for row in rows):
             known = judged.rows.get(row.name)
             if known is None or _rank(row) > _rank(known):
@@ -81,7 +82,7 @@ def _rank(row: Row) -> int:
 def _trials(piece: Piece, given: Given, incoming: Sequence[Tensor], seed: int) -> list[Trial]:
     """What is given under all incoming gradients, a derived input under one or two."""
     try:
-        outputs = piece.reference.outputs(given)
+        outputs = piece.sides.reference.outputs(given)
         made = {name: feed(maker, outputs, seed) for name, maker in makers(outputs).items()}
         if given.kind == GIVEN:
             fits = [x.shape for x in incoming] == [x.shape for x in outputs]
@@ -90,7 +91,7 @@ def _trials(piece: Piece, given: Given, incoming: Sequence[Tensor], seed: int) -
             fed_in = {name: made[name] for name in ("one", "random") if name in made}
         else:
             fed_in = {}
-        return run(piece.manual, piece.reference, given, fed_in)
+        return run(piece.sides, given, fed_in)
     except Exception:
         if given.kind == GIVEN:
             raise
@@ -101,32 +102,30 @@ def _faults(
     piece: Piece, results: Sequence[tuple[Trial, Sequence[Row]]], seed: int
 ) -> Iterator[Fault]:
     """One for each gradient that is wrong, or for the output."""
-    wrong: dict[str, list[tuple[Trial, Row]]] = {}
+    wrong: dict[Key, list[tuple[Trial, Row]]] = {}
     for trial, rows in results:
         # A gradient of another function is not the reference's to judge: the forward comes first.
         bad = [row for row in rows if row.verdict == BUG]
-        for row in [row for row in bad if row.kind == "output"] or bad:
-            wrong.setdefault(row.name, []).append((trial, row))
-    outputs = {name for name, seen in wrong.items() if seen[0][1].kind == "output"}
-    if any(wrong[name][0][0].given.kind == GIVEN for name in outputs):
-        wrong = {name: wrong[name] for name in outputs}
-    for name, seen in wrong.items():
+        for row in [row for row in bad if row.kind == Kind.OUTPUT] or bad:
+            assert row.key
+            wrong.setdefault(row.key, []).append((trial, row))
+    outputs = [key for key in wrong if key.kind is Kind.OUTPUT]
+    if any(wrong[key][0][0].given.kind == GIVEN for key in outputs):
+        wrong = {key: wrong[key] for key in outputs}
+    for key, seen in wrong.items():
         trial, row = seen[0]
         if trial.raised:
-            yield Fault(name, _raised(trial), row, trial.given.kind, seed)
+            yield Fault(row.name, _raised(trial), row, trial.given.kind, seed)
             return  # and nothing else can be told
         trials = [t for t, _ in seen if not t.raised]
         trials += [t for t, _ in results if not t.raised and all(t is not s for s in trials)][
             :_RIGHT_ONES
         ]
         found_in = {id(t): rows for t, rows in results}
-        shown = [
-            evidence(t, found_in[id(t)], piece.reference, piece.pairing, piece.label)
-            for t in trials
-        ]
-        found, true = _tensors(trial, piece.pairing, name)
+        shown = [evidence(t, found_in[id(t)], piece.sides, piece.label) for t in trials]
+        found, true = _tensors(trial, piece.sides.pairing, key)
         picture = residual(found, true, row)
-        yield Fault(name, diagnose(name, shown), row, trial.given.kind, seed, picture)
+        yield Fault(row.name, diagnose(key, shown), row, trial.given.kind, seed, picture)
 
 
 def _raised(trial: Trial) -> Diagnosis:
@@ -134,10 +133,10 @@ def _raised(trial: Trial) -> Diagnosis:
     return Diagnosis(Mistake.RAISED, f"it raised {said(trial.raised)}")
 
 
-def _tensors(trial: Trial, pairing: Pairing, name: str) -> tuple[Tensor | None, Tensor | None]:
+def _tensors(trial: Trial, pairing: Pairing, key: Key) -> tuple[Tensor | None, Tensor | None]:
     """Manual's and the true one."""
-    true: dict[str, Item] = {item.key: item for item in trial.truth}
+    true = {item.key: item for item in trial.truth}
     for found, expected in pairs(trial, pairing):
-        if found.name == name:
+        if found.key == key:
             return found.tensor, true[expected.key].tensor
     return None, None

@@ -11,9 +11,9 @@ NOT_AVAILABLE = "not available"  # here, or for this model; the detail says why
 class Check:
     """What came out, with a sentence that has the numbers in it."""
 
-    name: str
     verdict: str
     detail: str
+    name: str = ""  # the one that it was asked by
 
     @property
     def passed(self) -> bool:

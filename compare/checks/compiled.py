@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG, Check
-from compare.trial.case import Case, said, truth
+from compare.trial.case import Case, truth
+from compare.trial.errors import said
 from compare.trial.question import Question
-from compare.trial.trial import Trial, judge_trials
+from compare.trial.trial import Trial
 from compare.trial.watch import Item
-
-NAME = "compile"
+from compare.verdict.judging import judge_trials
 
 
 def check(question: Question) -> Check:
@@ -31,10 +31,10 @@ def check(question: Question) -> Check:
             found = _compiled(manual, question, fed_in)
     except Exception as error:
         if isinstance(error, torch._dynamo.exc.Unsupported):
-            return Check(NAME, WRONG, f"the graph breaks: {said(error).split('. ')[0]}")
+            return Check(WRONG, f"the graph breaks: {said(error).split('. ')[0]}")
         if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-            return Check(NAME, NOT_AVAILABLE, f"no compiler that works here: {said(error)[:200]}")
-        return Check(NAME, WRONG, f"compiled it raised {said(error)}")
+            return Check(NOT_AVAILABLE, f"no compiler that works here: {said(error)[:200]}")
+        return Check(WRONG, f"compiled it raised {said(error)}")
     finally:
         torch.compiler.reset()
     [(_, rows)] = judge_trials(
@@ -42,8 +42,8 @@ def check(question: Question) -> Check:
     )
     wrong = [row.name for row in rows if not row.passed]
     if wrong:
-        return Check(NAME, WRONG, f"compiled, these are wrong: {', '.join(wrong)}")
-    return Check(NAME, AGREES, f"{len(rows)} tensors, in one graph")
+        return Check(WRONG, f"compiled, these are wrong: {', '.join(wrong)}")
+    return Check(AGREES, f"{len(rows)} tensors, in one graph")
 
 
 def _compiled(manual: Case, question: Question, fed_in: Sequence[Tensor]) -> list[Item]:

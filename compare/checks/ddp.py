@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG, Check
-from compare.trial.case import Case, said
+from compare.trial.case import Case
+from compare.trial.errors import said
 from compare.trial.given import Given, tensors_in
 from compare.trial.question import Question, parameters
 from compare.verdict.judge import judge
 
-NAME = "ddp"
 _SECONDS = 60
 
 
@@ -29,17 +29,17 @@ def check(question: Question) -> Check:
     """
     model, loss = question.manual_case().copies(torch.float64)
     if not isinstance(model, nn.Module) or not parameters(model):
-        return Check(NAME, NOT_AVAILABLE, "it is for modules with parameters")
+        return Check(NOT_AVAILABLE, "it is for modules with parameters")
     given = Case.given(question.given, torch.float64)
     batch = next((x.shape[0] for x in given.tensors if x.dim()), 0)
     if batch < 2:
-        return Check(NAME, NOT_AVAILABLE, "a batch of one cannot be divided")
+        return Check(NOT_AVAILABLE, "a batch of one cannot be divided")
     halves = [_half(given, batch, rank) for rank in range(2)]
     try:
         alone = [_gradients(model, model, loss, half) for half in halves]
         together = _in_two_processes((model, loss, halves))
     except Exception as error:
-        return Check(NAME, NOT_AVAILABLE, said(error)[:300])
+        return Check(NOT_AVAILABLE, said(error)[:300])
     wrong = []
     for name in alone[0]:
         mean = (alone[0][name] + alone[1][name]) / 2
@@ -47,8 +47,8 @@ def check(question: Question) -> Check:
             if not judge(name, "parameter", found[name], mean, mean).passed:
                 wrong.append(name)
     if wrong:
-        return Check(NAME, WRONG, f"two ranks end up elsewhere: {', '.join(dict.fromkeys(wrong))}")
-    return Check(NAME, AGREES, f"{len(alone[0])} gradients, the same in two processes")
+        return Check(WRONG, f"two ranks end up elsewhere: {', '.join(dict.fromkeys(wrong))}")
+    return Check(AGREES, f"{len(alone[0])} gradients, the same in two processes")
 
 
 def _half(given: Given, batch: int, rank: int) -> Given:

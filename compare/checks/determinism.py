@@ -1,11 +1,9 @@
 """Is it the same twice, bit for bit."""
 
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG, Check
-from compare.trial.case import said
+from compare.trial.errors import said
 from compare.trial.question import Question
 from compare.verdict.bits import same_bits
-
-NAME = "determinism"
 
 
 def check(question: Question) -> Check:
@@ -14,12 +12,12 @@ def check(question: Question) -> Check:
     try:
         first, second = (case.gradients(question.given, fed_in)[0] for _ in range(2))
     except Exception as error:
-        return Check(NAME, NOT_AVAILABLE, f"it raised {said(error)}")
+        return Check(NOT_AVAILABLE, f"it raised {said(error)}")
     different = [
         a.name
         for a, b in zip(first, second, strict=True)
         if a.tensor is not None and (b.tensor is None or not same_bits(a.tensor, b.tensor))
     ]
     if different:
-        return Check(NAME, WRONG, f"differs from run to run: {', '.join(different)}")
-    return Check(NAME, AGREES, f"{len(first)} tensors, bit for bit")
+        return Check(WRONG, f"differs from run to run: {', '.join(different)}")
+    return Check(AGREES, f"{len(first)} tensors, bit for bit")

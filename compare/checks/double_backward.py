@@ -6,12 +6,11 @@ import torch
 from torch import Tensor
 
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG, Check
-from compare.trial.case import Case, said
+from compare.trial.case import Case
+from compare.trial.errors import said
 from compare.trial.given import tensors_in
 from compare.trial.question import Question, parameters
 from compare.verdict.judge import judge
-
-NAME = "double-backward"
 
 
 def check(question: Question) -> Check:
@@ -20,11 +19,11 @@ def check(question: Question) -> Check:
     try:
         expected = _second(question.reference_case(), question, {})
     except Exception as error:
-        return Check(NAME, NOT_AVAILABLE, f"the reference cannot do it: {said(error)}")
+        return Check(NOT_AVAILABLE, f"the reference cannot do it: {said(error)}")
     try:
         found = _second(question.manual_case(), question, dict(pairing.tensors))
     except Exception as error:
-        return Check(NAME, WRONG, f"it cannot be differentiated again: {said(error)}")
+        return Check(WRONG, f"it cannot be differentiated again: {said(error)}")
     wrong = []
     for name, right in expected.items():
         theirs = found.get(name)
@@ -35,8 +34,8 @@ def check(question: Question) -> Check:
         if not judge(name, "parameter", theirs, right, right).passed:
             wrong.append(name)
     if wrong:
-        return Check(NAME, WRONG, f"its gradient is wrong at {', '.join(wrong)}")
-    return Check(NAME, AGREES, f"{len(expected)} second gradients, in float64")
+        return Check(WRONG, f"its gradient is wrong at {', '.join(wrong)}")
+    return Check(AGREES, f"{len(expected)} second gradients, in float64")
 
 
 def _second(case: Case, question: Question, names: dict[str, str]) -> dict[str, Tensor | None]:

@@ -6,11 +6,10 @@ import torch
 from torch import Tensor
 
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG, Check
-from compare.trial.case import said
+from compare.trial.errors import said
 from compare.trial.question import Question
-from compare.trial.trial import judge_trials, run
-
-NAME = "layouts"
+from compare.trial.trial import run
+from compare.verdict.judging import judge_trials
 
 
 def check(question: Question) -> Check:
@@ -19,14 +18,9 @@ def check(question: Question) -> Check:
     for name, laid_out in _LAYOUTS.items():
         given = question.given.map(laid_out)
         try:
-            [trial] = run(
-                question.manual_case(),
-                question.reference_case(),
-                given,
-                {name: question.cotangents(given)},
-            )
+            [trial] = run(question.sides(), given, {name: question.cotangents(given)})
         except Exception as error:
-            return Check(NAME, NOT_AVAILABLE, f"the reference cannot do it: {said(error)}")
+            return Check(NOT_AVAILABLE, f"the reference cannot do it: {said(error)}")
         asked.append(name)
         if trial.raised:
             wrong.append(f"{name}: it raised {said(trial.raised)}")
@@ -36,8 +30,8 @@ def check(question: Question) -> Check:
         if names:
             wrong.append(f"{name}: {', '.join(names)}")
     if wrong:
-        return Check(NAME, WRONG, f"wrong for inputs that are not contiguous, {'; '.join(wrong)}")
-    return Check(NAME, AGREES, f"inputs {', '.join(asked)}")
+        return Check(WRONG, f"wrong for inputs that are not contiguous, {'; '.join(wrong)}")
+    return Check(AGREES, f"inputs {', '.join(asked)}")
 
 
 def _transposed(x: Tensor) -> Tensor:

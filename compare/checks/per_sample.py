@@ -5,28 +5,27 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG, Check
-from compare.trial.case import Case, said
+from compare.trial.case import Case
+from compare.trial.errors import said
 from compare.trial.given import tensors_in
 from compare.trial.question import Question, parameters
 from compare.verdict.judge import judge
-
-NAME = "vmap"
 
 
 def check(question: Question) -> Check:
     """Per-sample gradients by ``vmap`` against one sample after the other, in float64."""
     batch = {x.shape[0] if x.dim() else 0 for x in question.given.tensors}
     if len(batch) != 1 or len(question.given.tensors) != len(question.given.args):
-        return Check(NAME, NOT_AVAILABLE, "the inputs are not tensors of one batch size")
+        return Check(NOT_AVAILABLE, "the inputs are not tensors of one batch size")
     try:
         expected = _per_sample(question.reference_case(), question, by_vmap=False)
         _per_sample(question.reference_case(), question, by_vmap=True)
     except Exception as error:
-        return Check(NAME, NOT_AVAILABLE, f"the reference cannot do it: {said(error)}")
+        return Check(NOT_AVAILABLE, f"the reference cannot do it: {said(error)}")
     try:
         found = _per_sample(question.manual_case(), question, by_vmap=True)
     except Exception as error:
-        return Check(NAME, WRONG, f"it cannot be vmapped: {said(error)}")
+        return Check(WRONG, f"it cannot be vmapped: {said(error)}")
     translated = question.pairing.tensors
     wrong = [
         name
@@ -36,8 +35,8 @@ def check(question: Question) -> Check:
         ).passed
     ]
     if wrong:
-        return Check(NAME, WRONG, f"per sample, these are wrong: {', '.join(wrong)}")
-    return Check(NAME, AGREES, f"{len(found) - 1} gradients of each of {batch.pop()} samples")
+        return Check(WRONG, f"per sample, these are wrong: {', '.join(wrong)}")
+    return Check(AGREES, f"{len(found) - 1} gradients of each of {batch.pop()} samples")
 
 
 def _per_sample(case: Case, question: Question, *, by_vmap: bool) -> dict[str, Tensor]:

@@ -4,16 +4,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-#: What can be asked in addition, with what it asks.
-CHECKS = {
-    "finite-differences": "is it the derivative of its own forward, numerically",
-    "double-backward": "can it be differentiated again",
-    "compile": "is it the same under torch.compile",
-    "vmap": "is it the same for each sample under torch.vmap",
-    "layouts": "is it the same for tensors that are not contiguous",
-    "ddp": "is it the same in two processes with half the batch each",
-    "determinism": "is it the same twice, bit for bit",
-}
+from compare.checks import CHECKS
 
 #: What a drawing can be written as.
 PICTURES = (".png", ".svg", ".pdf")

@@ -2,7 +2,7 @@
 
 import torch
 
-from compare.trial.case import ComparisonError, said
+from compare.trial.errors import ComparisonError, said
 
 
 def device_named(name: str) -> torch.device:

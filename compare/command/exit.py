@@ -16,7 +16,7 @@ from torch_models.memory import is_exhausted
 def exit_code(program: str, work: Callable[[], bool]) -> int:
     """0 or 1 for what ``work`` found; another one, and a line on stderr, for what it raised."""
     with ended_at_once(program, signal.SIGINT):
-        from compare.trial.case import ComparisonError, ManualError
+        from compare.trial.errors import ComparisonError, ManualError
         from torch_models.mnist import DataError
 
     try:

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from compare.command.arguments import CHECKS, checks, folder, mapping, new_file, picture, shape
+from compare.checks import CHECKS
+from compare.command.arguments import checks, folder, mapping, new_file, picture, shape
 from torch_models.arguments import OneLineParser, integer
 from torch_models.names import ACTIVATIONS, LOSSES
 from torch_models.options import add_data_options, add_descent_options, add_network_options
@@ -73,7 +74,7 @@ def gradients_parser() -> OneLineParser:
         default=(),
         metavar="NAMES",
         help="further checks, separated by commas, or all: "
-        + "; ".join(f"{name} ({what})" for name, what in CHECKS.items()),
+        + "; ".join(f"{name} ({ask.what})" for name, ask in CHECKS.items()),
     )
     group.add_argument("--html", type=new_file, metavar="FILE", help="write a page about it")
     group.add_argument("--junit", type=new_file, metavar="FILE", help="write a JUnit report")

@@ -11,8 +11,11 @@ from torch import Tensor, nn
 
 from compare.comparison.pair import reference_trial
 from compare.comparison.report import Report
-from compare.trial.trial import Trial, judge_trials
+from compare.trial.key import LOSS, Key, Kind
+from compare.trial.pairing import Pairing
+from compare.trial.trial import Trial
 from compare.trial.watch import Item
+from compare.verdict.judging import judge_trials
 from manual_backprop.network import Gradients
 from torch_models.explicit import Explicit
 from torch_models.networks import loss_function
@@ -40,7 +43,7 @@ def compare_explicit(
     forms = [Explicit(copy.deepcopy(network), activation, loss) for _ in range(2)]
     found = [_items(forms[0], x, labels, trial), _items_of_fused(forms[1], x, labels, trial)]
     dtype = str(x.dtype).removeprefix("torch.")
-    judged = judge_trials([replace(trial, manual=items) for items in found])
+    judged = judge_trials([replace(trial, manual=items) for items in found], Pairing())
     return Report([rows for _, rows in judged], dtype, seed)
 
 
@@ -71,10 +74,12 @@ def fused_gradients(explicit: Explicit, x: Tensor, labels: Tensor) -> tuple[Tens
 
 
 def _named(loss: Tensor, output: Tensor, gradients: Gradients, trial: Trial) -> list[Item]:
-    tensors = {"loss 0": loss, "output 0": output}
+    tensors = {Key(Kind.OUTPUT, LOSS): loss, Key(Kind.OUTPUT): output}
     for i, (δ, W, b) in enumerate(zip(*gradients, strict=True)):
         # Layer l is module 2(l − 1). δ is one sample's; the mean of the loss divides it by m.
-        tensors |= {f"δ {2 * i} 1 0": δ / len(δ), f"{2 * i}.weight": W, f"{2 * i}.bias": b}
+        tensors[Key(Kind.DELTA, f"{2 * i}")] = δ / len(δ)
+        tensors[Key(Kind.PARAMETER, f"{2 * i}.weight")] = W
+        tensors[Key(Kind.PARAMETER, f"{2 * i}.bias")] = b
     # δ of an activation, and of the last layer where an activation follows it, is not in the
     # recursion, which goes from z to z.
     return [

@@ -8,20 +8,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compare.blame.each_layer import Whole, blame
+from compare.blame.each_layer import Whole, blame, unexplained
 from compare.blame.finding import ORIGINATES
-from compare.blame.remainder import amplified, unexplained
 from compare.comparison import annotations
-from compare.comparison.report import Report
-from compare.trial.case import Case, ComparisonError, said, truth
-from compare.trial.cotangents import Maker
-from compare.trial.given import GIVEN, Given, given, kinds, tensors_in
-from compare.trial.pairing import Pairing, pair, with_state_of
+from compare.comparison.report import Asked, Report
+from compare.trial.case import Case, truth
+from compare.trial.cotangents import Maker, feed, makers
+from compare.trial.derived import kinds
+from compare.trial.errors import ComparisonError, said
+from compare.trial.given import GIVEN, Given, tensors_in
+from compare.trial.key import Kind
+from compare.trial.question import Question
 from compare.trial.randomness import random_state, undisturbed
-from compare.trial.trial import Trial, feed, judge_trials, makers, run
-from compare.trial.watch import Model, class_name
-from compare.verdict.judge import Row
-from compare.verdict.kinks import excused
+from compare.trial.recorder import Model, class_name
+from compare.trial.sides import Sides
+from compare.trial.trial import Trial, run
+from compare.verdict.excuses import excused, of_a_layer, of_a_model
+from compare.verdict.judging import Results, judge_trials
 
 
 def assert_gradients_match(manual: Model, reference: Model, *inputs: Any, **options: Any) -> Report:
@@ -89,27 +92,21 @@ def compare_gradients(
     """
     if loss is None and targets is not None:
         raise ComparisonError("targets are the second argument of a loss, and there is no loss")
-    losses = loss if isinstance(loss, tuple) else (loss, loss)
-    pairing = pair(manual, reference, mapping)
-    reference_case = Case(reference, losses[1])
-    manual_case = Case(with_state_of(reference, manual, pairing), losses[0])
+    question = Question(manual, reference, inputs, loss, targets, mapping, seed)
+    sides = question.sides(by_layer=True)
     with undisturbed(tensors_in(inputs)):
-        values = given(inputs, targets, random_state(tensors_in(inputs)))
+        given = question.given
         progress("the whole")
-        asked_on = kinds(values, seed) if layers else [values]
-        results, asked = _run_whole(
-            manual_case, reference_case, pairing, asked_on, cotangents, seed
-        )
-        whole = Whole(manual_case, reference_case, pairing, values, results)
-        found = blame(whole, seed, strict=strict, progress=progress) if layers else []
-        if layers and not any(layer.verdict == ORIGINATES for layer in found):
-            if not strict:
-                results = excused(results, reference_case, pairing)
-            results = amplified(results, manual_case, pairing)
-            found = unexplained(results, found, seed)
-        elif not layers and not strict:
-            results = excused(results, reference_case, pairing)
-    outputs = [i.tensor for i in results[0][0].reference if i.kind == "output"]
+        asked_on = kinds(given, seed) if layers else [given]
+        results, asked = _run_whole(sides, asked_on, cotangents, seed)
+        found = []
+        if layers:
+            found = blame(Whole(sides, given, results), seed, strict=strict, progress=progress)
+        if not any(layer.verdict == ORIGINATES for layer in found):
+            excuses = of_a_model(strict=strict) if layers else of_a_layer(strict=strict)
+            results = excused(results, sides, excuses)
+            found = unexplained(results, found, seed) if layers else []
+    outputs = [i.tensor for i in results[0][0].reference if i.kind is Kind.OUTPUT]
     dtypes = sorted({str(x.dtype).removeprefix("torch.") for x in outputs if x is not None})
     return Report(
         trials=[rows for _, rows in results],
@@ -122,41 +119,37 @@ def compare_gradients(
 
 
 def _run_whole(
-    manual: Case,
-    reference: Case,
-    pairing: Pairing,
-    asked_on: Iterable[Given],
-    cotangents: Mapping[str, Maker] | None,
-    seed: int,
-) -> tuple[list[tuple[Trial, list[Row]]], list[str]]:
+    sides: Sides, asked_on: Iterable[Given], cotangents: Mapping[str, Maker] | None, seed: int
+) -> tuple[Results, list[Asked]]:
     """What is given under all incoming gradients, what is derived from it under the first."""
     trials: list[Trial] = []
-    lines = []
+    asked = []
     for kind in asked_on:
         try:
-            outputs = reference.outputs(kind)
+            outputs = sides.reference.outputs(kind)
             if kind.kind == GIVEN and not outputs:
                 raise ComparisonError(
                     "the reference returns no floating-point tensor to differentiate"
                 )
             if kind.kind != GIVEN and not all(bool(x.isfinite().all()) for x in outputs):
-                lines.append(f"{kind.kind}: left out, the reference is infinite or NaN there")
+                asked.append(Asked(kind.kind, left_out="the reference is infinite or NaN there"))
                 continue
             chosen = cotangents or makers(outputs)
             if kind.kind != GIVEN:
                 chosen = dict(list(chosen.items())[:1])
             fed_in = {name: feed(maker, outputs, seed) for name, maker in chosen.items()}
-            trials += run(manual, reference, kind, fed_in)
-            lines.append(f"{kind.kind}: under {', '.join(fed_in)}")
+            trials += run(sides, kind, fed_in)
+            asked.append(Asked(kind.kind, tuple(fed_in)))
         except ComparisonError:
             if kind.kind == GIVEN:
                 raise
-            lines.append(f"{kind.kind}: left out, there is no truth to judge by")
+            asked.append(Asked(kind.kind, left_out="there is no truth to judge by"))
         except Exception as error:
             if kind.kind == GIVEN:
                 raise ComparisonError(f"the reference raised {said(error)}") from error
-            lines.append(f"{kind.kind}: left out, the reference does not take it: {said(error)}")
-    return judge_trials(trials, pairing), lines
+            why = f"the reference does not take it: {said(error)}"
+            asked.append(Asked(kind.kind, left_out=why))
+    return judge_trials(trials, sides.pairing), asked
 
 
 def reference_trial(reference: Model, loss: Model, x: Tensor, targets: Any) -> Trial:

@@ -24,6 +24,20 @@ _IN_WORDS = {
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A kind of input: the incoming gradients it was asked under, or why it was left out."""
+
+    kind: str
+    cotangents: tuple[str, ...] = ()
+    left_out: str = ""
+
+    def __str__(self) -> str:
+        if self.left_out:
+            return f"{self.kind}: left out, {self.left_out}"
+        return f"{self.kind}: under {', '.join(self.cotangents)}"
+
+
+@dataclass(frozen=True)
 class Report:
     """What became of each tensor, and of each layer by itself.
 
@@ -36,7 +50,7 @@ class Report:
     dtype: str
     seed: int
     layers: Sequence[JudgedLayer] = ()  # of manual, in the order in which it runs them
-    inputs: Sequence[str] = ()  # a line for each kind of input: what was asked, or why not
+    inputs: Sequence[Asked] = ()  # in the order in which they were asked
     title: str = ""
     checks: "Sequence[Check]" = ()  # the ones asked for in addition
 
@@ -143,7 +157,7 @@ class Report:
             "verdict": self.verdict,
             "rows": rows,
             "layers": [_layer_as_json(layer) for layer in self.layers],
-            "inputs": list(self.inputs),
+            "inputs": [str(asked) for asked in self.inputs],
             "checks": checks,
         }
 

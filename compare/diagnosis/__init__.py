@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 
 from compare.diagnosis import batch, derivative, numbers, parts, places, scale, stale, weights
 from compare.diagnosis.clues import Clues
-from compare.diagnosis.evidence import OUTPUT, Evidence
+from compare.diagnosis.evidence import Evidence
 from compare.diagnosis.mistake import Diagnosis, Mistake
+from compare.trial.key import Key, Kind
 
 Hypothesis = Callable[[Clues], Diagnosis | None]
 
@@ -59,16 +60,16 @@ OF_OUTPUTS: Sequence[Hypothesis] = (
 )
 
 
-def diagnose(gradient: str, trials: Sequence[Evidence]) -> Diagnosis:
+def diagnose(gradient: Key, trials: Sequence[Evidence]) -> Diagnosis:
     """What is wrong with one gradient of a layer, or with its output.
 
     Args:
-        gradient: "input", "input 1", a parameter's name, or "output".
+        gradient: Its key in the layer run by itself.
         trials: Runs of the layer by itself, first one in which it is wrong; those in which it is
             right count as well.
     """
     clues = Clues(gradient, trials)
-    forward = gradient.startswith(OUTPUT)
+    forward = gradient.kind is Kind.OUTPUT
     for hypothesis in OF_OUTPUTS if forward else OF_GRADIENTS:
         try:
             found = hypothesis(clues)

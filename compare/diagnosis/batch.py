@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from compare.diagnosis.clues import Clues, Trial
+from compare.diagnosis.clues import Clue, Clues
 from compare.diagnosis.mistake import Diagnosis, Mistake
 
 _SAMPLES = 64  # for each of which one vjp is taken
@@ -36,7 +36,7 @@ def part(clues: Clues) -> Diagnosis | None:
     )
 
 
-def _weights(trial: Trial) -> Tensor | None:
+def _weights(trial: Clue) -> Tensor | None:
     """How much of each sample's contribution manual has; None where that does not explain it."""
     n = trial.samples
     if trial.g.dim() and trial.g.shape[0] != n:
@@ -55,13 +55,13 @@ def _weights(trial: Trial) -> Tensor | None:
     return _subset(trial, matrix) if n > 1 else _fitted(trial, matrix)
 
 
-def _of_sample(trial: Trial, i: int) -> Tensor | None:
+def _of_sample(trial: Clue, i: int) -> Tensor | None:
     mask = torch.zeros(trial.samples, *[1] * (trial.g.dim() - 1), dtype=torch.float64)
     mask[i] = 1
     return trial.vjp(incoming=[g * mask for g in trial.evidence.incoming])
 
 
-def _subset(trial: Trial, matrix: Tensor) -> Tensor | None:
+def _subset(trial: Clue, matrix: Tensor) -> Tensor | None:
     """One of the parts of a batch that people take, or else any that explains it."""
     n = matrix.shape[1]
     half = n // 2
@@ -75,7 +75,7 @@ def _subset(trial: Trial, matrix: Tensor) -> Tensor | None:
     return _fitted(trial, matrix)
 
 
-def _fitted(trial: Trial, matrix: Tensor) -> Tensor | None:
+def _fitted(trial: Clue, matrix: Tensor) -> Tensor | None:
     """Least squares; of a sample that contributes nothing, all is there."""
     if matrix.shape[0] < matrix.shape[1]:  # more samples than numbers: any sum can be made up
         return None

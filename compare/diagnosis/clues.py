@@ -8,20 +8,21 @@ import torch
 from torch import Tensor
 
 from compare.diagnosis.evidence import Evidence
+from compare.trial.key import Key, Kind
 from compare.verdict.judge import C, largest
 
 # A guess is computed along another way than manual's number, so it rounds otherwise; it must be
 # nearer than any two guesses are to each other.
 _SLACK = {torch.float64: 16.0, torch.float32: 8.0, torch.float16: 2.0, torch.bfloat16: 2.0}
 
-Guess = Callable[["Trial"], Tensor | None]
+Guess = Callable[["Clue"], Tensor | None]
 
 
 @dataclass(frozen=True)
-class Trial:
+class Clue:
     """One gradient in one trial; ``m`` is manual's and ``t`` the true one, both in float64."""
 
-    gradient: str
+    gradient: Key
     evidence: Evidence
     found: Tensor | None  # manual's, in its own dtype
     t: Tensor
@@ -36,8 +37,7 @@ class Trial:
     def x(self) -> Tensor:
         """The input that this is the gradient of; for a parameter, the first one."""
         e = self.evidence
-        word, _, number = self.gradient.partition(" ")
-        index = int(number) if word == "input" and number else 0
+        index = self.gradient.place if self.of_input else 0
         return e.inputs[e.differentiated[index] if e.differentiated else index]
 
     @property
@@ -53,7 +53,7 @@ class Trial:
     @property
     def of_input(self) -> bool:
         """Whether this is the gradient of an input."""
-        return self.gradient.partition(" ")[0] == "input"
+        return self.gradient.kind is Kind.INPUT
 
     @property
     def samples(self) -> int:
@@ -92,10 +92,10 @@ class Trial:
 class Clues:
     """All trials of one gradient."""
 
-    def __init__(self, gradient: str, trials: Sequence[Evidence]) -> None:
+    def __init__(self, gradient: Key, trials: Sequence[Evidence]) -> None:
         self.gradient = gradient
         self.all = [
-            Trial(gradient, e, e.manual.get(gradient), e.right[gradient])
+            Clue(gradient, e, e.manual.get(gradient), e.right[gradient])
             for e in trials
             if gradient in e.right
         ]
@@ -105,16 +105,21 @@ class Clues:
             self.all = finite
 
     @property
-    def trials(self) -> list[Trial]:
+    def parameter(self) -> str | None:
+        """The name of the parameter that this is the gradient of, if it is one."""
+        return self.gradient.name if self.gradient.kind is Kind.PARAMETER else None
+
+    @property
+    def trials(self) -> list[Clue]:
         """Those in which manual has a gradient, of the right shape."""
         return [t for t in self.all if t.found is not None and t.found.shape == t.t.shape]
 
     @property
-    def first(self) -> Trial:
+    def first(self) -> Clue:
         """The first in which it is wrong."""
         return self.all[0]
 
-    def wrong(self) -> Iterator[Trial]:
+    def wrong(self) -> Iterator[Clue]:
         """Those in which manual has not the right one."""
         return (trial for trial in self.trials if not trial.is_near(trial.t))
 
@@ -127,11 +132,3 @@ class Clues:
                 return False
             told = told or not trial.is_near(trial.t)
         return told
-
-    @property
-    def what(self) -> str:
-        """The gradient, in words."""
-        word = self.gradient.partition(" ")[0]
-        if word in ("input", "output"):
-            return f"the {word} gradient" if word == "input" else "the output"
-        return f"the {self.gradient} gradient"

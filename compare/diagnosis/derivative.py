@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from compare.diagnosis.clues import Clues, Trial
+from compare.diagnosis.clues import Clue, Clues
 from compare.diagnosis.mistake import Diagnosis, Mistake
 
 _FEATURES = 128  # of a layer whose Jacobian's diagonal is asked for, one vjp each
@@ -32,7 +32,7 @@ def _whose(clues: Clues) -> str:
     return f"the derivative of {label}" if label else "the derivative"
 
 
-def _affine(trial: Trial) -> Tensor | None:
+def _affine(trial: Clue) -> Tensor | None:
     """δW, δᵀx, Σδ with δ = g."""
     g, x = trial.g, trial.x
     if g.dim() != 2 or x.dim() != 2:
@@ -48,7 +48,7 @@ def _affine(trial: Trial) -> Tensor | None:
 def at_the_output(clues: Clues) -> Diagnosis | None:
     """f′(a) for f′(z), and the other way round for functions whose derivative is written in a."""
 
-    def at_y(trial: Trial) -> Tensor | None:
+    def at_y(trial: Clue) -> Tensor | None:
         if trial.y.shape != trial.x.shape:
             return None
         inputs = [trial.y if x is trial.x else x for x in trial.evidence.inputs]
@@ -65,7 +65,7 @@ def at_the_output(clues: Clues) -> Diagnosis | None:
         ("z", lambda z: z),
     ):
 
-        def at_z(trial: Trial, of=of) -> Tensor | None:
+        def at_z(trial: Clue, of=of) -> Tensor | None:
             return trial.g * of(trial.x) if trial.g.shape == trial.x.shape else None
 
         if clues.explained_by(at_z):
@@ -109,7 +109,7 @@ def without_a_factor(clues: Clues) -> Diagnosis | None:
         ("x²", lambda x: x * x),
     ):
 
-        def guess(trial: Trial, of=of) -> Tensor | None:
+        def guess(trial: Clue, of=of) -> Tensor | None:
             return trial.t * of(trial.x) if trial.x.shape == trial.t.shape else None
 
         if clues.explained_by(guess):
@@ -151,7 +151,7 @@ def cross_term(clues: Clues) -> Diagnosis | None:
             "the cross terms are missing: it is the incoming gradient times a scale, as if mean "
             "and variance were constants",
         )
-    lines: Sequence[tuple[str, Callable[[Trial, int], Tensor]]] = (
+    lines: Sequence[tuple[str, Callable[[Clue, int], Tensor]]] = (
         ("the same number for all of them: a mean is missing", lambda t, dim: torch.ones_like(t.t)),
         ("the centred input times a sum", lambda t, dim: t.x - t.x.mean(dim, keepdim=True)),
         ("the output times a sum", lambda t, dim: t.y),
@@ -169,7 +169,7 @@ def _all_wrong(clues: Clues) -> bool:
     return any(True for _ in clues.wrong()) and len(clues.trials) == len(clues.all)
 
 
-def _diagonal(trial: Trial) -> Tensor | None:
+def _diagonal(trial: Clue) -> Tensor | None:
     """g ⊙ diag J along the last dimension."""
     features = trial.g.shape[-1]
     if features > _FEATURES or len(trial.evidence.incoming) != 1:
@@ -185,7 +185,7 @@ def _diagonal(trial: Trial) -> Tensor | None:
     return trial.g * diagonal
 
 
-def _is_scaled_incoming(trial: Trial) -> bool:
+def _is_scaled_incoming(trial: Clue) -> bool:
     """m = g · (one scale for each sample or each feature), the layer's own weight included."""
     weights = [w for w in trial.evidence.parameters.values() if w.shape == trial.g.shape[-1:]]
     for g in (trial.g, *(trial.g * weight for weight in weights)):
@@ -200,7 +200,7 @@ def _quotient(a: Tensor, b: Tensor) -> Tensor:
     return torch.where(b != 0, a / b, 0.0)
 
 
-def _is_off_by(trial: Trial, line: Tensor, dim: int) -> bool:
+def _is_off_by(trial: Clue, line: Tensor, dim: int) -> bool:
     """Whether m − t is, in each line along ``dim``, a multiple of this one."""
     residual = trial.m - trial.t
     if line.shape != residual.shape or residual.shape[dim] < 3:

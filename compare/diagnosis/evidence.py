@@ -6,11 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-#: What a layer's gradient is called: "output" (of the forward), "input" or "input 1" where it has
-#: several, else the parameter's name within the layer.
-OUTPUT = "output"
+from compare.trial.key import Key
 
-Vjp = Callable[[Sequence[Tensor], Sequence[Tensor], Mapping[str, Tensor]], dict[str, Tensor]]
+Vjp = Callable[[Sequence[Tensor], Sequence[Tensor], Mapping[str, Tensor]], dict[Key, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -19,12 +17,11 @@ class Evidence:
 
     ``inputs`` are the floating-point tensors that the layer is given, in order, ``differentiated``
     the places of those that a gradient is taken to, ``parameters`` those of the layer by name
-    within it, ``outputs`` what the reference gives out, ``incoming`` the
-    gradient fed in at each output. ``manual`` and ``right`` are the gradients by name ("input" or
-    "input 0", "input 1", …; parameter names); None where manual has none.
-    ``vjp(inputs, incoming, parameters)`` asks the reference, in float64, for the gradients
-    anywhere else: at other inputs, other incoming gradients, other parameters. It raises whatever
-    the reference raises on shapes that do not fit.
+    within it, ``outputs`` what the reference gives out, ``incoming`` the gradient fed in at each
+    output. ``manual`` and ``right`` are outputs and gradients by manual's keys; None where manual
+    has none. ``vjp(inputs, incoming, parameters)`` asks the reference, in float64, for the
+    gradients anywhere else: at other inputs, other incoming gradients, other parameters. It raises
+    whatever the reference raises on shapes that do not fit.
     """
 
     input: str
@@ -34,10 +31,10 @@ class Evidence:
     parameters: Mapping[str, Tensor]
     outputs: Sequence[Tensor]
     incoming: Sequence[Tensor]
-    manual: Mapping[str, Tensor | None]
-    right: Mapping[str, Tensor]
+    manual: Mapping[Key, Tensor | None]
+    right: Mapping[Key, Tensor]
     vjp: Vjp
     dtype: torch.dtype  # that manual computes in
-    scales: Mapping[str, float]  # of the terms that each gradient is a sum of; see verdict.judge
+    scales: Mapping[Key, float]  # of the terms that each gradient is a sum of; see judge
     training: bool = True
     label: str = ""  # the layer's class, for people: "Linear", "Softmax"

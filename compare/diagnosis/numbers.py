@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from compare.diagnosis.clues import Clues, Trial
+from compare.diagnosis.clues import Clue, Clues
 from compare.diagnosis.mistake import Diagnosis, Mistake
 from compare.verdict.judge import largest
 
@@ -91,12 +91,12 @@ def rounding(clues: Clues) -> Diagnosis | None:
     return None
 
 
-def _relative_error(trial: Trial) -> float:
+def _relative_error(trial: Clue) -> float:
     size = largest(trial.t)
     return largest(trial.m - trial.t) / size if size else 0.0
 
 
-def _looks_random(trial: Trial) -> bool:
+def _looks_random(trial: Clue) -> bool:
     """Errors of both signs that have nothing to do with the numbers themselves."""
     error = (trial.m - trial.t).flatten()
     error = error[error != 0]
@@ -106,7 +106,7 @@ def _looks_random(trial: Trial) -> bool:
     return 0.2 < positive < 0.8 and not _is_a_function_of_x(trial)
 
 
-def _is_a_function_of_x(trial: Trial) -> bool:
+def _is_a_function_of_x(trial: Clue) -> bool:
     """Whether the sign of the error stays, going from one input to the next larger one."""
     if not trial.x.shape == trial.g.shape == trial.t.shape or trial.t.numel() < 16:
         return False

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from compare.diagnosis.clues import Clues, Trial
+from compare.diagnosis.clues import Clue, Clues
 from compare.diagnosis.mistake import Diagnosis, Mistake
 
-_PARTS: list[tuple[str, Callable[[Trial], Tensor]]] = [
+_PARTS: list[tuple[str, Callable[[Clue], Tensor]]] = [
     ("the input is negative", lambda t: t.x < 0),
     ("the input is positive", lambda t: t.x > 0),
     ("the input is exactly 0", lambda t: t.x == 0),
@@ -106,7 +106,7 @@ def _how(clues: Clues, masks: list[Tensor]) -> tuple[str, float | None] | None:
     return None
 
 
-def _near(trial: Trial, guess: Tensor, mask: Tensor) -> bool:
+def _near(trial: Clue, guess: Tensor, mask: Tensor) -> bool:
     return bool(((trial.m - guess).abs() <= trial.tolerance(guess))[mask].all())
 
 

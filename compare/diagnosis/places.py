@@ -6,7 +6,7 @@ import math
 import torch
 from torch import Tensor
 
-from compare.diagnosis.clues import Clues, Trial
+from compare.diagnosis.clues import Clue, Clues
 from compare.diagnosis.mistake import Diagnosis, Mistake
 
 
@@ -30,14 +30,14 @@ def wrong_shape(clues: Clues) -> Diagnosis | None:
     return Diagnosis(Mistake.WRONG_SHAPE, f"it has the wrong shape: {shapes}")
 
 
-def _axis_summed(trial: Trial, m: Tensor) -> str:
+def _axis_summed(trial: Clue, m: Tensor) -> str:
     for axis in range(trial.g.dim()):
         if m.shape == trial.g.sum(axis).shape and _near(trial, m, trial.g.sum(axis)):
             return f"dim {axis} of the incoming gradient"
     return ""
 
 
-def _near(trial: Trial, m: Tensor, guess: Tensor) -> bool:
+def _near(trial: Clue, m: Tensor, guess: Tensor) -> bool:
     if m.shape != guess.shape:
         return False
     return bool(((m - guess).abs() <= trial.tolerance(guess)).all())
@@ -81,12 +81,12 @@ def permuted(clues: Clues) -> Diagnosis | None:
     return Diagnosis(Mistake.PERMUTED, "it has the right numbers in other places: a permutation")
 
 
-def _along(trial: Trial, dim: int) -> str:
+def _along(trial: Clue, dim: int) -> str:
     names = {0: "rows", 1: "columns"} if trial.t.dim() == 2 else {}
     return f"its {names[dim]}" if dim in names else f"dim {dim}"
 
 
-def _sorted_alike(trial: Trial) -> Tensor | None:
+def _sorted_alike(trial: Clue) -> Tensor | None:
     """Manual's own numbers if, sorted, they are the right ones; else nothing that fits."""
     m, t = trial.m.flatten(), trial.t.flatten()
     if m.numel() < 3 or not bool(
@@ -96,7 +96,7 @@ def _sorted_alike(trial: Trial) -> Tensor | None:
     return trial.m
 
 
-def _is_permutation(trial: Trial, dim: int) -> bool:
+def _is_permutation(trial: Clue, dim: int) -> bool:
     m, t = trial.m.movedim(dim, 0), trial.t.movedim(dim, 0)
     if not 1 < len(t) <= 512:
         return False
@@ -109,7 +109,7 @@ def wrong_axis(clues: Clues) -> Diagnosis | None:
     """The same computation along another axis, where sizes allow it."""
 
     def of_incoming(axis: int):
-        def guess(trial: Trial) -> Tensor | None:
+        def guess(trial: Clue) -> Tensor | None:
             summed = trial.g.sum([d for d in range(trial.g.dim()) if d != axis])
             return summed if summed.shape == trial.m.shape else None
 
@@ -121,7 +121,7 @@ def wrong_axis(clues: Clues) -> Diagnosis | None:
                 Mistake.WRONG_AXIS, f"only dim {axis} of the incoming gradient was kept: wrong axis"
             )
 
-    def turned(trial: Trial) -> Tensor | None:
+    def turned(trial: Clue) -> Tensor | None:
         e = trial.evidence
         if trial.x.dim() < 2 or not trial.of_input or trial.g.dim() < 2:
             return None
@@ -131,7 +131,7 @@ def wrong_axis(clues: Clues) -> Diagnosis | None:
         return None if found is None else found.mT
 
     def summed_along(dim: int):
-        def guess(trial: Trial) -> Tensor | None:
+        def guess(trial: Clue) -> Tensor | None:
             g, y = trial.g, trial.y
             return y * (g - (g * y).sum(dim, keepdim=True)) if trial.of_input else None
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-from compare.diagnosis.clues import Clues, Trial
+from compare.diagnosis.clues import Clue, Clues
 from compare.diagnosis.mistake import Diagnosis, Mistake
 
 
@@ -51,15 +51,15 @@ def factor(clues: Clues) -> Diagnosis | None:
     return Diagnosis(Mistake.FACTOR, f"{_times(c)}{_meaning(c, trial)}", c)
 
 
-def _batch(trial: Trial) -> float:
+def _batch(trial: Clue) -> float:
     return float(trial.samples)
 
 
-def _one_over_batch(trial: Trial) -> float:
+def _one_over_batch(trial: Clue) -> float:
     return 1 / max(trial.samples, 1)
 
 
-def _elements(trial: Trial) -> float:
+def _elements(trial: Clue) -> float:
     return float(trial.x.numel())
 
 
@@ -71,7 +71,7 @@ def _times(c: float) -> str:
     return f"it is {_number(c)} of what it should be"
 
 
-_SIZES: list[tuple[Mistake, Callable[[Trial], str], Callable[[Trial], float]]] = [
+_SIZES: list[tuple[Mistake, Callable[[Clue], str], Callable[[Clue], float]]] = [
     (
         Mistake.SUM_FOR_MEAN,
         lambda t: f"the mean over the batch (1/N, N = {t.samples}) is missing, a sum in its place",
@@ -100,7 +100,7 @@ _SIZES: list[tuple[Mistake, Callable[[Trial], str], Callable[[Trial], float]]] =
 ]
 
 
-def _meaning(c: float, trial: Trial) -> str:
+def _meaning(c: float, trial: Clue) -> str:
     """What a constant may be: a size of the layer, a root of one, the scale of dropout."""
     meanings = []
     x, y = trial.x, trial.y
@@ -130,7 +130,7 @@ def _meaning(c: float, trial: Trial) -> str:
     return f": perhaps {'; or '.join(meanings)}" if meanings else ""
 
 
-def _same(a: float, b: float, trial: Trial) -> bool:
+def _same(a: float, b: float, trial: Clue) -> bool:
     """To the digits that the precision has; a factor is a mean over many elements."""
     eps = torch.finfo(trial.evidence.dtype).eps
     return math.isclose(a, b, rel_tol=max(1e-5, eps))

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from compare.diagnosis.clues import Clues, Trial
+from compare.diagnosis.clues import Clue, Clues
 from compare.diagnosis.mistake import Diagnosis, Mistake
 
 
@@ -22,7 +22,7 @@ def detached(clues: Clues) -> Diagnosis | None:
 def ignores_incoming(clues: Clues) -> Diagnosis | None:
     """m = vjp(1): right only for an incoming gradient of ones."""
 
-    def of_ones(trial: Trial) -> Tensor | None:
+    def of_ones(trial: Clue) -> Tensor | None:
         return trial.vjp(incoming=[torch.ones_like(g) for g in trial.evidence.incoming])
 
     if clues.explained_by(of_ones):
@@ -39,7 +39,7 @@ def earlier(clues: Clues) -> Diagnosis | None:
     if len(wrong) < 2:
         return None
 
-    def has(trial: Trial, base: Tensor | float) -> bool:
+    def has(trial: Clue, base: Tensor | float) -> bool:
         return any(
             other is not trial and other.t.shape == trial.t.shape and trial.is_near(base + other.t)
             for other in clues.trials

@@ -4,8 +4,9 @@ import itertools
 
 from torch import Tensor
 
-from compare.diagnosis.clues import Clues, Trial
+from compare.diagnosis.clues import Clue, Clues
 from compare.diagnosis.mistake import Diagnosis, Mistake
+from compare.trial.key import Key, Kind
 
 
 def transposed(clues: Clues) -> Diagnosis | None:
@@ -13,7 +14,7 @@ def transposed(clues: Clues) -> Diagnosis | None:
     for name, weight in clues.first.evidence.parameters.items():
         if weight.dim() == 2 and weight.shape[0] == weight.shape[1]:
 
-            def guess(trial: Trial, name: str = name) -> Tensor | None:
+            def guess(trial: Clue, name: str = name) -> Tensor | None:
                 return trial.vjp(parameters={name: trial.evidence.parameters[name].T})
 
             if clues.explained_by(guess):
@@ -28,8 +29,8 @@ def updated(clues: Clues) -> Diagnosis | None:
     for name in clues.first.evidence.parameters:
         rates = []
         for trial in clues.trials:
-            own = trial.evidence.right.get(name)
-            if own is None or name == clues.gradient:
+            own = trial.evidence.right.get(Key(Kind.PARAMETER, name))
+            if own is None or name == clues.parameter:
                 break
             moved = trial.vjp(parameters={name: trial.evidence.parameters[name] + own})
             if moved is None:
@@ -61,7 +62,7 @@ def swapped(clues: Clues) -> Diagnosis | None:
         if parameters[one].shape != parameters[other].shape:
             continue
 
-        def guess(trial: Trial, one: str = one, other: str = other) -> Tensor | None:
+        def guess(trial: Clue, one: str = one, other: str = other) -> Tensor | None:
             return trial.vjp(parameters={one: trial.evidence.parameters[other]})
 
         if clues.explained_by(guess):
@@ -69,10 +70,10 @@ def swapped(clues: Clues) -> Diagnosis | None:
     for name in list(parameters)[:8]:
         for shown, of in (("0", lambda w: w * 0), ("1", lambda w: w * 0 + 1)):
 
-            def without(trial: Trial, name: str = name, of=of) -> Tensor | None:
+            def without(trial: Clue, name: str = name, of=of) -> Tensor | None:
                 return trial.vjp(parameters={name: of(trial.evidence.parameters[name])})
 
-            if name != clues.gradient and clues.explained_by(without):
+            if name != clues.parameter and clues.explained_by(without):
                 return Diagnosis(
                     Mistake.WRONG_WEIGHT, f"{name} is not in it, as if it were {shown}"
                 )
@@ -82,10 +83,10 @@ def swapped(clues: Clues) -> Diagnosis | None:
 def flipped(clues: Clues) -> Diagnosis | None:
     """A kernel turned round, as between convolution and correlation."""
     for name, weight in clues.first.evidence.parameters.items():
-        if weight.dim() > 2 and name != clues.gradient:
+        if weight.dim() > 2 and name != clues.parameter:
             dims = tuple(range(2, weight.dim()))
 
-            def guess(trial: Trial, name: str = name, dims=dims) -> Tensor | None:
+            def guess(trial: Clue, name: str = name, dims=dims) -> Tensor | None:
                 return trial.vjp(parameters={name: trial.evidence.parameters[name].flip(dims)})
 
             if clues.explained_by(guess):
@@ -141,7 +142,7 @@ def _target(clues: Clues) -> Diagnosis | None:
     return Diagnosis(Mistake.NO_TARGET, f"{sentence}: it is off by a multiple of the other input")
 
 
-def _off_in_one_place(trial: Trial) -> bool:
+def _off_in_one_place(trial: Clue) -> bool:
     if trial.t.dim() != 2 or trial.t.shape[1] < 2 or not trial.of_input:
         return False
     residual = trial.m - trial.t
@@ -152,24 +153,24 @@ def _off_in_one_place(trial: Trial) -> bool:
     return bool(((by - by[0]).abs() <= 1e-3 * by[0].abs()).all())
 
 
-def _is_multiple(trial: Trial, residual: Tensor, x: Tensor) -> bool:
+def _is_multiple(trial: Clue, residual: Tensor, x: Tensor) -> bool:
     if x.shape != residual.shape or not bool(x.any()):
         return False
     rate = float((residual * x).sum() / (x * x).sum())
     return trial.is_near(trial.t + rate * x)
 
 
-def _parameter(trial: Trial) -> Tensor | None:
-    return trial.evidence.parameters.get(trial.gradient)
+def _parameter(trial: Clue) -> Tensor | None:
+    return None if trial.of_input else trial.evidence.parameters.get(trial.gradient.name)
 
 
-def _incoming(trial: Trial) -> Tensor | None:
+def _incoming(trial: Clue) -> Tensor | None:
     return trial.g if trial.of_input and trial.g.shape == trial.t.shape else None
 
 
-def _bias(trial: Trial) -> Tensor | None:
+def _bias(trial: Clue) -> Tensor | None:
     bias = trial.evidence.parameters.get("bias")
-    if bias is None or trial.gradient in trial.evidence.parameters:
+    if bias is None or trial.gradient.kind is Kind.PARAMETER:
         return None
     if trial.t.dim() > 1 and trial.t.shape[1:2] == bias.shape and trial.t.dim() != 2:
         bias = bias.reshape(-1, *[1] * (trial.t.dim() - 2))

@@ -50,7 +50,7 @@ def _any_two(options: argparse.Namespace) -> "tuple[Report, Question]":
 
     from compare.command.device import device_named
     from compare.gradients import importing
-    from compare.trial.case import ComparisonError
+    from compare.trial.errors import ComparisonError
 
     dtype = getattr(torch, options.dtype)
     device = device_named(options.device)
@@ -91,7 +91,7 @@ def _explicit(options: argparse.Namespace) -> "tuple[Report, None, dict[str, Any
     from compare.command import our_network
     from compare.command.device import device_named
     from compare.comparison.explicit import compare_explicit
-    from compare.trial.case import ComparisonError
+    from compare.trial.errors import ComparisonError
 
     if options.also:
         raise ComparisonError(f"--also {','.join(options.also)}: the explicit way has no autograd")
@@ -131,7 +131,7 @@ def _judge(question: "Question", options: argparse.Namespace) -> "Report":
 
     from compare.command import console
     from compare.comparison.pair import compare_gradients
-    from compare.trial.watch import is_layer
+    from compare.trial.recorder import is_layer
 
     model = question.manual
     modules = list(model.modules()) if isinstance(model, nn.Module) else []
@@ -200,8 +200,8 @@ def _show(report: "Report") -> None:
     exposed = [f"{at.label}, {tell(fault)}" for at in report.layers for fault in at.faults]
     for line in [*exposed, *map(describe, report.failures), *report.by_trial()]:
         console.say(out, line)
-    for line in (line for line in report.inputs if "left out" in line):
-        console.say(out, line)
+    for asked in (asked for asked in report.inputs if asked.left_out):
+        console.say(out, str(asked))
     console.say(out, report.summary(), "green" if report.passed else "bold red")
 
 

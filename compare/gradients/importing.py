@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compare.trial.case import ComparisonError, said
+from compare.trial.errors import ComparisonError, said
 from compare.trial.randomness import undisturbed
 
 # Python's own files, those of the environment, and what is in no file.

@@ -206,7 +206,7 @@ def _histograms(report: Report) -> Iterator[str]:
 
 def _asked(report: Report) -> Iterator[str]:
     yield "<h2>What was fed in</h2>"
-    for line in [*report.inputs, *report.by_trial()]:
+    for line in [*map(str, report.inputs), *report.by_trial()]:
         yield f'<p class="soft">{escape(line)}</p>'
 
 

@@ -30,7 +30,7 @@ def _run(options: argparse.Namespace) -> bool:
     from compare.command.device import device_named
     from compare.speed.gate import wrong_gradients
     from compare.speed.setting import Setting
-    from compare.trial.case import ComparisonError
+    from compare.trial.errors import ComparisonError
 
     out = console.stdout()
     sizes = (784, *[options.hidden] * options.depth, 10)

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from compare.comparison.report import Report, finite
 from compare.training.sides import Judge, Loss, Side, Way
-from compare.trial.case import ComparisonError, ManualError, said, state
+from compare.trial.case import state
+from compare.trial.errors import ComparisonError, ManualError, said
 from compare.trial.pairing import with_state_of
 from compare.trial.randomness import undisturbed
 from compare.verdict.bits import same_bits

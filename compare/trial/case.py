@@ -7,18 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from compare.trial.errors import ComparisonError, said
 from compare.trial.given import Given
+from compare.trial.key import LOSS, Kind
 from compare.trial.randomness import RandomState, random_state, undisturbed
+from compare.trial.recorder import Call, Model
 from compare.trial.strides import copy_with_layout
-from compare.trial.watch import Item, Model, capture
-
-
-class ComparisonError(ValueError):
-    """The two do not pair, or the reference cannot vouch for anything; the message says why."""
-
-
-class ManualError(AssertionError):
-    """The model in question raised; its own exception is the cause."""
+from compare.trial.watch import Item, watch
 
 
 class Case:
@@ -40,8 +35,9 @@ class Case:
 
     def differentiated(self, items: Sequence[Item]) -> list[Tensor]:
         """Those among the items that are."""
-        word = "output" if self.loss is None else "loss"
-        return [i.tensor for i in items if i.key.startswith(word) and i.tensor is not None]
+        name = "" if self.loss is None else LOSS
+        outputs = (i for i in items if i.kind is Kind.OUTPUT and i.key.name == name)
+        return [item.tensor for item in outputs if item.tensor is not None]
 
     def gradients(
         self,
@@ -51,11 +47,11 @@ class Case:
         *,
         parameters: dict[str, Tensor] | None = None,
     ) -> tuple[list[Item], RandomState]:
-        """What ``capture`` gives, and the state of the random numbers after it.
+        """What ``watch`` gives, and the state of the random numbers after it.
 
         Args:
             given: Copied, so that nothing that the model does to it is seen outside.
-            cotangents: See ``capture``.
+            cotangents: See ``watch``.
             dtype: To compute in; None for that of the model and what it is given.
             parameters: Values to take in place of the model's own, by name.
         """
@@ -67,8 +63,24 @@ class Case:
         inside = self.given(given, dtype)
         with undisturbed(given.tensors), torch.enable_grad():
             given.random_state.restore()
-            items = capture(model, inside, loss, cotangents, by_layer=self.by_layer)
-            return items, random_state(given.tensors)
+            run = watch(model, inside, loss, cotangents, by_layer=self.by_layer)
+            return run.items, random_state(given.tensors)
+
+    def calls(self, given: Given, cotangents: Sequence[Tensor] | None) -> list[Call]:
+        """Every call of a module, in the order in which they ended; none for a function.
+
+        Args:
+            given: See ``gradients``.
+            cotangents: Likewise; None for the forward alone.
+
+        Raises:
+            Exception: Whatever the model raises.
+        """
+        model, loss = self.copies()
+        inside = self.given(given)
+        with undisturbed(given.tensors), torch.enable_grad():
+            given.random_state.restore()
+            return watch(model, inside, loss, cotangents).calls
 
     def copies(self, dtype: torch.dtype | None = None) -> tuple[Any, Any]:
         """Private copies of model and loss in ``dtype``, with the original's numbers in them."""
@@ -134,8 +146,3 @@ def state(model: Model | None) -> dict[str, Tensor]:
     if not isinstance(model, nn.Module):
         return {}
     return {**dict(model.named_parameters()), **dict(model.named_buffers())}
-
-
-def said(error: BaseException) -> str:
-    """The exception in one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -19,10 +19,12 @@ A single number, such as a loss, has no layout, and comes with three:
 Every maker takes the output (for its shape) and a generator, and returns float64 of that shape.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Generator, Tensor
+
+from compare.trial.strides import copy_with_layout
 
 Maker = Callable[[Tensor, Generator], Tensor]
 
@@ -83,3 +85,15 @@ TENSORS: Mapping[str, Maker] = {
     "uniform": one,
 }
 ONE_NUMBER: Mapping[str, Maker] = {"one": one, "random": random, "tiny": tiny}
+
+
+def makers(outputs: Sequence[Tensor]) -> Mapping[str, Maker]:
+    """The incoming gradients to ask with: three for a single number, else six."""
+    return ONE_NUMBER if all(output.dim() == 0 for output in outputs) else TENSORS
+
+
+def feed(maker: Maker, outputs: Sequence[Tensor], seed: int) -> list[Tensor]:
+    """One cotangent for each output, in its dtype and on its device, laid out as it was made."""
+    generator = torch.Generator().manual_seed(seed)
+    made = [maker(output, generator) for output in outputs]
+    return [copy_with_layout(c, o.dtype, o.device) for c, o in zip(made, outputs, strict=True)]

@@ -6,14 +6,16 @@ order, where parameters and buffers have the same shapes in the same order on bo
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from compare.trial.case import ComparisonError, state
-from compare.trial.watch import Model
+from compare.trial.case import state
+from compare.trial.errors import ComparisonError
+from compare.trial.key import Key, Kind
+from compare.trial.recorder import Model
 
 M = TypeVar("M", bound=Model)
 
@@ -22,17 +24,13 @@ M = TypeVar("M", bound=Model)
 class Pairing:
     """Names in the manual model and their counterparts in the reference."""
 
-    tensors: Mapping[str, str]  # of parameters and buffers
-    modules: Mapping[str, str]
+    tensors: Mapping[str, str] = field(default_factory=dict)  # of parameters and buffers
+    modules: Mapping[str, str] = field(default_factory=dict)
 
-    def key(self, key: str) -> str:
-        """The reference's key for an ``Item`` of manual's; its own where there is none."""
-        if key in self.tensors:
-            return self.tensors[key]
-        if key.startswith("δ "):
-            name, call, output = key.removeprefix("δ ").rsplit(" ", 2)
-            return f"δ {self.modules.get(name, name)} {call} {output}"
-        return key
+    def key(self, key: Key) -> Key:
+        """The reference's for one of manual's; its own where there is none."""
+        names = {Kind.PARAMETER: self.tensors, Kind.DELTA: self.modules}.get(key.kind, {})
+        return key._replace(name=names.get(key.name, key.name))
 
 
 def pair(manual: Model, reference: Model, mapping: Mapping[str, str] | None = None) -> Pairing:

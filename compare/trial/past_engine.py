@@ -14,8 +14,9 @@ from torch.autograd.function import BackwardCFunction
 
 from compare.trial.case import Case
 from compare.trial.given import Given, tensors_in
+from compare.trial.key import Key, Kind
 from compare.trial.randomness import undisturbed
-from compare.trial.watch import Item, capture
+from compare.trial.watch import Item, numbered, watch
 
 
 def unreduced(
@@ -40,7 +41,7 @@ def unreduced(
 
 
 def gradients(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list[Item]:
-    """The items of ``capture``, past the engine; none unless the model is one custom Function."""
+    """The items of ``watch``, past the engine; none unless the model is one custom Function."""
     model, loss = case.copies()
     inside = case.given(given)
     if loss is not None:
@@ -49,7 +50,7 @@ def gradients(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list[It
         with undisturbed(given.tensors), torch.enable_grad():
             given.random_state.restore()
             # Without hooks, and the leaves themselves: what the backward returns is told by them.
-            items = capture(model, inside, None, None, by_layer=False)
+            items = watch(model, inside, None, None, by_layer=False).items
             given.random_state.restore()
             outputs = list(tensors_in(model(*inside.args, **inside.kwargs)))
             node: Any = outputs[0].grad_fn if len(outputs) == 1 else None
@@ -66,14 +67,13 @@ def gradients(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list[It
     named: dict[str, Tensor] = (
         dict(model.named_parameters()) if isinstance(model, nn.Module) else {}
     )
-    leaves = inside.differentiated
-    for i, leaf in enumerate(leaves):
-        named["input" if len(leaves) == 1 else f"input {i}"] = leaf
-    for name, leaf in named.items():
+    leaves = [(Key(Kind.PARAMETER, name), name, p) for name, p in named.items()]
+    leaves += [
+        (Key(Kind.INPUT, place=i), numbered("input", i, inside.differentiated), x)
+        for i, x in enumerate(inside.differentiated)
+    ]
+    for key, name, leaf in leaves:
         of_this = [g for g, e in zip(wanted, edges, strict=True) if e.variable is leaf]
         if of_this:
-            index = name.removeprefix("input").strip() or "0"
-            is_input = any(leaf is x for x in leaves)
-            key = f"input {index}" if is_input else name
-            items.append(Item(key, name, "input" if is_input else "parameter", of_this[0]))
+            items.append(Item(key, name, of_this[0]))
     return items

@@ -8,12 +8,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from compare.trial.case import Case
-from compare.trial.cotangents import random
+from compare.trial.cotangents import feed, random
 from compare.trial.given import Given, given, tensors_in
 from compare.trial.pairing import Pairing, pair, with_state_of
 from compare.trial.randomness import random_state
-from compare.trial.trial import feed
-from compare.trial.watch import Model
+from compare.trial.recorder import Model
+from compare.trial.sides import Sides
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,11 @@ class Question:
     def reference_case(self, *, by_layer: bool = False) -> Case:
         """The reference and its loss."""
         return Case(self.reference, self.losses[1], by_layer=by_layer)
+
+    def sides(self, *, by_layer: bool = False) -> Sides:
+        """Both, ready to be run."""
+        manual = self.manual_case(by_layer=by_layer)
+        return Sides(manual, self.reference_case(by_layer=by_layer), self.pairing)
 
     def cotangents(self, given: Given | None = None) -> list[Tensor]:
         """A random incoming gradient for what the reference gives out."""

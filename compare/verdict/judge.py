@@ -35,6 +35,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from compare.trial.key import Key
 from compare.verdict.bits import INTEGERS, histogram, same_bits, ulp_distance
 
 EXACT = "exact"  # bit for bit the reference; 0.0 and −0.0 are different bits
@@ -66,7 +67,9 @@ class Row:
     allowed: float | None = None  # 2·err(a) + c·eps·scale
     scale: float = 0.0
     reason: str = ""  # of a verdict that numbers do not explain
-    source: str = ""  # whose backward computed this tensor
+    key: Key | None = None  # what tells the tensor apart from others of its run
+    taken_by: tuple[str, ...] = ()  # the layers whose backward computed it, and
+    source: str = ""  # the same for people
     input: str = ""  # the kind of input, and
     cotangent: str = ""  # the incoming gradient that this row was found under
     histogram: tuple[int, ...] = ()  # elements at a distance of 0, 1, 2–3, 4–7, 8–15, … ULP

@@ -7,17 +7,19 @@ taken, in float64, at points all around. Where these gradients stay apart howeve
 come, there is a kink, and what lies between them is a valid subgradient.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from compare.trial.case import Case
-from compare.trial.pairing import Pairing
+from compare.trial.key import Key, Kind
+from compare.trial.sides import Sides
 from compare.trial.trial import Trial, pairs
 from compare.trial.watch import Item
 from compare.verdict.judge import BUG, SUBGRADIENT, Row
+from compare.verdict.judging import Results
 
 # Steps relative to the numbers that they move. Of a smooth function the gradients around a point
 # come a thousand times closer when the step is made a thousand times smaller; at a kink they stay.
@@ -34,23 +36,21 @@ _DIRECTIONS = 6
 _MARGIN = 0.5
 
 
-def excused(
-    results: Sequence[tuple[Trial, list[Row]]], reference: Case, pairing: Pairing
-) -> list[tuple[Trial, list[Row]]]:
+def at_kinks(results: Results, sides: Sides) -> Results:
     """The judged trials, with what is wrong but a valid subgradient called so."""
     smooth: set[str] = set()  # the kinds of input at which a reference has no kinks
     judged = []
     for trial, rows in results:
-        in_question = [r for r in rows if r.verdict == BUG and r.kind != "output"]
+        in_question = [r for r in rows if r.verdict == BUG and r.kind != Kind.OUTPUT]
         in_question = [r for r in in_question if r.allowed is not None]
         if in_question and not trial.raised and trial.given.kind not in smooth:
-            valid = _subgradients(trial, reference)
+            valid = _subgradients(trial, sides.reference)
             if valid is None:
                 smooth.add(trial.given.kind)
             else:
-                items = {found.name: (found, expected) for found, expected in pairs(trial, pairing)}
-                excuse = [row for row in in_question if valid(*items[row.name], row)]
-                rows = [_as_subgradient(row) if row in excuse else row for row in rows]
+                items = {found.key: (found, at) for found, at in pairs(trial, sides.pairing)}
+                excuse = {row.key for row in in_question if row.key and valid(*items[row.key], row)}
+                rows = [_as_subgradient(row) if row.key in excuse else row for row in rows]
         judged.append((trial, rows))
     return judged
 
@@ -88,17 +88,17 @@ def _subgradients(trial: Trial, reference: Case) -> Callable[[Item, Item, Row], 
 class _Around:
     """The smallest and the largest gradient seen around a point, element by element."""
 
-    def __init__(self, at: dict[str, Tensor]) -> None:
+    def __init__(self, at: dict[Key, Tensor]) -> None:
         self.low = {key: g.clone() for key, g in at.items()}
         self.high = {key: g.clone() for key, g in at.items()}
 
-    def take(self, gradients: dict[str, Tensor]) -> None:
+    def take(self, gradients: dict[Key, Tensor]) -> None:
         for key, g in gradients.items():
             if key in self.low:
                 self.low[key] = torch.minimum(self.low[key], g)
                 self.high[key] = torch.maximum(self.high[key], g)
 
-    def apart(self, far: "_Around", key: str) -> Tensor:
+    def apart(self, far: "_Around", key: Key) -> Tensor:
         """Where the gradients differ as much on these nearer points as on those far away."""
         width, far_width = self.high[key] - self.low[key], far.high[key] - far.low[key]
         size = torch.maximum(self.high[key].abs(), self.low[key].abs())
@@ -106,7 +106,7 @@ class _Around:
         return (width > _STILL_APART * far_width) & (width > noise)
 
 
-def _gradients(trial: Trial, reference: Case, step: float, seed: int) -> dict[str, Tensor]:
+def _gradients(trial: Trial, reference: Case, step: float, seed: int) -> dict[Key, Tensor]:
     moved = _moved(step, seed)
     model, _ = reference.copies(torch.float64)
     parameters: dict[str, Tensor] = dict(getattr(model, "named_parameters", dict)())

@@ -8,20 +8,20 @@ sees every wrong number at once, at the cost of two forwards.
 import torch
 from torch import Tensor
 
-from compare.trial.case import Case, ComparisonError
-from compare.trial.cotangents import random
+from compare.trial.case import Case
+from compare.trial.cotangents import feed, random
+from compare.trial.errors import ComparisonError
 from compare.trial.given import Given
-from compare.trial.trial import feed
+from compare.trial.key import Kind
+from compare.trial.watch import Item
 
 _STEP = 1e-6  # near the cube root of float64's eps: truncation and rounding are then equally small
 _AGREE = 1e-5  # relative to the size of the terms; what is left of both errors is about 1e-9
 DIRECTIONS = 4
 
 
-def contradictions(case: Case, given: Given) -> list[str]:
+def contradictions(case: Case, given: Given) -> list[Item]:
     """The gradients that are not derivatives of the forward, in float64, at what is given.
-
-    "input 0", "input 1", … and parameter names.
 
     Raises:
         Exception: Whatever the model raises in float64.
@@ -34,15 +34,15 @@ def contradictions(case: Case, given: Given) -> list[str]:
     parameters = {
         name: p.detach().clone() for name, p in getattr(model, "named_parameters", dict)()
     }
-    gradients = {i.key: i.tensor for i in items if i.kind != "output" and i.tensor is not None}
-    if not any(bool(gradient.any()) for gradient in gradients.values()):
+    gradients = [i for i in items if i.kind is not Kind.OUTPUT and i.tensor is not None]
+    if not any(bool(item.tensor.any()) for item in gradients if item.tensor is not None):
         raise ComparisonError("it has no gradient that is not zero all over")
     generator = torch.Generator().manual_seed(0)
     return [
-        key
-        for key, gradient in gradients.items()
+        item
+        for item in gradients
         if any(
-            _contradicts(case, inside, parameters, cotangents, key, gradient, generator)
+            _contradicts(case, inside, parameters, cotangents, item, generator)
             for _ in range(DIRECTIONS)
         )
     ]
@@ -53,17 +53,17 @@ def _contradicts(
     given: Given,
     parameters: dict[str, Tensor],
     cotangents: list[Tensor],
-    key: str,
-    gradient: Tensor,
+    item: Item,
     generator: torch.Generator,
 ) -> bool:
+    gradient, key = item.tensor, item.key
+    assert gradient is not None
     way = torch.randn(gradient.shape, generator=generator, dtype=torch.float64)
-    numbered = [x for x in given.tensors if x.requires_grad]
 
     def at(step: float) -> list[Tensor]:
-        if key in parameters:
-            return _outputs(case, given, {key: parameters[key] + step * way})
-        leaf = numbered[int(key.removeprefix("input "))]
+        if key.kind is Kind.PARAMETER:
+            return _outputs(case, given, {key.name: parameters[key.name] + step * way})
+        leaf = given.differentiated[key.place]
         moved = [x.detach() + step * way if x is leaf else x for x in given.tensors]
         return _outputs(case, given.with_values(moved), {})
 

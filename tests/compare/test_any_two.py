@@ -6,7 +6,7 @@ import pytest
 
 from compare import gradients
 from compare.gradients import importing
-from compare.trial.case import ComparisonError
+from compare.trial.errors import ComparisonError
 
 MODELS = """
 import torch

@@ -7,7 +7,7 @@ from torch import nn
 
 from compare import train_in_lockstep
 from compare.training import sides
-from compare.trial.case import ComparisonError, ManualError
+from compare.trial.errors import ComparisonError, ManualError
 from tests.compare.planted import PLANTED, WEIGHT, batch, changed, pair
 
 

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from compare import assert_gradients_match, compare_gradients
-from compare.trial.case import ComparisonError
+from compare.trial.errors import ComparisonError
 from tests.compare.planted import PLANTED, batch, changed, pair
 
 
