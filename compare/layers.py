@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from compare.command.options import layers_parser
+from compare.command.arguments import new_file
+from compare.command.options import DTYPES, EXIT_CODES
+from torch_models.arguments import OneLineParser, integer
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -128,12 +130,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return exit_code(parser.prog, lambda: _compare(options))
 
 
+def layers_parser() -> OneLineParser:
+    """The parser of ``python -m compare.layers``."""
+    parser = OneLineParser(
+        prog="python -m compare.layers",
+        description="Compare every layer and loss by itself with its twin in torch.nn, on random "
+        "values.",
+        epilog=EXIT_CODES,
+    )
+    parser.add_argument("--dtype", choices=DTYPES, default="float64", help="(default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=integer(0, 2**32 - 1), default=0, help="of the values (default: %(default)s)"
+    )
+    parser.add_argument("--json", type=new_file, metavar="FILE", help="write the outcome there")
+    return parser
+
+
 def _compare(options: argparse.Namespace) -> bool:
     from rich.table import Table
     from rich.text import Text
 
     from compare.command import console
-    from compare.command.exit import write_json
+    from compare.command.writing import write_json
 
     view = Table(title=f"every layer against torch.nn, {options.dtype}", title_justify="left")
     for column in ("layer", "equation", "file", "largest difference", "verdict"):

@@ -4,17 +4,19 @@ Any two models that the command line names, or our own MLP on one batch of real 
 """
 
 import argparse
-import os
-import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
 
-from compare.command.options import checked_gradients, gradients_parser
+from compare.checks import CHECKS
+from compare.command.arguments import checks, mapping, new_file, shape
+from compare.command.options import EXIT_CODES, add_comparison_options, changed, checked
+from torch_models.arguments import OneLineParser
+from torch_models.names import LOSSES
+from torch_models.options import add_data_options, add_network_options
 
-if TYPE_CHECKING:
-    from compare.checks.check import Check
-    from compare.comparison.report import Report
-    from compare.trial.question import Question
+#: Options that only our own network has, and only any two models have.
+_OWN = ("dataset", "data_dir", "hidden", "activation", "backprop", "batch_size")
+_PAIR = ("shape", "inputs", "map")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,198 +30,98 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _compare(options: argparse.Namespace) -> bool:
-    from dataclasses import replace
+    from compare.gradients.asking import compare
 
-    question: Question | None
-    if options.manual is not None:
-        report, question = _any_two(options)
-        facts = {"dtype": report.dtype, "seed": options.seed}
-    elif options.backprop == "explicit":
-        report, question, facts = _explicit(options)
-    else:
-        report, question, facts = _own(options)
-    if options.also and question is not None:
-        report = replace(report, checks=_checks(question, options.also))
-    _show(report)
-    _write(report, options, facts)
-    return report.passed
+    return compare(options)
 
 
-def _any_two(options: argparse.Namespace) -> "tuple[Report, Question]":
-    import torch
-
-    from compare.command.device import device_named
-    from compare.gradients import importing
-    from compare.trial.errors import ComparisonError
-
-    dtype = getattr(torch, options.dtype)
-    device = device_named(options.device)
-    manual = importing.load(options.manual, options.seed)
-    reference = importing.load(options.reference, options.seed)
-    loss = importing.loss(options.loss, options.seed) if options.loss else None
-    if options.inputs:
-        inputs, targets = importing.inputs(options.inputs, options.seed)
-    else:
-        inputs, targets = importing.random_inputs(options.shape, dtype, options.seed), None
-    if targets is not None and loss is None:
-        raise ComparisonError("--inputs gives targets, and there is no --loss to give them to")
-    moved = _moved((manual, reference, loss, inputs, targets), dtype, device)
-    question = _question(moved, options, dict(options.map or []))
-    report = _judge(question, options)
-    title = f"{options.manual} against {options.reference}, {options.dtype}"
-    return _titled(report, title), question
-
-
-def _own(options: argparse.Namespace) -> "tuple[Report, Question, dict[str, Any]]":
-    from compare.command import our_network
-    from compare.command.device import device_named
-
-    device = device_named(options.device)
-    images = our_network.load(options)
-    manual = our_network.build("manual", options, images)
-    reference = our_network.build("autograd", options, images)
-    x, labels = _batch(options, images, reference)
-    models = (manual.network, reference.network, (manual.loss, reference.loss), (x,), labels)
-    question = _question(_moved(models, x.dtype, device), options, None)
-    report = _judge(question, options)
-    title = f"manual against autograd: {our_network.describe(options, images)}, batch of {len(x)}"
-    facts = {"dataset": images.name, "dtype": options.dtype, "seed": options.seed}
-    return _titled(report, title), question, facts
-
-
-def _explicit(options: argparse.Namespace) -> "tuple[Report, None, dict[str, Any]]":
-    from compare.command import our_network
-    from compare.command.device import device_named
-    from compare.comparison.explicit import compare_explicit
-    from compare.trial.errors import ComparisonError
-
-    if options.also:
-        raise ComparisonError(f"--also {','.join(options.also)}: the explicit way has no autograd")
-    device = device_named(options.device)
-    images = our_network.load(options)
-    reference = our_network.build("autograd", options, images)
-    x, labels = _batch(options, images, reference)
-    report = compare_explicit(
-        reference.network.to(device),
-        options.activation,
-        options.loss,
-        x.to(device),
-        labels.to(device),
-        options.seed,
+def gradients_parser() -> OneLineParser:
+    """The parser of ``python -m compare.gradients``."""
+    parser = OneLineParser(
+        prog="python -m compare.gradients",
+        usage="%(prog)s [MANUAL REFERENCE --shape N,N] [options]",
+        description="Compare every gradient of two models, by hand against autograd: same weights, "
+        "same inputs, one row for each tensor in backward order, a verdict for each layer by "
+        "itself, and what is wrong where something is. Without MANUAL and REFERENCE: our own "
+        "multilayer perceptron on a batch of real data.",
+        epilog=f"δ of a layer is ∂L/∂(its output). {EXIT_CODES}",
     )
-    title = f"explicit against autograd: {our_network.describe(options, images)}, batch of {len(x)}"
-    facts = {"dataset": images.name, "dtype": options.dtype, "seed": options.seed}
-    return _titled(report, title), None, facts
-
-
-def _batch(options: argparse.Namespace, images: Any, candidate: Any) -> Any:
-    x, labels = next(images.training_batches(options.batch_size, options.seed).of_epoch(0))
-    return x.to(next(candidate.network.parameters()).dtype), labels
-
-
-def _question(
-    values: Sequence[Any], options: argparse.Namespace, mapping: dict[str, str] | None
-) -> "Question":
-    from compare.trial.question import Question
-
-    manual, reference, loss, inputs, targets = values
-    return Question(manual, reference, inputs, loss, targets, mapping, options.seed)
-
-
-def _judge(question: "Question", options: argparse.Namespace) -> "Report":
-    from torch import nn
-
-    from compare.command import console
-    from compare.comparison.pair import compare_gradients
-    from compare.trial.recorder import is_layer
-
-    model = question.manual
-    modules = list(model.modules()) if isinstance(model, nn.Module) else []
-    steps = 2 + sum(map(is_layer, modules))
-    with console.progress(console.stdout(), "comparing", steps) as advance:
-        return compare_gradients(
-            question.manual,
-            question.reference,
-            *question.inputs,
-            loss=question.loss,
-            targets=question.targets,
-            mapping=question.mapping,
-            seed=question.seed,
-            strict=options.strict,
-            progress=lambda _: advance(),
+    pair = parser.add_argument_group("any two models")
+    for side, which in (("manual", "the one in question"), ("reference", "the trusted one")):
+        pair.add_argument(
+            side,
+            nargs="?",
+            metavar=side.upper(),
+            help=f"{which}: package.module:Name or path/to/file.py:Name, of a module, a function, "
+            "or a function without arguments that makes one",
         )
+    pair.add_argument(
+        "--shape",
+        type=shape,
+        action="append",
+        metavar="N,N,…",
+        help="of a random input; repeat it for several inputs",
+    )
+    pair.add_argument(
+        "--inputs",
+        metavar="NAME",
+        help='package.module:function that returns the inputs, or {"inputs": …, "targets": …}',
+    )
+    pair.add_argument(
+        "--map",
+        type=mapping,
+        action="append",
+        metavar="MANUAL=REFERENCE",
+        help="names of submodules or parameters that belong together, where names and order do not "
+        "tell; repeat it for several",
+    )
+    add_data_options(parser)
+    add_network_options(parser)
+    [loss] = [action for action in parser._actions if action.dest == "loss"]
+    loss.help = (
+        f"one of {', '.join(LOSSES)}; {loss.help}. Of any two models: a function of "
+        "torch.nn.functional, or as above"
+    )
+    loss.choices, loss.metavar = None, "NAME"
+    group = add_comparison_options(parser)
+    group.add_argument("--device", default="cpu", help="to compute on (default: %(default)s)")
+    group.add_argument(
+        "--strict",
+        action="store_true",
+        help="at a kink, accept the reference's own subgradient only",
+    )
+    group.add_argument(
+        "--also",
+        type=checks,
+        default=(),
+        metavar="NAMES",
+        help="further checks, separated by commas, or all: "
+        + "; ".join(f"{name} ({ask.what})" for name, ask in CHECKS.items()),
+    )
+    group.add_argument("--html", type=new_file, metavar="FILE", help="write a page about it")
+    group.add_argument("--junit", type=new_file, metavar="FILE", help="write a JUnit report")
+    group.add_argument("--tensorboard", type=Path, metavar="DIR", help="write a run there")
+    return parser
 
 
-def _checks(question: "Question", names: Sequence[str]) -> "list[Check]":
-    from compare.checks import ask
-    from compare.command import console
-
-    with console.progress(console.stdout(), "asking further", len(names)) as advance:
-        found = []
-        for name in names:
-            found.append(ask(name, question))
-            advance()
-    return found
-
-
-def _moved(values: Sequence[Any], dtype: Any, device: Any) -> list[Any]:
-    """Modules and floating-point tensors in the dtype, all on the device."""
-    from torch import nn
-
-    from compare.trial.given import map_tensors
-
-    def moved(value: Any) -> Any:
-        if isinstance(value, nn.Module):
-            return value.to(device=device, dtype=dtype)
-        if isinstance(value, tuple):
-            return tuple(map(moved, value))
-        return map_tensors(
-            lambda x: x.to(device=device, dtype=dtype if x.is_floating_point() else None), value
+def checked_gradients(parser: OneLineParser, options: argparse.Namespace) -> argparse.Namespace:
+    """The options of ``compare.gradients``, unless some do not go together; then exit code 2."""
+    if options.manual is None:
+        if wrong := changed(parser, options, _PAIR):
+            parser.error(f"{', '.join(wrong)}: only with MANUAL REFERENCE, two models to compare")
+        if options.loss not in LOSSES:
+            expected = f"expected one of {', '.join(LOSSES)}"
+            parser.error(f"--loss {options.loss}: {expected}, or MANUAL REFERENCE before it")
+        return checked(parser, options)
+    if options.reference is None:
+        parser.error("one model alone: expected MANUAL REFERENCE, the second one to compare with")
+    if wrong := changed(parser, options, _OWN):
+        parser.error(f"{', '.join(wrong)}: not with MANUAL REFERENCE, only for our own network")
+    if bool(options.shape) == bool(options.inputs):
+        parser.error(
+            "expected either --shape N,N,… or --inputs package.module:function to say what the two "
+            "models are given"
         )
-
-    return [moved(value) for value in values]
-
-
-def _titled(report: "Report", title: str) -> "Report":
-    from dataclasses import replace
-
-    return replace(report, title=title)
-
-
-def _show(report: "Report") -> None:
-    from compare.command import console
-    from compare.comparison.report import describe, tell
-
-    out = console.stdout()
-    console.say(out, report.title, "bold")
-    out.print(console.table(report))
-    if report.layers:
-        out.print(console.layer_table(report))
-    if report.checks:
-        out.print(console.check_table(report))
-    exposed = [f"{at.label}, {tell(fault)}" for at in report.layers for fault in at.faults]
-    for line in [*exposed, *map(describe, report.failures), *report.by_trial()]:
-        console.say(out, line)
-    for asked in (asked for asked in report.inputs if asked.left_out):
-        console.say(out, str(asked))
-    console.say(out, report.summary(), "green" if report.passed else "bold red")
-
-
-def _write(report: "Report", options: argparse.Namespace, facts: dict[str, Any]) -> None:
-    from compare.command.exit import write_json, write_text
-    from compare.comparison import annotations
-    from compare.reports import html, junit, tensorboard
-
-    if options.json:
-        write_json(options.json, {**report.as_json(), **facts})
-    pages: list[tuple[str, Callable[[Report], str]]] = [
-        ("html", html.page),
-        ("junit", junit.document),
-    ]
-    for name, page in pages:
-        if path := getattr(options, name):
-            write_text(path, page(report), f"--{name}")
-    if options.tensorboard:
-        tensorboard.write(report, options.tensorboard)
-    if "GITHUB_ACTIONS" in os.environ:
-        sys.stdout.writelines(f"{line}\n" for line in annotations.lines(report))
+    if options.loss == parser.get_default("loss"):
+        options.loss = None
+    return options

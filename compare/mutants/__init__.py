@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from compare.command.options import mutants_parser
+from compare.command.arguments import new_file
+from torch_models.arguments import OneLineParser
 
 if TYPE_CHECKING:
     from compare.catalogue.specimen import Specimen
@@ -65,9 +66,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return exit_code(parser.prog, lambda: _run(options))
 
 
+def mutants_parser() -> OneLineParser:
+    """The parser of ``python -m compare.mutants``."""
+    parser = OneLineParser(
+        prog="python -m compare.mutants",
+        description="Check the checker: plant bugs in hand-written backwards of every kind and see "
+        "that each is found, blamed on its layer and called what it is, and that right backwards "
+        "written otherwise are not accused; beside it, what the rules of others make of them.",
+        epilog="Exit code 0: all found and blamed, nine of ten diagnosed, nobody accused; 1: not "
+        "so; 2: an option or a file is wrong.",
+    )
+    parser.add_argument("--json", type=new_file, metavar="FILE", help="write the outcome there")
+    return parser
+
+
 def _run(options: argparse.Namespace) -> bool:
     from compare.command import console
-    from compare.command.exit import write_json
+    from compare.command.writing import write_json
 
     out = console.stdout()
     found = specimens()

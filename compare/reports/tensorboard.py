@@ -7,7 +7,7 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from compare.blame.finding import Residual
-from compare.command.exit import NotWrittenError
+from compare.command.writing import NotWrittenError
 from compare.comparison.report import Report, finite, tell
 
 

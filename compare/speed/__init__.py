@@ -7,12 +7,11 @@ matrix products alone. The gradients are compared first; a wrong one gets no spe
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
-from compare.command.options import checked_speed, speed_parser
-
-if TYPE_CHECKING:
-    from compare.speed.measure import Timing
+from compare.command.arguments import new_file, picture
+from compare.command.options import changed
+from torch_models.arguments import OneLineParser, integer
+from torch_models.names import ACTIVATIONS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,123 +21,89 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # From here on it takes seconds to import; --help and wrong options have been answered.
     from compare.command.exit import exit_code
 
-    return exit_code(parser.prog, lambda: _run(options))
+    return exit_code(parser.prog, lambda: _measure(options))
 
 
-def _run(options: argparse.Namespace) -> bool:
-    from compare.command import console
-    from compare.command.device import device_named
-    from compare.speed.gate import wrong_gradients
-    from compare.speed.setting import Setting
-    from compare.trial.errors import ComparisonError
+def _measure(options: argparse.Namespace) -> bool:
+    from compare.speed.measurements import measure
 
-    out = console.stdout()
-    sizes = (784, *[options.hidden] * options.depth, 10)
-    options.device = device_named(options.device)
-    if options.device.type not in ("cpu", "cuda"):  # nothing would wait for it
-        raise ComparisonError(f"--device {options.device} cannot be timed: expected cpu or cuda")
-    setting = Setting(sizes, options.batch_size, options.activation, device=options.device)
-    wrong = wrong_gradients(setting)
-    if wrong:
-        for line in wrong:
-            console.say(out, line, "bold red")
-        console.say(out, "FAILED: no speed is measured of a wrong gradient", "bold red")
-        return False
-    if options.sweep:
-        return _sweep(options, out)
-    if options.loop:
-        return _loop(options, out)
-    timings, limit = _measure(setting, options, out)
-    _show(out, setting, timings, limit)
-    _write(options, setting, timings, limit)
-    return True
+    return measure(options)
 
 
-def _measure(
-    setting: Any, options: argparse.Namespace, out: Any
-) -> "tuple[dict[str, Timing], float]":
-    from compare.command import console
-    from compare.speed.candidates import candidates, matrix_products
-    from compare.speed.measure import in_turn
-
-    found = candidates(setting, compiled=not options.eager)
-    with console.progress(out, "rounds", options.rounds) as advance:
-        timings = in_turn(
-            {"limit": matrix_products(setting), **found}, setting, options.rounds, advance
+def speed_parser() -> OneLineParser:
+    """The parser of ``python -m compare.speed``."""
+    parser = OneLineParser(
+        prog="python -m compare.speed",
+        description="Time a training step by autograd, by hand-written layers, by Network, and by "
+        "NumPy, JAX and scikit-learn where they are installed: in turn in one process, medians, "
+        "ratios to autograd and to the step's matrix products alone. The gradients are compared "
+        "first.",
+        epilog="Exit code 0: measured; 1: a gradient is wrong; 2: an option or a file is wrong.",
+    )
+    for name, value, what in (
+        ("--batch-size", 128, "samples a step"),
+        ("--hidden", 160, "neurons of each hidden layer"),
+        ("--depth", 1, "hidden layers"),
+    ):
+        parser.add_argument(
+            name,
+            type=integer(1),
+            default=value,
+            metavar="N",
+            help=f"{what} (default: %(default)s)",
         )
-    limit = timings.pop("limit").median_us
-    return timings, limit
+    parser.add_argument(
+        "--activation",
+        choices=ACTIVATIONS,
+        default="relu",
+        help="of the hidden layers; with another than relu, those who have written it: autograd, "
+        "manual and explicit (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--rounds",
+        type=integer(2),
+        metavar="N",
+        help="how often each candidate has its turn, at least 2 (default: 30; 3 with --loop)",
+    )
+    parser.add_argument("--eager", action="store_true", help="leave out what is compiled")
+    parser.add_argument(
+        "--device",
+        default="cpu",
+        help="to compute on; those beside PyTorch take part on the CPU only (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--sweep",
+        action="store_true",
+        help="vary batch, width and depth instead, and give the ratios to autograd",
+    )
+    parser.add_argument(
+        "--plot", type=picture, metavar="FILE", help="draw the sweep there: a PNG, SVG or PDF"
+    )
+    parser.add_argument(
+        "--loop",
+        action="store_true",
+        help="time whole epochs instead: a bare loop, torch_models.train, and Lightning with "
+        "torchvision's transforms, of the notes' network on data of MNIST's shape (minutes)",
+    )
+    parser.add_argument("--json", type=new_file, metavar="FILE", help="write the outcome there")
+    return parser
 
 
-def _show(out: Any, setting: Any, timings: "dict[str, Timing]", limit: float) -> None:
-    from compare.command import console
-    from compare.speed import tables
-
-    console.say(out, str(setting), "bold")
-    out.print(tables.of_steps(timings, limit))
-    console.say(out, f"limit: {limit:,.0f} µs, the step's matrix products alone")
-    out.print(tables.of_parts(timings))
-    console.say(out, "explicit forms its weights' gradients in its update, in the velocities;")
-    console.say(out, "like NumPy and JAX it forms no loss, whose value no gradient needs.")
-    console.say(out, "peak: what a step allocates, beyond what is there from the step before")
-    if setting.on_gpu:
-        console.say(out, "Each part waits for the device, so they add up to more than the step.")
-    out.print(tables.of_memory(timings["autograd"], timings["manual"]))
+#: What a measurement of compare.speed decides by itself.
+_FIXED = {
+    "loop": ("hidden", "depth", "batch_size", "activation", "eager", "device"),
+    "sweep": ("eager",),
+}
 
 
-def _write(
-    options: argparse.Namespace, setting: Any, timings: "dict[str, Timing]", limit: float
-) -> None:
-    from compare.command.exit import write_json
-
-    if options.json:
-        autograd = timings["autograd"].median_us
-        content = {
-            "setting": str(setting),
-            "candidates": {
-                name: {
-                    "median_us": timing.median_us,
-                    "quartiles_us": list(timing.quartiles_us),
-                    "ratio_to_autograd": timing.median_us / autograd,
-                    "ratio_to_limit": timing.median_us / limit,
-                    "peak_bytes": timing.peak_bytes,
-                    "saved_bytes": timing.saved_bytes,
-                    "saved_bytes_by_layer": timing.saved_by_layer,
-                    "phases_us": timing.phases_us,
-                }
-                for name, timing in timings.items()
-            },
-            "limit_us": limit,
-        }
-        write_json(options.json, content)
-
-
-def _sweep(options: argparse.Namespace, out: Any) -> bool:
-    from compare.command import console
-    from compare.command.exit import write_json
-    from compare.speed.sweep import draw, sweep
-
-    points = sweep(options, out)
-    for point in points:
-        ratios = "  ".join(f"{n} {ratio:.2f}" for n, ratio in point.ratios.items())
-        console.say(out, f"{point.varied} {point.value}: {ratios}")
-    if options.json:
-        write_json(options.json, {"points": [vars(point) for point in points]})
-    if options.plot:
-        draw(points, options.plot)
-    return True
-
-
-def _loop(options: argparse.Namespace, out: Any) -> bool:
-    from compare.command import console
-    from compare.command.exit import write_json
-    from compare.speed import loop, tables
-
-    data = loop.images(*loop.SIZES)
-    with console.progress(out, "rounds", options.rounds) as advance:
-        seconds = loop.epochs(data, options.rounds, advance)
-    console.say(out, f"784-160-10, batch of 128, {loop.SIZES[0]:,} images, one epoch", "bold")
-    out.print(tables.of_epochs(seconds))
-    if options.json:
-        write_json(options.json, {"seconds": seconds})
-    return True
+def checked_speed(parser: OneLineParser, options: argparse.Namespace) -> argparse.Namespace:
+    """The options of ``compare.speed``, unless some do not go together; then exit code 2."""
+    if options.loop and options.sweep:
+        parser.error("--loop and --sweep are two different measurements: give one of them")
+    for measurement, names in _FIXED.items():
+        if getattr(options, measurement) and (wrong := changed(parser, options, names)):
+            parser.error(f"--{measurement} has settings of its own: leave out {', '.join(wrong)}")
+    if options.plot and not options.sweep:
+        parser.error("--plot draws the sweep: expected --sweep with it")
+    options.rounds = options.rounds or (3 if options.loop else 30)
+    return options

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import manual_backprop
-from compare.speed.measure import Candidate
+from compare.speed.in_turn import Candidate
 from compare.speed.others import jax, numpy, scikit_learn
 from compare.speed.saved import saved_by_layer
 from compare.speed.setting import LR, MOMENTUM, Setting

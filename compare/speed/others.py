@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import Any
 
-from compare.speed.measure import Candidate
+from compare.speed.in_turn import Candidate
 from compare.speed.setting import LR, MOMENTUM, Setting
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import manual_backprop
 from compare.command import console
-from compare.command.exit import NotWrittenError
+from compare.command.writing import NotWrittenError
 from compare.speed.candidates import by_functions, explicit, explicit_recorded, matrix_products
-from compare.speed.measure import in_turn
+from compare.speed.in_turn import in_turn
 from compare.speed.setting import Setting
 
 BATCHES = (1, 8, 32, 128, 512, 2048, 8192)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
-from compare.speed.measure import Timing
+from compare.speed.in_turn import Timing
 
 _PHASES = ("forward", "backward", "update")
 

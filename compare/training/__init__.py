@@ -9,7 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from compare.command.options import checked, training_parser
+from compare.command.arguments import folder
+from compare.command.options import EXIT_CODES, add_comparison_options, checked
+from torch_models.arguments import OneLineParser, integer
+from torch_models.options import add_data_options, add_descent_options, add_network_options
 
 if TYPE_CHECKING:
     from compare.training.disagreement import Disagreement
@@ -26,9 +29,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return exit_code(parser.prog, lambda: _compare(options))
 
 
+def training_parser() -> OneLineParser:
+    """The parser of ``python -m compare.training``."""
+    parser = OneLineParser(
+        prog="python -m compare.training",
+        description="Train a multilayer perceptron twice in lockstep, its gradient by hand and by "
+        "autograd, on the same batches, and tell where the two first differ.",
+        epilog=EXIT_CODES,
+    )
+    add_data_options(parser)
+    add_network_options(parser)
+    training = add_comparison_options(parser)
+    training.add_argument("--epochs", type=integer(1), default=1, metavar="N", help="(default: 1)")
+    add_descent_options(training)
+    training.add_argument(
+        "--log-dir",
+        type=folder,
+        metavar="DIR",
+        help="draw the gradients' disagreement in TensorBoard, beside the runs of "
+        "torch_models.train: in DIR/<backprop>-against-autograd/version_N",
+    )
+    return parser
+
+
 def _compare(options: argparse.Namespace) -> bool:
     from compare.command import console, our_network
-    from compare.command.exit import write_json
+    from compare.command.writing import write_json
     from compare.comparison.explicit import LockstepExplicit
     from compare.training.lockstep import train_in_lockstep
 

@@ -6,7 +6,7 @@ from types import TracebackType
 
 from torch import Tensor
 
-from compare.command.exit import NotWrittenError
+from compare.command.writing import NotWrittenError
 from compare.training.sides import Side
 from compare.verdict.judge import largest
 from torch_models.dashboards.logger import CUSTOM_PAGE, run_logger

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from compare import assert_gradients_match, compare_gradients
-from compare.command.exit import NotWrittenError
+from compare.command.writing import NotWrittenError
 from compare.comparison import annotations
 from compare.reports import html, junit, tensorboard
 from tests.compare.planted import PLANTED, batch, pair

@@ -9,7 +9,7 @@ from compare import speed
 from compare.speed import sweep
 from compare.speed.candidates import by_functions, candidates, explicit, explicit_recorded
 from compare.speed.gate import wrong_when_recorded
-from compare.speed.measure import Candidate, in_turn
+from compare.speed.in_turn import Candidate, in_turn
 from compare.speed.setting import Setting
 from manual_backprop.activation.rectifiers import ReLUFunction
 from manual_backprop.affine.activated_linear import ActivatedLinearFunction
@@ -21,9 +21,9 @@ SMALL = ["--batch-size", "4", "--hidden", "6", "--rounds", "2", "--eager"]
 
 @pytest.fixture(autouse=True)
 def in_no_time(monkeypatch):
-    monkeypatch.setattr("compare.speed.measure._SECONDS", 1e-4)
-    monkeypatch.setattr("compare.speed.measure._PAUSE", 0)
-    monkeypatch.setattr("compare.speed.measure._PAUSE_AFTER_OTHERS", 0)
+    monkeypatch.setattr("compare.speed.in_turn._SECONDS", 1e-4)
+    monkeypatch.setattr("compare.speed.in_turn._PAUSE", 0)
+    monkeypatch.setattr("compare.speed.in_turn._PAUSE_AFTER_OTHERS", 0)
 
 
 def test_command(tmp_path, capsys):
@@ -150,7 +150,7 @@ def test_bad_input(arguments, message, capsys):
 
 
 def test_nothing_is_timed_where_nothing_waits_for_the_device(monkeypatch, capsys):
-    monkeypatch.setattr("compare.command.device.device_named", lambda name: torch.device("mps"))
+    monkeypatch.setattr("compare.speed.measurements.device_named", lambda name: torch.device("mps"))
     assert speed.main([*SMALL, "--device", "mps"]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert "--device mps cannot be timed: expected cpu or cuda" in line

@@ -1,0 +1,36 @@
+"""Every file that a report is written to, as the command line asks."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from compare.command.writing import write_json, write_text
+from compare.comparison import annotations
+from compare.comparison.report import Report
+from compare.reports import html, junit, tensorboard
+
+_PAGES: dict[str, Callable[[Report], str]] = {"html": html.page, "junit": junit.document}
+
+
+def write(report: Report, options: argparse.Namespace, facts: dict[str, Any]) -> None:
+    """JSON, HTML, JUnit, TensorBoard, and annotations where GitHub runs it.
+
+    Args:
+        report: What was found.
+        options: ``json``, ``html``, ``junit`` and ``tensorboard``, each a path or None.
+        facts: What the JSON says beside the report.
+
+    Raises:
+        NotWrittenError: One of them cannot be written; the message names the option.
+    """
+    if options.json:
+        write_json(options.json, {**report.as_json(), **facts})
+    for name, page in _PAGES.items():
+        if path := getattr(options, name):
+            write_text(path, page(report), f"--{name}")
+    if options.tensorboard:
+        tensorboard.write(report, options.tensorboard)
+    if "GITHUB_ACTIONS" in os.environ:
+        sys.stdout.writelines(f"{line}\n" for line in annotations.lines(report))

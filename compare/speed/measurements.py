@@ -1,0 +1,112 @@
+"""What can be measured, after the gradients were compared: steps, a sweep, whole epochs."""
+
+import argparse
+from typing import Any
+
+from compare.command import console
+from compare.command.device import device_named
+from compare.command.writing import write_json
+from compare.speed import tables
+from compare.speed.candidates import candidates, matrix_products
+from compare.speed.gate import wrong_gradients
+from compare.speed.in_turn import Timing, in_turn
+from compare.speed.setting import Setting
+from compare.speed.sweep import draw, sweep
+from compare.trial.errors import ComparisonError
+
+
+def measure(options: argparse.Namespace) -> bool:
+    """The measurement that the options ask for; False where a gradient is wrong."""
+    out = console.stdout()
+    sizes = (784, *[options.hidden] * options.depth, 10)
+    options.device = device_named(options.device)
+    if options.device.type not in ("cpu", "cuda"):  # nothing would wait for it
+        raise ComparisonError(f"--device {options.device} cannot be timed: expected cpu or cuda")
+    setting = Setting(sizes, options.batch_size, options.activation, device=options.device)
+    wrong = wrong_gradients(setting)
+    if wrong:
+        for line in wrong:
+            console.say(out, line, "bold red")
+        console.say(out, "FAILED: no speed is measured of a wrong gradient", "bold red")
+        return False
+    if options.sweep:
+        return _sweep(options, out)
+    if options.loop:
+        return _loop(options, out)
+    timings, limit = _steps(setting, options, out)
+    _show(out, setting, timings, limit)
+    _write(options, setting, timings, limit)
+    return True
+
+
+def _steps(setting: Any, options: argparse.Namespace, out: Any) -> tuple[dict[str, Timing], float]:
+    found = candidates(setting, compiled=not options.eager)
+    with console.progress(out, "rounds", options.rounds) as advance:
+        timings = in_turn(
+            {"limit": matrix_products(setting), **found}, setting, options.rounds, advance
+        )
+    limit = timings.pop("limit").median_us
+    return timings, limit
+
+
+def _show(out: Any, setting: Any, timings: dict[str, Timing], limit: float) -> None:
+    console.say(out, str(setting), "bold")
+    out.print(tables.of_steps(timings, limit))
+    console.say(out, f"limit: {limit:,.0f} µs, the step's matrix products alone")
+    out.print(tables.of_parts(timings))
+    console.say(out, "explicit forms its weights' gradients in its update, in the velocities;")
+    console.say(out, "like NumPy and JAX it forms no loss, whose value no gradient needs.")
+    console.say(out, "peak: what a step allocates, beyond what is there from the step before")
+    if setting.on_gpu:
+        console.say(out, "Each part waits for the device, so they add up to more than the step.")
+    out.print(tables.of_memory(timings["autograd"], timings["manual"]))
+
+
+def _write(
+    options: argparse.Namespace, setting: Any, timings: dict[str, Timing], limit: float
+) -> None:
+    if options.json:
+        autograd = timings["autograd"].median_us
+        content = {
+            "setting": str(setting),
+            "candidates": {
+                name: {
+                    "median_us": timing.median_us,
+                    "quartiles_us": list(timing.quartiles_us),
+                    "ratio_to_autograd": timing.median_us / autograd,
+                    "ratio_to_limit": timing.median_us / limit,
+                    "peak_bytes": timing.peak_bytes,
+                    "saved_bytes": timing.saved_bytes,
+                    "saved_bytes_by_layer": timing.saved_by_layer,
+                    "phases_us": timing.phases_us,
+                }
+                for name, timing in timings.items()
+            },
+            "limit_us": limit,
+        }
+        write_json(options.json, content)
+
+
+def _sweep(options: argparse.Namespace, out: Any) -> bool:
+    points = sweep(options, out)
+    for point in points:
+        ratios = "  ".join(f"{n} {ratio:.2f}" for n, ratio in point.ratios.items())
+        console.say(out, f"{point.varied} {point.value}: {ratios}")
+    if options.json:
+        write_json(options.json, {"points": [vars(point) for point in points]})
+    if options.plot:
+        draw(points, options.plot)
+    return True
+
+
+def _loop(options: argparse.Namespace, out: Any) -> bool:
+    from compare.speed import loop  # brings Lightning
+
+    data = loop.images(*loop.SIZES)
+    with console.progress(out, "rounds", options.rounds) as advance:
+        seconds = loop.epochs(data, options.rounds, advance)
+    console.say(out, f"784-160-10, batch of 128, {loop.SIZES[0]:,} images, one epoch", "bold")
+    out.print(tables.of_epochs(seconds))
+    if options.json:
+        write_json(options.json, {"seconds": seconds})
+    return True
