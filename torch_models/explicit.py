@@ -15,6 +15,7 @@ from manual_backprop.network.fused_step import FusedStep
 from manual_backprop.network.losses import LOSSES
 from manual_backprop.optim import Momentum
 from torch_models import names
+from torch_models.names import Reads
 
 
 class Explicit:
@@ -106,6 +107,8 @@ class Explicit:
     def output(self) -> Tensor:
         """What the Sequential itself would have returned: logits, log-probabilities or ŷ."""
         reads = names.LOSSES[self.network.loss]
-        if reads == "logits":
+        if reads is Reads.LOGITS:
             return self.network.z[-1]
-        return self.network.z[-1].log_softmax(1) if "LogSoftmax" in reads else self.network.a[-1]
+        if reads is Reads.LOG_PROBABILITIES:
+            return self.network.z[-1].log_softmax(1)
+        return self.network.a[-1]

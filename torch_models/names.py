@@ -3,6 +3,8 @@
 They stand apart from the code that they name, so that ``--help`` needs neither torch nor Lightning.
 """
 
+from enum import Enum
+
 #: Way of computing the gradient → namespace whose layers and losses it is built from. The explicit
 #: way has no layers: torch.nn's hold the weights, ``manual_backprop.Network`` differentiates.
 NAMESPACES = {
@@ -24,14 +26,22 @@ ACTIVATIONS = {
     "identity": "Identity",
 }
 
-#: Loss → what it reads from the network.
+
+class Reads(Enum):
+    """What a loss reads from the network, and so what the network ends with."""
+
+    LOGITS = "logits"
+    LOG_PROBABILITIES = "log-probabilities, by LogSoftmax"
+    PROBABILITIES = "probabilities, by Sigmoid"
+
+
 LOSSES = {
-    "cross-entropy": "logits",
-    "nll": "log-probabilities (LogSoftmax)",
-    "bce": "probabilities (Sigmoid)",
-    "bce-with-logits": "logits",
-    "mse": "probabilities (Sigmoid)",
-    "squared-error": "probabilities (Sigmoid)",
+    "cross-entropy": Reads.LOGITS,
+    "nll": Reads.LOG_PROBABILITIES,
+    "bce": Reads.PROBABILITIES,
+    "bce-with-logits": Reads.LOGITS,
+    "mse": Reads.PROBABILITIES,
+    "squared-error": Reads.PROBABILITIES,
 }
 
 #: Data set → epochs of training unless the user says otherwise. An epoch of digits is 11 batches

@@ -5,17 +5,19 @@ have the same initialisation and the same ``state_dict`` keys; only what compute
 differs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from itertools import pairwise
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from torch_models.names import ACTIVATIONS, LOSSES, NAMESPACES
+from torch_models.names import ACTIVATIONS, LOSSES, NAMESPACES, Reads
+
+T = TypeVar("T")
 
 
 def namespace(backprop: str) -> ModuleType:
@@ -53,10 +55,10 @@ def mlp(
     return nn.Sequential(*modules[:-1], *_output(_known("loss", loss, LOSSES), layers))
 
 
-def _output(reads: str, layers: Any) -> list[nn.Module]:
-    if reads == "logits":
+def _output(reads: Reads, layers: Any) -> list[nn.Module]:
+    if reads is Reads.LOGITS:
         return []
-    return [layers.LogSoftmax(dim=1) if "LogSoftmax" in reads else layers.Sigmoid()]
+    return [layers.LogSoftmax(dim=1) if reads is Reads.LOG_PROBABILITIES else layers.Sigmoid()]
 
 
 def loss_function(
@@ -112,7 +114,7 @@ class SquaredErrorLoss(nn.Module):
         return total if self.reduction == "sum" else total / len(a)
 
 
-def _known(kind: str, name: str, table: dict[str, str]) -> str:
+def _known(kind: str, name: str, table: Mapping[str, T]) -> T:
     if name not in table:
         raise ValueError(f"unknown {kind} {name!r}: choose from {', '.join(table)}")
     return table[name]

@@ -5,11 +5,11 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from torch_models.imports import ended_at_once
 from torch_models.memory import is_exhausted
 from torch_models.names import EPOCHS
 from torch_models.options import parse_train
 from torch_models.runs import RefusedError, run_folder
+from torch_models.while_importing import ended_at_once
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Callable
 
 from compare.command.writing import NotWrittenError
-from torch_models.imports import ended_at_once
 from torch_models.memory import is_exhausted
+from torch_models.while_importing import ended_at_once
 
 
 def exit_code(program: str, work: Callable[[], bool]) -> int:

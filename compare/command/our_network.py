@@ -13,7 +13,7 @@ from torch_models.train import warn_loudly
 
 
 @dataclass(frozen=True)
-class Candidate:
+class OurNetwork:
     """A network and the loss that belongs to it, both by the same way of computing gradients."""
 
     network: nn.Sequential
@@ -28,14 +28,14 @@ def load(options: argparse.Namespace) -> datasets.Images:
     return images
 
 
-def build(backprop: str, options: argparse.Namespace, images: datasets.Images) -> Candidate:
+def build(backprop: str, options: argparse.Namespace, images: datasets.Images) -> OurNetwork:
     """The network that the options ask for, with initial weights that depend on the seed alone."""
     layers = namespace(backprop)
     sizes = (images.train[0].shape[1], *options.hidden, datasets.CLASSES)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
         network = mlp(sizes, options.activation, options.loss, layers)
-    return Candidate(
+    return OurNetwork(
         network.to(getattr(torch, options.dtype)),
         loss_function(options.loss, layers, datasets.CLASSES),
     )

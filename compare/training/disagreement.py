@@ -7,7 +7,7 @@ from types import TracebackType
 from torch import Tensor
 
 from compare.command.writing import NotWrittenError
-from compare.training.sides import Side
+from compare.training.trainee import Trainee
 from compare.verdict.judge import largest
 from torch_models.dashboards.logger import CUSTOM_PAGE, run_logger
 
@@ -53,7 +53,7 @@ class Disagreement:
     ) -> None:
         self._writer.close()
 
-    def __call__(self, step: int, manual: Side, reference: Side) -> None:
+    def __call__(self, step: int, manual: Trainee, reference: Trainee) -> None:
         """One point for each layer; the training counts its steps from 0."""
         layers = distances(manual.gradients, reference.gradients)
         if step == 1:

@@ -5,7 +5,7 @@ the first difference two right trainings drift apart: ReLU is a step for the gra
 sample one of the two takes another branch, and no bound on the distance of the weights holds for
 any length of training. What can be held against the truth is each gradient. A training with right
 gradients and the same optimiser is right, so a difference passes where the gradients pass
-``compare_gradients`` on every occasion that ``sides.Judge`` names.
+``compare_gradients`` on every occasion that ``trainee.Judge`` names.
 """
 
 import copy
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from compare.comparison.report import Report, finite
-from compare.training.sides import Judge, Loss, Side, Way
+from compare.training.trainee import Judge, Loss, Trainee, Way
 from compare.trial.case import state
 from compare.trial.errors import ComparisonError, ManualError, said
 from compare.trial.pairing import with_state_of
@@ -82,7 +82,7 @@ def train_in_lockstep(
     lr: float = 0.1,
     momentum: float = 0.9,
     on_step: Callable[[Training], None] = lambda training: None,
-    on_gradients: Callable[[int, Side, Side], None] = lambda step, manual, reference: None,
+    on_gradients: Callable[[int, Trainee, Trainee], None] = lambda step, manual, reference: None,
     way: Way | None = None,
 ) -> Training:
     """Train copies of both models from the reference's weights, and compare them as they go.
@@ -109,8 +109,8 @@ def train_in_lockstep(
     losses = loss if isinstance(loss, tuple) else (loss, loss)
     if not any(True for _ in reference.parameters()):
         raise ComparisonError("the reference has no parameters to train")
-    m = Side(with_state_of(reference, manual), losses[0], lr, momentum, way)
-    a = Side(copy.deepcopy(reference), losses[1], lr, momentum)
+    m = Trainee(with_state_of(reference, manual), losses[0], lr, momentum, way)
+    a = Trainee(copy.deepcopy(reference), losses[1], lr, momentum)
     training = Training()
     with undisturbed(list(state(reference).values())):
         initial = {name: weight.clone() for name, weight in a.weights.items()}
@@ -124,11 +124,11 @@ def train_in_lockstep(
 
 def _train(
     training: Training,
-    m: Side,
-    a: Side,
+    m: Trainee,
+    a: Trainee,
     batches: Iterable[Batch],
     on_step: Callable[[Training], None],
-    on_gradients: Callable[[int, Side, Side], None],
+    on_gradients: Callable[[int, Trainee, Trainee], None],
 ) -> None:
     judge = Judge(m, a)
     for (x, y), is_last in _mark_last(batches):
@@ -165,7 +165,7 @@ def _train(
         training.max_abs = _distance(m.weights, a.weights)
 
 
-def _first_difference(loss_m: Tensor, loss_a: Tensor, m: Side, a: Side) -> Row | None:
+def _first_difference(loss_m: Tensor, loss_a: Tensor, m: Trainee, a: Trainee) -> Row | None:
     """What differs first in the order of computation, None if all is bit for bit the same."""
     tensors: list[tuple[str, str, Tensor | None, Tensor | None]]
     tensors = [("loss", "output", loss_m, loss_a)]

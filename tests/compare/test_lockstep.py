@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from compare import train_in_lockstep
-from compare.training import sides
+from compare.training import trainee
 from compare.trial.errors import ComparisonError, ManualError
 from tests.compare.planted import PLANTED, WEIGHT, batch, changed, pair
 
@@ -88,8 +88,8 @@ class TestFaultThatHidesInTheDrift:
 
     @pytest.fixture(autouse=True)
     def no_occasion(self, monkeypatch):
-        monkeypatch.setattr(sides, "JUMP", math.inf)
-        monkeypatch.setattr(sides, "LOOK", 10**9)
+        monkeypatch.setattr(trainee, "JUMP", math.inf)
+        monkeypatch.setattr(trainee, "LOOK", 10**9)
 
     def steps_until_found(self, given, is_wrong):
         """Step at which a gradient is found that is 1 % off where ``is_wrong(x, steps done)``."""
@@ -112,7 +112,7 @@ class TestFaultThatHidesInTheDrift:
         assert self.steps_until_found(batches(9), lambda x, done: done == 5) is None
 
     def test_jump(self, monkeypatch):
-        monkeypatch.setattr(sides, "JUMP", 4.0)
+        monkeypatch.setattr(trainee, "JUMP", 4.0)
         assert self.steps_until_found(batches(9), lambda x, done: done == 5) == 6
 
     def test_batch_of_another_shape(self):
@@ -124,7 +124,7 @@ class TestFaultThatHidesInTheDrift:
         assert self.steps_until_found(batches(9), lambda x, done: done == 8) == 9
 
     def test_every_so_many_steps(self, monkeypatch):
-        monkeypatch.setattr(sides, "LOOK", 3)
+        monkeypatch.setattr(trainee, "LOOK", 3)
         assert self.steps_until_found(batches(9), lambda x, done: done == 3) == 4
         assert self.steps_until_found(batches(9), lambda x, done: done in (2, 4)) is None
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from torch_models.classifier import Classifier
 from torch_models.explicit import Explicit
-from torch_models.names import LOSSES
+from torch_models.names import LOSSES, Reads
 
 
 class Layer(NamedTuple):
@@ -81,9 +81,9 @@ def probabilities(classifier: Classifier, x: Tensor) -> Tensor:
     """(m, features) → (m, classes) in [0, 1], whatever the loss reads."""
     output = classifier.network(x.to(_dtype(classifier)))
     reads = LOSSES[classifier.hparams["loss"]]
-    if "LogSoftmax" in reads:
+    if reads is Reads.LOG_PROBABILITIES:
         return output.exp()
-    if "Sigmoid" in reads:
+    if reads is Reads.PROBABILITIES:
         return output
     return output.sigmoid() if "bce" in classifier.hparams["loss"] else output.softmax(1)
 

@@ -29,7 +29,7 @@ class Way(Protocol):
         """Hold the gradients at the model's weights against the truth."""
 
 
-class Side:
+class Trainee:
     """A model with its loss and its optimiser: plain torch.optim.SGD."""
 
     def __init__(
@@ -70,7 +70,7 @@ class Judge:
     * every ``LOOK`` steps, and at the last one.
     """
 
-    def __init__(self, m: Side, a: Side) -> None:
+    def __init__(self, m: Trainee, a: Trainee) -> None:
         self.m, self.a = m, a
         self.steps_since = 0
         self.shape: torch.Size | None = None
