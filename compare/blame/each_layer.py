@@ -79,9 +79,9 @@ class _Blame:
             found = [self._judged(("",), ("",), self._root())]
         if self.sides.reference.loss is not None:
             found.append(self._judged((LOSS,), (LOSS,), self._loss()))
+        found = [self._by_elimination(layer) for layer in found]
         if not self.whole.passed and self.alignment and not is_layer(self.manual):
             found = self._with_glue(aligned, found)
-        found = [self._by_elimination(layer) for layer in found]
         if any(layer.verdict == ORIGINATES for layer in found):
             disturbed = self._disturbed()
             found = [

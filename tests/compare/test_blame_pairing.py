@@ -5,6 +5,8 @@ import torch
 from torch import nn
 
 from compare import compare_gradients
+from compare.blame import each_layer
+from compare.blame.piece import Judged, judge_piece
 from tests.compare.by_hand import (
     FusedLinear,
     WrongFusedLinear,
@@ -95,3 +97,23 @@ class TestPairing:
     def test_mapping_to_nothing(self):
         with pytest.raises(ValueError, match="mapping names 7, and the reference has no submodule"):
             compare_gradients(plain(5, 5), plain(5, 5), torch.randn(4, 5), mapping={"0": "7"})
+
+
+def test_by_elimination_where_the_reference_has_two_layers_in_one(monkeypatch):
+    """What cannot be run by itself is told by what came to it and what it handed on."""
+
+    def unless_joined(piece, *args):
+        if "," in piece.label:
+            return Judged(remark="could not be run by itself")
+        return judge_piece(piece, *args)
+
+    monkeypatch.setattr(each_layer, "judge_piece", unless_joined)
+    manual = plain(5, 7, 6, 3)
+    manual[1] = module(straight_through)()
+    reference = nn.Sequential(FusedLinear(5, 7), nn.Identity(), nn.Linear(7, 6), nn.ReLU())
+    reference.append(nn.Linear(6, 3))
+    report = compare_gradients(manual, reference, torch.randn(9, 5))
+    [layer] = report.originators
+    assert layer.names == ("0", "1")
+    assert {fault.gradient for fault in layer.faults} >= {"weight", "bias"}
+    assert "got the right gradient" in layer.faults[0].diagnosis.sentence
