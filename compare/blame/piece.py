@@ -18,7 +18,7 @@ from compare.trial.key import Key, Kind
 from compare.trial.pairing import Pairing
 from compare.trial.sides import Sides
 from compare.trial.trial import Trial, pairs, run
-from compare.verdict.excuses import excused, of_a_layer
+from compare.verdict.excuses import excused
 from compare.verdict.judge import BUG, SUBGRADIENT, Row
 from compare.verdict.judging import judge_trials
 
@@ -64,7 +64,7 @@ def judge_piece(piece: Piece, seed: int, strict: bool) -> Judged:
             judged.remark = f"could not be run by itself: {said(error)}"
             continue
         results = judge_trials(trials, piece.sides.pairing)
-        results = excused(results, piece.sides, of_a_layer(strict=strict))
+        results = excused(results, piece.sides, strict=strict)
         for row in (row for _, rows in results for row in rows):
             known = judged.rows.get(row.name)
             if known is None or _rank(row) > _rank(known):

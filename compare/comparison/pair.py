@@ -23,7 +23,7 @@ from compare.trial.randomness import random_state, undisturbed
 from compare.trial.recorder import Model, class_name
 from compare.trial.sides import Sides
 from compare.trial.trial import Trial, run
-from compare.verdict.excuses import excused, of_a_layer, of_a_model
+from compare.verdict.excuses import excused
 from compare.verdict.judging import Results, judge_trials
 
 
@@ -103,8 +103,7 @@ def compare_gradients(
         if layers:
             found = blame(Whole(sides, given, results), seed, strict=strict, progress=progress)
         if not any(layer.verdict == ORIGINATES for layer in found):
-            excuses = of_a_model(strict=strict) if layers else of_a_layer(strict=strict)
-            results = excused(results, sides, excuses)
+            results = excused(results, sides, strict=strict, whole=layers)
             found = unexplained(results, found, seed) if layers else []
     outputs = [i.tensor for i in results[0][0].reference if i.kind is Kind.OUTPUT]
     dtypes = sorted({str(x.dtype).removeprefix("torch.") for x in outputs if x is not None})

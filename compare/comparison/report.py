@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, Fault, JudgedLayer
-from compare.verdict.judge import BUG, CLOSER, EXACT, NO_TRUTH, ROUNDING, SUBGRADIENT, Row
+from compare.verdict.judge import (
+    BUG,
+    CLOSER,
+    EXACT,
+    LESS_ACCURATE,
+    NO_TRUTH,
+    ROUNDING,
+    SUBGRADIENT,
+    Row,
+)
 
 if TYPE_CHECKING:
     from compare.checks.check import Check
@@ -18,6 +27,7 @@ _IN_WORDS = {
     ROUNDING: "the same but for rounding",
     CLOSER: "closer to the truth than the reference",
     SUBGRADIENT: "another valid subgradient",
+    LESS_ACCURATE: "less accurate than the reference",
     NO_TRUTH: "without a reference, which is NaN",
     BUG: "wrong",
 }
@@ -93,7 +103,7 @@ class Report:
         found |= {row.verdict for layer in self.layers for row in layer.rows}
         if self.originators or any(not check.passed for check in self.checks):
             found.add(BUG)
-        order = (BUG, NO_TRUTH, SUBGRADIENT, ROUNDING, CLOSER, EXACT)
+        order = (BUG, NO_TRUTH, LESS_ACCURATE, SUBGRADIENT, ROUNDING, CLOSER, EXACT)
         return next(verdict for verdict in order if verdict in found)
 
     def summary(self) -> str:

@@ -7,13 +7,22 @@ from compare.blame.finding import CLEAN, INHERITED, ORIGINATES
 from compare.checks.check import AGREES
 from compare.command import console
 from compare.comparison.report import Report, count, describe, tell
-from compare.verdict.judge import BUG, CLOSER, EXACT, NO_TRUTH, ROUNDING, SUBGRADIENT
+from compare.verdict.judge import (
+    BUG,
+    CLOSER,
+    EXACT,
+    LESS_ACCURATE,
+    NO_TRUTH,
+    ROUNDING,
+    SUBGRADIENT,
+)
 
 _STYLES = {
     EXACT: "green",
     ROUNDING: "green",
     CLOSER: "cyan",
     SUBGRADIENT: "cyan",
+    LESS_ACCURATE: "yellow",
     NO_TRUTH: "red",
     BUG: "bold red",
     CLEAN: "green",

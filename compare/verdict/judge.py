@@ -42,8 +42,12 @@ EXACT = "exact"  # bit for bit the reference; 0.0 and −0.0 are different bits
 CLOSER = "manual is closer to the truth"  # the reference would fail the test that manual passed
 ROUNDING = "rounding"
 SUBGRADIENT = "another subgradient"  # at a kink of the reference, where both are valid
+LESS_ACCURATE = "less accurate than the reference"  # more than rounding, and no wrong formula
 NO_TRUTH = "reference is NaN"
 BUG = "bug"
+
+#: The reason of a ``BUG`` that no number measures.
+NOT_FINITE = "infinite or NaN"
 
 C = {torch.float64: 4096.0, torch.float32: 8.0, torch.float16: 2.0, torch.bfloat16: 2.0}
 
@@ -65,7 +69,9 @@ class Row:
     error_manual: float | None = None  # err(m), err(a)
     error_reference: float | None = None
     allowed: float | None = None  # 2·err(a) + c·eps·scale
+    conditioning: float | None = None  # what is allowed beyond it, where the truth moves by that
     scale: float = 0.0
+    strict: bool = False  # whether being less accurate is not good enough
     reason: str = ""  # of a verdict that numbers do not explain
     key: Key | None = None  # what tells the tensor apart from others of its run
     taken_by: tuple[str, ...] = ()  # the layers whose backward computed it, and
@@ -77,6 +83,8 @@ class Row:
     @property
     def passed(self) -> bool:
         """Whether the verdict is agreement of some kind."""
+        if self.verdict == LESS_ACCURATE:
+            return not self.strict
         return self.verdict in (EXACT, CLOSER, ROUNDING, SUBGRADIENT)
 
 
@@ -186,7 +194,7 @@ def _decide(row: Row, manual: Tensor, reference: Tensor, t: Tensor) -> Row:
     wrong = ~right & ~nobody_knows
     if wrong.any():
         finite = bool(m[wrong].isfinite().all())
-        return replace(row, verdict=BUG, reason="" if finite else "infinite or NaN")
+        return replace(row, verdict=BUG, reason="" if finite else NOT_FINITE)
     if nobody_knows.any():
         share = f"{int(nobody_knows.sum())} of {m.numel()} elements"
         return replace(row, verdict=NO_TRUTH, reason=f"the reference is NaN in {share}")

@@ -4,22 +4,23 @@ At z = 0 the ReLU's derivative may be taken as 0, as 1, or as anything between: 
 subgradient, and PyTorch's own choices differ from one function to the next. So before a difference
 is called a fault, the reference is asked whether it is differentiable there at all: its gradient is
 taken, in float64, at points all around. Where these gradients stay apart however near the points
-come, there is a kink, and what lies between them is a valid subgradient.
+come, there is a kink, and what lies in their convex hull is a valid subgradient.
+
+The hull is known by two things. Each number lies between the smallest and the largest seen. And a
+sum that is the same in all gradients around is the same in every one of the hull: of a row's
+maximum with two tied elements, the gradient may go to either, or in part to both, but all of it has
+to go somewhere.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from itertools import chain, combinations
 
 import torch
 from torch import Tensor
 
 from compare.trial.case import Case
-from compare.trial.key import Key, Kind
-from compare.trial.sides import Sides
-from compare.trial.trial import Trial, pairs
-from compare.trial.watch import Item
-from compare.verdict.judge import BUG, SUBGRADIENT, Row
-from compare.verdict.judging import Results
+from compare.trial.key import Key
+from compare.trial.trial import Trial
 
 # Steps relative to the numbers that they move. Of a smooth function the gradients around a point
 # come a thousand times closer when the step is made a thousand times smaller; at a kink they stay.
@@ -32,78 +33,68 @@ _NOISE = 1e-6  # relative to the largest gradient, far above the roundings of fl
 # several tied numbers comes out largest with good probability.
 _DIRECTIONS = 6
 
-# Of a sum over many kinks (a weight's gradient) no direction shows the extremes: double the range.
+# A number that several kinks have a part in takes many values, and no direction shows the
+# extremes: double their range. One that a single kink decides takes two, and these are its range.
 _MARGIN = 0.5
 
 
-def at_kinks(results: Results, sides: Sides) -> Results:
-    """The judged trials, with what is wrong but a valid subgradient called so."""
-    smooth: set[str] = set()  # the kinds of input at which a reference has no kinks
-    judged = []
-    for trial, rows in results:
-        in_question = [r for r in rows if r.verdict == BUG and r.kind != Kind.OUTPUT]
-        in_question = [r for r in in_question if r.allowed is not None]
-        if in_question and not trial.raised and trial.given.kind not in smooth:
-            valid = _subgradients(trial, sides.reference)
-            if valid is None:
-                smooth.add(trial.given.kind)
-            else:
-                items = {found.key: (found, at) for found, at in pairs(trial, sides.pairing)}
-                excuse = {row.key for row in in_question if row.key and valid(*items[row.key], row)}
-                rows = [_as_subgradient(row) if row.key in excuse else row for row in rows]
-        judged.append((trial, rows))
-    return judged
+class Kinks:
+    """The gradients around the point of a trial, near and a little further away."""
+
+    def __init__(self, near: dict[Key, Tensor], far: dict[Key, Tensor]) -> None:
+        self._near, self._far = near, far  # each tensor with one more dimension, the points
+
+    @classmethod
+    def around(cls, trial: Trial, reference: Case) -> "Kinks | None":
+        """None where the reference has no kinks anywhere near."""
+        truth = {item.key: item.tensor for item in trial.truth if item.tensor is not None}
+        near, far = ({key: [t] for key, t in truth.items()} for _ in range(2))
+        for seed in range(_DIRECTIONS):
+            for sign in (1.0, -1.0):
+                for points, step in ((near, _SMALLER_STEP), (far, _STEP)):
+                    for key, g in _gradients(trial, reference, sign * step, seed).items():
+                        if key in points and g.shape == truth[key].shape:
+                            points[key].append(g)
+            if seed == 0:
+                first = cls(_stacked(near), _stacked(far))
+                if not any(first.at(key).any() for key in truth):
+                    return None
+        return cls(_stacked(near), _stacked(far))
+
+    def at(self, key: Key) -> Tensor:
+        """Which elements of this gradient jump: they differ on the nearer points as much."""
+        near, far = self._near[key], self._far[key]
+        size = near.abs().max() if near.numel() else near.new_zeros(())
+        width = near.amax(0) - near.amin(0)
+        far_width = far.amax(0) - far.amin(0)
+        return (width > _STILL_APART * far_width) & (width > _NOISE * size)
+
+    def between(self, key: Key, m: Tensor, allowed: float) -> Tensor:
+        """Which elements of ``m`` lie between those around; ``allowed`` is rounding."""
+        near = self._near[key]
+        low, high = near.amin(0), near.amax(0)
+        width = high - low
+        tight = ((near - low) <= _NOISE * width) | ((high - near) <= _NOISE * width)
+        margin = torch.where(tight.all(0), 0.0, _MARGIN * width) + allowed
+        return (m >= low - margin) & (m <= high + margin)
+
+    def keeps_sums(self, key: Key, m: Tensor, allowed: float) -> bool:
+        """Whether every sum over whole dimensions that is constant around is so in ``m``."""
+        near = self._near[key]
+        width = near.amax(0) - near.amin(0)
+        dims = range(m.dim())
+        for over in chain.from_iterable(combinations(dims, n) for n in range(1, m.dim() + 1)):
+            sums = near.sum([d + 1 for d in over])
+            constant = sums.amax(0) - sums.amin(0) <= _NOISE * width.sum(over)
+            rounding = allowed * near[0].numel() / max(sums[0].numel(), 1)
+            off = (m.sum(over) - sums[0]).abs() > rounding
+            if bool((constant & off).any()):
+                return False
+        return True
 
 
-def _as_subgradient(row: Row) -> Row:
-    return replace(row, verdict=SUBGRADIENT, reason="the reference is not differentiable there")
-
-
-def _subgradients(trial: Trial, reference: Case) -> Callable[[Item, Item, Row], bool] | None:
-    """Tells whether each element is rounding, or at a kink and between the gradients around it.
-
-    None where the reference has no kinks anywhere near.
-    """
-    truth = {item.key: item.tensor for item in trial.truth if item.tensor is not None}
-    near, far = _Around(truth), _Around(truth)
-    for seed in range(_DIRECTIONS):
-        for sign in (1.0, -1.0):
-            for around, step in ((near, _SMALLER_STEP), (far, _STEP)):
-                around.take(_gradients(trial, reference, sign * step, seed))
-        if seed == 0 and not any(near.apart(far, key).any() for key in near.low):
-            return None
-
-    def valid(found: Item, expected: Item, row: Row) -> bool:
-        if found.tensor is None or row.allowed is None:
-            return False
-        m, t = found.tensor.double(), truth[expected.key]
-        low, high = near.low[expected.key], near.high[expected.key]
-        margin = _MARGIN * (high - low) + row.allowed
-        between = near.apart(far, expected.key) & (m >= low - margin) & (m <= high + margin)
-        return bool((((m - t).abs() <= row.allowed) | between).all())
-
-    return valid
-
-
-class _Around:
-    """The smallest and the largest gradient seen around a point, element by element."""
-
-    def __init__(self, at: dict[Key, Tensor]) -> None:
-        self.low = {key: g.clone() for key, g in at.items()}
-        self.high = {key: g.clone() for key, g in at.items()}
-
-    def take(self, gradients: dict[Key, Tensor]) -> None:
-        for key, g in gradients.items():
-            if key in self.low:
-                self.low[key] = torch.minimum(self.low[key], g)
-                self.high[key] = torch.maximum(self.high[key], g)
-
-    def apart(self, far: "_Around", key: Key) -> Tensor:
-        """Where the gradients differ as much on these nearer points as on those far away."""
-        width, far_width = self.high[key] - self.low[key], far.high[key] - far.low[key]
-        size = torch.maximum(self.high[key].abs(), self.low[key].abs())
-        noise = _NOISE * (size.max() if size.numel() else 0.0)
-        return (width > _STILL_APART * far_width) & (width > noise)
+def _stacked(points: dict[Key, list[Tensor]]) -> dict[Key, Tensor]:
+    return {key: torch.stack(seen) for key, seen in points.items()}
 
 
 def _gradients(trial: Trial, reference: Case, step: float, seed: int) -> dict[Key, Tensor]:
