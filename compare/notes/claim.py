@@ -18,6 +18,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -59,7 +60,7 @@ class Claim:
     code: Any
     passed: bool
 
-    @property
+    @cached_property
     def source(self) -> str:
         """Where the code is: its file, relative to the repository, a colon, and its line."""
         code = inspect.unwrap(self.code)

@@ -46,19 +46,21 @@ def recompute(options: argparse.Namespace) -> bool:
     if not terminal:
         out.width = PIPE_WIDTH
     out.print(note_table())
-    found: dict[int, list[Claim]] = {}
+    found: list[tuple[int, Claim]] = []
     with _one_thread(), console.progress(out, "systems", len(systems.SYSTEMS)) as advance:
         for system, (title, _) in systems.SYSTEMS.items():
-            found[system] = systems.claims_of(system)
+            claims = systems.claims_of(system)
+            found += [(system, claim) for claim in claims]
             out.print(f"\n{system}  {title}", style="bold")
-            out.print(table(found[system], out, terminal))
+            out.print(table(claims, out, terminal))
             advance()
     if options.curve is not None:
         console.say(out, f"largest error of one hidden layer on {curve}", "bold")
         for width, largest in zip(approximation.WIDTHS, approximation.errors(curve), strict=True):
             console.say(out, f"{width:5d} neurons  {largest:.2e}")
     if options.json:
-        write_json(options.json, as_json(found))
+        passed = all(claim.passed for _, claim in found)
+        write_json(options.json, {"passed": passed, "rows": [_as_json(*row) for row in found]})
     if options.plots or options.log_dir:
         with _one_thread():
             _draw(options, curve, out)
@@ -96,43 +98,28 @@ def table(claims: Sequence[Claim], out: Console, terminal: bool) -> Table:
     # Fixed widths keep the tables of all systems in line with each other; 12 is what rich puts
     # between five columns.
     room = out.width - AT_WIDTH - VERDICT_WIDTH - 12
-    shares = {"claim": 0.3, "printed": 0.23, "computed": 0.47}
-    view.add_column("note", width=AT_WIDTH if terminal else None)
-    for name, share in shares.items():
-        view.add_column(name, overflow="fold", width=int(room * share) if terminal else None)
-    view.add_column("verdict", width=VERDICT_WIDTH if terminal else None)
+    widths = {"note": AT_WIDTH, "claim": int(room * 0.3), "printed": int(room * 0.23)}
+    widths |= {"computed": int(room * 0.47), "verdict": VERDICT_WIDTH}
+    for name, width in widths.items():
+        view.add_column(name, overflow="fold", width=width if terminal else None)
     if not terminal:
         view.add_column("code", overflow="fold")
     for claim in claims:
-        computed = Text(claim.computed)
-        if terminal:
-            computed.append(f"\n{claim.source}", style="dim")
-        cells = [Text(claim.at), Text(claim.says), Text(claim.printed), computed]
+        cells = [Text(cell) for cell in (claim.at, claim.says, claim.printed, claim.computed)]
         cells.append(Text(claim.verdict, style=STYLES[claim.verdict]))
-        view.add_row(*cells, *([] if terminal else [Text(claim.source)]))
+        if terminal:
+            cells[3].append(f"\n{claim.source}", style="dim")
+        else:
+            cells.append(Text(claim.source))
+        view.add_row(*cells)
     return view
 
 
-def as_json(found: dict[int, list[Claim]]) -> dict[str, Any]:
-    """All claims, and whether each is what it is expected to be."""
-    rows = []
-    for system, claims in found.items():
-        for claim in claims:
-            note, _, line = claim.at.partition(":")
-            rows.append(
-                {
-                    "system": system,
-                    "note": note,
-                    "line": int(line) if line else None,
-                    "claim": claim.says,
-                    "printed": claim.printed,
-                    "computed": claim.computed,
-                    "verdict": claim.verdict,
-                    "code": claim.source,
-                    "passed": claim.passed,
-                }
-            )
-    return {"passed": all(row["passed"] for row in rows), "rows": rows}
+def _as_json(system: int, claim: Claim) -> dict[str, Any]:
+    note, _, line = claim.at.partition(":")
+    row = {"system": system, "note": note, "line": int(line) if line else None}
+    row |= {"claim": claim.says, "printed": claim.printed, "computed": claim.computed}
+    return row | {"verdict": claim.verdict, "code": claim.source, "passed": claim.passed}
 
 
 def _draw(options: argparse.Namespace, curve: str, out: Console) -> None:
@@ -154,13 +141,14 @@ def _draw(options: argparse.Namespace, curve: str, out: Console) -> None:
         raise NotWrittenError(f"cannot write {error.filename}: {error.strerror}") from error
 
 
-def _conclude(found: dict[int, list[Claim]], out: Console, seconds: float) -> bool:
-    counts = Counter(claim.verdict for claims in found.values() for claim in claims)
-    failures = [(n, claim) for n, claims in found.items() for claim in claims if not claim.passed]
+def _conclude(found: list[tuple[int, Claim]], out: Console, seconds: float) -> bool:
+    counts = Counter(claim.verdict for _, claim in found)
     total = (
-        f"{counts.total()} rows over {len(found)} systems: {counts['agrees']} agree, "
-        f"{counts['misprint']} misprints, {counts['unreadable']} unreadable; {seconds:.0f} s"
+        f"{len(found)} rows over {len({system for system, _ in found})} systems: "
+        f"{counts['agrees']} agree, {counts['misprint']} misprints, "
+        f"{counts['unreadable']} unreadable; {seconds:.0f} s"
     )
+    failures = [(system, claim) for system, claim in found if not claim.passed]
     for system, claim in failures:
         what = f"{claim.at} {claim.says}: {claim.verdict}: {claim.computed}"
         console.say(out, f"system {system}, {what}", "red")

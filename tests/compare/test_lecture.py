@@ -178,6 +178,12 @@ PLANTED = {
         lambda z, dim: torch.softmax(z, dim) * 0.999,
     ),
     "weights that are 0.1 % too large": ((8, 9, 12, 13), Network, "backward", backward_too_large),
+    "an accuracy that is always a half": (
+        (8, 9),
+        Network,
+        "accuracy",
+        lambda self, x, y: 0.5,
+    ),
     "a loss in base 2": (
         (7,),
         functional,
