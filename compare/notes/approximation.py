@@ -5,16 +5,13 @@ distance suggests; the output is linear, its weights fitted by least squares. So
 that these hidden neurons can do, and no training can hide what more of them would bring.
 """
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
+from compare.notes.claim import Claims, agrees, fact
 from compare.notes.curve import DEFAULT, parse
-from compare.notes.row import Row, agrees, fact
 
 WIDTHS = (1, 2, 4, 8, 16, 32, 64, 128)
-HERE = "compare.notes.approximation"
 
 
 def approximate(x: Tensor, y: Tensor, width: int) -> Tensor:
@@ -38,18 +35,14 @@ def errors(expression: str, widths: tuple[int, ...] = WIDTHS) -> list[float]:
     return [(approximate(x, y, width) - y).abs().max().item() for width in widths]
 
 
-def rows(expression: str = DEFAULT) -> Iterator[Row]:
-    """The rows of system 14."""
-    for curve in (expression, "abs(x - 0.4)", "exp(-50*(x - 0.5)**2)"):
+# fmt: off
+def claims() -> Claims:
+    """Note 002, line 410."""
+    for curve in (DEFAULT, "abs(x - 0.4)", "exp(-50*(x - 0.5)**2)"):
         worst = errors(curve)
-        yield agrees(
-            "002:410",
+        yield agrees("002:410",
             f"a single hidden layer approximates any continuous function: {curve}",
             "to any desired precision",
-            fact(
-                worst[-1] < 0.02 * worst[0],
-                f"largest error {worst[0]:.2g} with 1 neuron, {worst[3]:.1g} with {WIDTHS[3]}, "
-                f"{worst[-1]:.1g} with {WIDTHS[-1]}",
-            ),
-            f"{HERE}.approximate",
-        )
+            fact(worst[-1] < 0.02 * worst[0],
+                 f"largest error {worst[0]:.2g} with 1 neuron, {worst[3]:.1g} with {WIDTHS[3]}, "
+                 f"{worst[-1]:.1g} with {WIDTHS[-1]}"), approximate)

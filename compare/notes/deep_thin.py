@@ -1,17 +1,14 @@
 """System 12: a deep thin network; who is responsible for the loss, and how δ fades with depth."""
 
 import math
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from compare.notes.by_autograd import gradients, record
+from compare.notes.claim import Claims, agrees, equal, equations, fact, misprint
 from compare.notes.feedforward import random_network
-from compare.notes.row import Row, agrees, equal, fact, gradients, misprint
-from manual_backprop.network import Network
-
-BACKWARD = "manual_backprop.Network.backward"
-HERE = "compare.notes.deep_thin"
+from manual_backprop import Network
 
 # Initial weights are drawn from N(0, gain/n): Glorot's for the sigmoid, He's for ReLU, each the
 # usual choice for its activation.
@@ -32,73 +29,44 @@ def delta_by_layer(activation: str, depth: int = 12, width: int = 16, seed: int 
     return norms / norms[-1]
 
 
-def rows() -> Iterator[Row]:
-    """The rows of system 12."""
+# fmt: off
+def claims() -> Claims:
+    """Note 002, lines 629 to 650."""
     network, x = random_network((1, 1, 1, 1), "sigmoid", "bce", samples=1, seed=21)
     network.forward(x)
     y = torch.ones(1, 1, dtype=torch.float64)
-    hand = network.backward(y)
-    weights = [W.clone().requires_grad_() for W in network.weights]
-    a, z = [x], []
-    for W, b in zip(weights, network.biases, strict=True):
-        z.append(a[-1] @ W.T + b)
-        a.append(torch.sigmoid(z[-1]))
-    auto = gradients(-a[3].log().sum(), *weights)
-    into_loss = -1 / a[3]  # ∂L/∂ŷ for y = 1
-    slopes = [out * (1 - out) for out in a[1:]]  # ∂a/∂z of each layer
-    w2, w3 = weights[1], weights[2]  # ∂z²/∂a¹ and ∂zᴸ/∂a²
-    first = into_loss * slopes[2] * w3 * slopes[1] * w2 * slopes[0] * a[0]
-    for line in (636, 650):
-        yield agrees(
-            f"002:{line}",
-            "deep thin network, ∂L/∂W¹₁₁: the product along the chain",
-            "∂L/∂ŷ · ∂ŷ/∂zᴸ · ∂zᴸ/∂a² · ∂a²/∂z² · ∂z²/∂a¹ · ∂a¹/∂z¹ · ∂z¹/∂W¹",
-            equal(first, auto[0], hand.weights[0]),
-            BACKWARD,
-        )
-    yield agrees(
-        "002:650",
-        "the same for the second layer, ∂L/∂W²₁₁",
-        "∂L/∂ŷ · ∂ŷ/∂zᴸ · ∂zᴸ/∂a² · ∂a²/∂z² · ∂z²/∂W²",
-        equal(into_loss * slopes[2] * w3 * slopes[1] * a[1], auto[1], hand.weights[1]),
-        BACKWARD,
-    )
-    # ∂zᴸ/∂W² read as ∂zᴸ/∂Wᴸ = a²: even so the factor ∂ŷ/∂zᴸ is there twice.
-    yield misprint(
-        "002:650",
-        "the same for the last layer, ∂L/∂Wᴸ₁₁",
-        "∂L/∂ŷ · ∂ŷ/∂zᴸ · ∂ŷ/∂zᴸ · ∂zᴸ/∂W²",
-        equal(into_loss * slopes[2] * slopes[2] * a[2], auto[2]),
-        "∂L/∂ŷ · ∂ŷ/∂zᴸ · ∂zᴸ/∂Wᴸ",
-        equal(into_loss * slopes[2] * a[2], auto[2], hand.weights[2]),
-        BACKWARD,
-    )
-    nudge = 1e-6
-    W = network.weights[0]
-    losses = []
+    hand_W1, hand_W2, hand_WL = network.backward(y).weights
+    weights, _, _, (a0, a1, a2, y_hat) = record(network, x)
+    auto_W1, auto_W2, auto_WL = gradients(-y_hat.log().sum(), *weights)
+    into_y_hat = -1 / y_hat  # ∂L/∂ŷ for y = 1
+    s1, s2, sL = (a * (1 - a) for a in (a1, a2, y_hat))  # ∂a/∂z of each layer
+    _, W2, WL = weights  # ∂z²/∂a¹ and ∂zᴸ/∂a²
+    first = into_y_hat * sL * WL * s2 * W2 * s1 * a0
+    nudge, moved = 1e-6, []
     for change in (nudge, -2 * nudge):
-        W += change
-        losses.append(network.loss_value(x, y))
-    W += nudge
-    quotient = (losses[0] - losses[1]) / (2 * nudge)
-    yield agrees(
-        "002:641",
-        "how much the loss changes if W¹₁₁ is changed",
-        "∂L/∂W¹₁₁",
-        fact(
-            abs(quotient - auto[0].item()) < 1e-8,
-            f"{quotient:.8f} by moving it, {auto[0].item():.8f} by the product",
-        ),
-        BACKWARD,
-    )
+        network.weights[0] += change
+        moved.append(network.loss_value(x, y))
+    quotient = (moved[0] - moved[1]) / (2 * nudge)
     sigmoid, relu = delta_by_layer("sigmoid"), delta_by_layer("relu")
-    yield agrees(
-        "002:629",
+    yield from equations(Network.backward,
+        ("002:636", "deep thin network, ∂L/∂W¹₁₁: the product along the chain",
+         "∂L/∂ŷ · ∂ŷ/∂zᴸ · ∂zᴸ/∂a² · ∂a²/∂z² · ∂z²/∂a¹ · ∂a¹/∂z¹ · ∂z¹/∂W¹",
+         first, auto_W1, hand_W1),
+        ("002:650", "deep thin network, ∂L/∂W¹₁₁: the product along the chain",
+         "∂L/∂ŷ · ∂ŷ/∂zᴸ · ∂zᴸ/∂a² · ∂a²/∂z² · ∂z²/∂a¹ · ∂a¹/∂z¹ · ∂z¹/∂W¹",
+         first, auto_W1, hand_W1),
+        ("002:650", "the same for the second layer, ∂L/∂W²₁₁",
+         "∂L/∂ŷ · ∂ŷ/∂zᴸ · ∂zᴸ/∂a² · ∂a²/∂z² · ∂z²/∂W²",
+         into_y_hat * sL * WL * s2 * a1, auto_W2, hand_W2))
+    # ∂zᴸ/∂W² read as ∂zᴸ/∂Wᴸ = a²: even so the factor ∂ŷ/∂zᴸ is there twice.
+    yield misprint("002:650", "the same for the last layer, ∂L/∂Wᴸ₁₁",
+        "∂L/∂ŷ · ∂ŷ/∂zᴸ · ∂ŷ/∂zᴸ · ∂zᴸ/∂W²", equal(into_y_hat * sL * sL * a2, auto_WL),
+        "∂L/∂ŷ · ∂ŷ/∂zᴸ · ∂zᴸ/∂Wᴸ", equal(into_y_hat * sL * a2, auto_WL, hand_WL), Network.backward)
+    yield agrees("002:641", "how much the loss changes if W¹₁₁ is changed", "∂L/∂W¹₁₁",
+        fact(abs(quotient - auto_W1.item()) < 1e-8,
+             f"{quotient:.8f} by moving it, {auto_W1.item():.8f} by the product"), Network.backward)
+    yield agrees("002:629",
         "who is responsible for the loss: δ of the first of 12 layers, in parts of the last",
         "(in words)",
-        fact(
-            sigmoid[0] < 1e-4 and relu[0] > 0.1 and (sigmoid.diff() > 0).all(),
-            f"sigmoid {sigmoid[0]:.0e}, fading at each layer; ReLU {relu[0]:.2f}",
-        ),
-        f"{HERE}.delta_by_layer",
-    )
+        fact(sigmoid[0] < 1e-4 and relu[0] > 0.1 and (sigmoid.diff() > 0).all(),
+             f"sigmoid {sigmoid[0]:.0e}, fading at each layer; ReLU {relu[0]:.2f}"), delta_by_layer)

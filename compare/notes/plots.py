@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from compare.notes import approximation, deep_thin, descent, taylor, trouble
-from compare.notes.activations import derivative
+from compare.notes.by_autograd import derivative, float64
 from compare.notes.curve import parse
 from manual_backprop import Identity, LeakyReLU, ReLU, Sigmoid, Tanh
 from manual_backprop.perceptron import Perceptron, SigmoidNeuron, loss_surface
@@ -57,6 +57,10 @@ def _figure(columns: int = 1, rows: int = 1, height: float = 4.8) -> tuple[Figur
     return figure, list(axes.flat)
 
 
+def _name(axes: Axes, title: str, x: str, y: str = "") -> None:
+    axes.set(title=title, xlabel=x, ylabel=y)
+
+
 def error_surface() -> Figure:
     """System 3: the loss over (w, b), and the way that gradient descent takes."""
     figure, (axes,) = _figure(height=5)
@@ -86,7 +90,7 @@ def error_surface() -> Figure:
             bbox={"boxstyle": "round", "fc": "white", "ec": "none", "alpha": 0.85},
         )
     axes.grid(False)
-    axes.set(xlabel="w", ylabel="b", title="Gradient descent for one sigmoid neuron")
+    _name(axes, "Gradient descent for one sigmoid neuron", "w", "b")
     axes.legend(loc="upper right", frameon=True, facecolor="#444444", labelcolor="white")
     return figure
 
@@ -103,13 +107,9 @@ def taylor_angle() -> Figure:
         change = taylor.loss_change_by_angle(degrees, eta) / (eta * steepness)
         axes.plot(degrees, change, stroke, color=color, label=f"step η = {eta:g}")
     axes.axvline(180, color="black", lw=1, ls=":")
-    axes.set(
-        xlabel="angle between step and gradient (degrees)",
-        ylabel="change of the loss / (η ‖∇L‖)",
-        title="A small step lowers the loss most at 180° to the gradient",
-        xticks=range(0, 361, 45),
-        ylim=(-1.15, 2.3),
-    )
+    title = "A small step lowers the loss most at 180° to the gradient"
+    _name(axes, title, "angle between step and gradient (degrees)", "change of the loss / (η ‖∇L‖)")
+    axes.set(xticks=range(0, 361, 45), ylim=(-1.15, 2.3))
     axes.legend(loc="upper right", ncols=2)
     return figure
 
@@ -123,15 +123,16 @@ def activations() -> Figure:
     for axes, (title, layer) in zip(panels, layers.items(), strict=False):
         axes.plot(z, layer(z), color=BLUE, label="σ(z)")
         axes.plot(z, derivative(layer, z), "--", color=VERMILLION, label="σ′(z)")
-        axes.set(title=title, xlabel="z", ylim=(-1.3, 2.3), xticks=(-4, 0, 4))
+        _name(axes, title, "z")
+        axes.set(ylim=(-1.3, 2.3), xticks=(-4, 0, 4))
     panels[0].legend(loc="upper left")
-    fixed = torch.tensor([1.0, -1.0], dtype=torch.float64).expand(len(z), 2)
+    fixed = float64([1.0, -1.0]).expand(len(z), 2)
     probabilities = torch.softmax(torch.cat([z.unsqueeze(1), fixed], 1), 1)
     last = panels[-1]
     for k, (color, stroke) in enumerate(((BLUE, "-"), (GREEN, "--"), (PURPLE, "-."))):
         last.plot(z, probabilities[:, k], stroke, color=color, label=f"ŷ{'₁₂₃'[k]}")
-    last.set(title="softmax of (z, 1, −1)", xlabel="z", ylim=(-0.05, 1.4), xticks=(-4, 0, 4))
-    last.set_yticks((0, 0.5, 1))
+    _name(last, "softmax of (z, 1, −1)", "z")
+    last.set(ylim=(-0.05, 1.4), xticks=(-4, 0, 4), yticks=(0, 0.5, 1))
     last.legend(loc="upper center", ncols=3, columnspacing=0.9, handlelength=1.3)
     return figure
 
@@ -140,11 +141,11 @@ def perceptron_boundary() -> Figure:
     """System 1: the line wᵀx = 0 after every update of the learning rule."""
     figure, (axes,) = _figure(height=5)
     x = torch.randn(60, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    score = x @ torch.tensor([1.5, -1.0], dtype=torch.float64) - 0.3
+    score = x @ float64([1.5, -1.0]) - 0.3
     x, y = x[score.abs() > 0.25], (score[score.abs() > 0.25] >= 0).long()
     learning = Perceptron([-1, -1, 0.5]).learn(x, y, seed=1, max_picks=5000)
     shades = mpl.colormaps["cividis_r"]
-    ends = torch.tensor([-3.0, 3.0], dtype=torch.float64)
+    ends = float64([-3.0, 3.0])
     last = len(learning.weights) - 1
     for update, (w0, w1, w2) in enumerate(learning.weights.tolist()):
         line = -(w0 + w1 * ends) / w2
@@ -156,16 +157,9 @@ def perceptron_boundary() -> Figure:
     figure.colorbar(colors, ax=axes, label="updates so far", ticks=range(0, last + 1, 5))
     for label, marker, color in ((1, "o", BLUE), (0, "X", VERMILLION)):
         points = x[y == label]
-        axes.plot(
-            points[:, 0], points[:, 1], marker, color=color, mec="white", ms=9, label=f"y = {label}"
-        )
-    axes.set(
-        xlabel="x₁",
-        ylabel="x₂",
-        xlim=(-2.6, 2.6),
-        ylim=(-2.6, 2.6),
-        title="The perceptron's boundary wᵀx = 0 over its updates",
-    )
+        axes.plot(*points.T, marker, color=color, mec="white", ms=9, label=f"y = {label}")
+    _name(axes, "The perceptron's boundary wᵀx = 0 over its updates", "x₁", "x₂")
+    axes.set(xlim=(-2.6, 2.6), ylim=(-2.6, 2.6))
     axes.legend(loc="lower right", frameon=True, framealpha=1)
     return figure
 
@@ -188,11 +182,9 @@ def squared_error_vs_cross_entropy() -> Figure:
         xytext=(-7.8, 0.3),
         arrowprops={"arrowstyle": "->"},
     )
-    left.set(xlabel="z  (target y = 1)", ylabel="|∂L/∂z|", title="Gradient")
-    right.set(
-        xlabel="step", ylabel="ŷ  (target y = 0)", title="Training from ŷ = 0.98", ylim=(0, 1.02)
-    )
-    right.set_xticks(range(0, 401, 100))
+    _name(left, "Gradient", "z  (target y = 1)", "|∂L/∂z|")
+    _name(right, "Training from ŷ = 0.98", "step", "ŷ  (target y = 0)")
+    right.set(ylim=(0, 1.02), xticks=range(0, 401, 100))
     right.legend()
     return figure
 
@@ -207,15 +199,11 @@ def delta_against_depth() -> Figure:
         ("sigmoid", "sigmoid", VERMILLION, "s--"),
     ):
         runs = torch.stack([deep_thin.delta_by_layer(name, depth, seed=s) for s in range(10)])
-        axes.semilogy(
-            range(1, depth + 1), runs.log().mean(0).exp(), stroke, color=color, label=label
-        )
-    axes.set(
-        xlabel="layer (20 is the output)",
-        ylabel="‖δ‖ in parts of the last layer's",
-        title="δ fades on its way back: sigmoid, not ReLU",
-        xticks=(1, 5, 10, 15, 20),
-    )
+        mean = runs.log().mean(0).exp()
+        axes.semilogy(range(1, depth + 1), mean, stroke, color=color, label=label)
+    title = "δ fades on its way back: sigmoid, not ReLU"
+    _name(axes, title, "layer (20 is the output)", "‖δ‖ in parts of the last layer's")
+    axes.set_xticks((1, 5, 10, 15, 20))
     axes.legend(loc="lower right")
     return figure
 
@@ -229,11 +217,10 @@ def approximation_against_width(curve: str) -> Figure:
     for width, color, stroke in ((2, VERMILLION, "--"), (4, GREEN, "-."), (16, BLUE, "-")):
         label = f"{width} neurons"
         left.plot(x, approximation.approximate(x, y, width), stroke, color=color, label=label)
-    title = curve if len(curve) <= 32 else curve[:31] + "…"
-    left.set(xlabel="x", ylabel="y", title=title)
+    _name(left, curve if len(curve) <= 32 else curve[:31] + "…", "x", "y")
     left.legend(fontsize=10)
     right.loglog(approximation.WIDTHS, approximation.errors(curve), "o-", color=BLUE)
-    right.set(xlabel="hidden neurons", ylabel="largest error", title="Error against width")
+    _name(right, "Error against width", "hidden neurons", "largest error")
     ticks = approximation.WIDTHS[::2]
     right.set_xticks(ticks, [str(width) for width in ticks])
     right.minorticks_off()

@@ -1,16 +1,12 @@
 """System 11: the trouble with squared error; cross entropy in its place."""
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from compare.notes.row import Row, agrees, equal, fact, gradient
+from compare.notes.by_autograd import float64, gradient
+from compare.notes.claim import Claims, agrees, equal, fact
 from manual_backprop import functional
-
-SQUARED_ERROR = "manual_backprop.functional.squared_error_loss"
-BCE = "manual_backprop.functional.binary_cross_entropy_with_logits"
-HERE = "compare.notes.trouble"
 
 
 def output_gradients(z: Tensor, y: float) -> tuple[Tensor, Tensor]:
@@ -27,7 +23,7 @@ def train(cross_entropy: bool, steps: int = 500, lr: float = 0.15) -> Tensor:
 
     A confident mistake to start from: ŷ is 0.98.
     """
-    w = b = torch.tensor(2.0, dtype=torch.float64)
+    w = b = float64(2)
     outputs = []
     for _ in range(steps):
         a = torch.sigmoid(w + b)
@@ -42,63 +38,40 @@ def minima(loss: Tensor) -> int:
     return int(((loss[1:-1] < loss[:-2]) & (loss[1:-1] < loss[2:])).sum())
 
 
-def rows() -> Iterator[Row]:
-    """The rows of system 11."""
+# fmt: off
+def claims() -> Claims:
+    """Notes 002, lines 547 to 551, and 004, line 25."""
     g = torch.Generator().manual_seed(19)
     x = torch.randn(1, generator=g, dtype=torch.float64)
     w = torch.randn(1, generator=g, dtype=torch.float64).requires_grad_()
-    y_hat, y = functional.sigmoid(w * x), torch.ones(1, dtype=torch.float64)
-    yield agrees(
-        "002:547",
-        "∂L/∂w of the squared error",
-        "(ŷ − y) ŷ(1 − ŷ) x",
-        equal(
-            (y_hat - y) * y_hat * (1 - y_hat) * x,
-            gradient(functional.squared_error_loss(y_hat, y), w),
-            gradient(((torch.sigmoid(w * x) - y) ** 2).sum() / 2, w),
-        ),
-        SQUARED_ERROR,
-    )
-    for line, target, z, said in (
-        (549, 1.0, -10.0, "y = 1, ŷ ~ 0: ∂L/∂w ~ 0"),
-        (550, 0.0, 10.0, "y = 0, ŷ ~ 1: ∂L/∂w ~ 0"),
+    y_hat, y = functional.sigmoid(w * x), float64([1])
+    auto = gradient(((torch.sigmoid(w * x) - y) ** 2).sum() / 2, w)
+    yield agrees("002:547", "∂L/∂w of the squared error", "(ŷ − y) ŷ(1 − ŷ) x",
+        equal((y_hat - y) * y_hat * (1 - y_hat) * x,
+              gradient(functional.squared_error_loss(y_hat, y), w), auto),
+        functional.squared_error_loss)
+    for at, target, z, printed in (
+        ("002:549", 1.0, -10.0, "y = 1, ŷ ~ 0: ∂L/∂w ~ 0"),
+        ("002:550", 0.0, 10.0, "y = 0, ŷ ~ 1: ∂L/∂w ~ 0"),
     ):
-        squared, entropy = output_gradients(torch.tensor([z], dtype=torch.float64), target)
-        yield agrees(
-            f"002:{line}",
-            "at a confident mistake the gradient vanishes, not that of cross entropy",
-            said,
-            fact(
-                abs(squared) < 1e-4 and abs(entropy) > 0.99,
-                f"at z = {z:g}: {squared.item():.1e}, cross entropy {entropy.item():.4f}",
-            ),
-            f"{HERE}.output_gradients",
-        )
-    steps = [int((train(entropy) < 0.2).double().argmax()) for entropy in (False, True)]
-    yield agrees(
-        "002:551",
-        "weights are updated very slowly",
-        "(in words)",
-        fact(
-            0 < 2 * steps[1] < steps[0],
-            f"from ŷ = 0.98 to 0.2 for y = 0: {steps[0]} steps, cross entropy {steps[1]}",
-        ),
-        f"{HERE}.train",
-    )
-    x, y = torch.tensor([[1.0, 50.0], [0.1, 0.9]], dtype=torch.float64)
-    weights = torch.linspace(-3, 1, 4001, dtype=torch.float64)
-    z = weights.unsqueeze(1) * x
+        squared, entropy = output_gradients(float64([z]), target)
+        yield agrees(at, "at a confident mistake the gradient vanishes, not that of cross entropy",
+            printed,
+            fact(abs(squared) < 1e-4 and abs(entropy) > 0.99,
+                 f"at z = {z:g}: {squared.item():.1e}, cross entropy {entropy.item():.4f}"),
+            output_gradients)
+    slow, fast = (int((train(entropy) < 0.2).double().argmax()) for entropy in (False, True))
+    yield agrees("002:551", "weights are updated very slowly", "(in words)",
+        fact(0 < 2 * fast < slow,
+             f"from ŷ = 0.98 to 0.2 for y = 0: {slow} steps, cross entropy {fast}"), train)
+    x, y = float64([[1.0, 50.0], [0.1, 0.9]])  # two points
+    z = torch.linspace(-3, 1, 4001, dtype=torch.float64).unsqueeze(1) * x  # over the weight
     squared = ((torch.sigmoid(z) - y) ** 2).sum(1) / 2
-    entropy = torch.nn.functional.binary_cross_entropy_with_logits(
-        z, y.expand_as(z), reduction="none"
-    ).sum(1)
-    yield agrees(
-        "004:25",
+    entropy = F.binary_cross_entropy_with_logits(z, y.expand_as(z), reduction="none").sum(1)
+    is_convex = bool((entropy.diff().diff() > 0).all())
+    yield agrees("004:25",
         "squared error of a sigmoid is not convex and has local minima (in ŷ alone it is convex)",
         "(in words)",
-        fact(
-            minima(squared) > 1 and minima(entropy) == 1 and (entropy.diff().diff() > 0).all(),
-            f"{minima(squared)} minima over w for two points; cross entropy {minima(entropy)}",
-        ),
-        f"{HERE}.minima",
-    )
+        fact(minima(squared) > 1 and minima(entropy) == 1 and is_convex,
+             f"{minima(squared)} minima over w for two points; cross entropy {minima(entropy)}"),
+        minima)

@@ -1,20 +1,33 @@
-"""What the rows of the lecture notes rest on: the verdict, the curve, and rows seen failing."""
+"""What the claims of the notes rest on: the verdict, the curve, and claims seen failing."""
 
 import importlib
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
 
-from compare.notes import approximation, curve, row, systems
-from compare.notes.row import Check, Row, agrees, equal, fact, figure, misprint, unreadable
+from compare.notes import approximation, claim, curve, systems
+from compare.notes.claim import (
+    Claim,
+    Finding,
+    agrees,
+    equal,
+    equations,
+    fact,
+    figure,
+    misprint,
+    unreadable,
+)
 from manual_backprop import functional, optim, perceptron
 from manual_backprop.network import Network
 from manual_backprop.perceptron import SigmoidNeuron
 
+ROOT = Path(__file__).parents[2]
+
 # --- the verdict
 
-HOLDS, FAILS = Check(True, "exact"), Check(False, "off by 1")
+HOLDS, FAILS = Finding(True, "exact"), Finding(False, "off by 1")
 
 
 @pytest.mark.parametrize(
@@ -25,12 +38,12 @@ HOLDS, FAILS = Check(True, "exact"), Check(False, "off by 1")
         (misprint("000:1", "c", "p", FAILS, "r", HOLDS, "f"), "misprint", True),
         (misprint("000:1", "c", "p", HOLDS, "r", HOLDS, "f"), "agrees", False),
         (misprint("000:1", "c", "p", FAILS, "r", FAILS, "f"), "differs", False),
-        (unreadable("000:1", "c", "p", "lost", "f"), "unreadable", True),
-        (unreadable("000:1", "c", "p", "lost", "f", HOLDS), "unreadable", True),
-        (unreadable("000:1", "c", "p", "lost", "f", FAILS), "differs", False),
+        (unreadable("000:1", "c", "p", "lost", None, "f"), "unreadable", True),
+        (unreadable("000:1", "c", "p", "lost", HOLDS, "f"), "unreadable", True),
+        (unreadable("000:1", "c", "p", "lost", FAILS, "f"), "differs", False),
     ],
 )
-def test_verdicts(made: Row, verdict, passed):
+def test_verdicts(made: Claim, verdict, passed):
     assert (made.verdict, made.passed) == (verdict, passed)
 
 
@@ -52,7 +65,7 @@ def test_figures_agree_to_the_digits_printed(printed, value, holds):
 
 def test_equations_agree_to_rounding_only():
     truth = torch.tensor([1e-8, 2e-8], dtype=torch.float64)
-    assert equal(truth.clone(), truth) == Check(True, "exact")
+    assert equal(truth.clone(), truth) == Finding(True, "exact")
     assert equal(truth * (1 + 1e-13), truth).holds
     assert not equal(truth * (1 + 1e-11), truth).holds  # relative, however small the numbers
     assert not equal(truth, truth, truth + 1e-9).holds
@@ -65,16 +78,42 @@ def test_equations_agree_to_rounding_only():
 
 def test_shapes_that_do_not_fit_are_a_finding_other_errors_are_not():
     a, b = torch.ones(2, 3), torch.ones(2, 4)
-    assert equal(lambda: a @ b, a) == Check(False, "shapes do not fit, 2×3 and 2×4")
-    assert equal(lambda: a * b, a) == Check(False, "shapes do not fit, 3 and 4")
+    assert equal(lambda: a @ b, a) == Finding(False, "shapes do not fit, 2×3 and 2×4")
+    assert equal(lambda: a * b, a) == Finding(False, "shapes do not fit, 3 and 4")
 
     def broken():
         raise RuntimeError("something else")
 
     with pytest.raises(RuntimeError, match="something else"):
         equal(broken, a)
-    assert fact(torch.tensor(True), "so") == Check(True, "so")
-    assert row.TOLERANCE <= 1e-12
+    assert fact(torch.tensor(True), "so") == Finding(True, "so")
+    assert claim.TOLERANCE <= 1e-12
+
+
+def test_a_table_of_equations_is_a_claim_a_row():
+    one = torch.ones(2, dtype=torch.float64)
+    right, wrong = equations(fact, ("000:1", "c", "1", one, one), ("000:2", "c", "2", 2 * one, one))
+    assert (right.at, right.verdict, right.passed) == ("000:1", "agrees", True)
+    assert (wrong.at, wrong.verdict, wrong.computed) == ("000:2", "differs", "off by 1")
+    with pytest.raises(TypeError, match="truth"):
+        list(equations(fact, ("000:3", "c", "nothing to hold it against", one)))
+
+
+def test_the_source_is_where_the_code_is_written():
+    lines = (ROOT / "manual_backprop/perceptron.py").read_text(encoding="utf-8").splitlines()
+    for code, text in (
+        (SigmoidNeuron, "class SigmoidNeuron:"),
+        (SigmoidNeuron.loss, "    def loss("),
+        (perceptron.Perceptron.from_threshold, "    @classmethod"),
+    ):
+        file, _, line = agrees("000:1", "c", "p", HOLDS, code).source.rpartition(":")
+        assert file == "manual_backprop/perceptron.py"
+        assert lines[int(line) - 1].startswith(text)
+
+
+def test_the_source_of_a_decorated_function_is_its_own():
+    source = agrees("000:1", "c", "p", HOLDS, functional.sigmoid).source
+    assert source.startswith("manual_backprop/activation/")
 
 
 def test_a_curve_is_what_it_says():
@@ -139,6 +178,12 @@ PLANTED = {
         lambda z, dim: torch.softmax(z, dim) * 0.999,
     ),
     "weights that are 0.1 % too large": ((8, 9, 12, 13), Network, "backward", backward_too_large),
+    "an accuracy that is always a half": (
+        (8, 9),
+        Network,
+        "accuracy",
+        lambda self, x, y: 0.5,
+    ),
     "a loss in base 2": (
         (7,),
         functional,
@@ -182,10 +227,11 @@ def test_a_planted_bug_is_reported(affected, owner, name, bug, monkeypatch):
         if vars(module).get(name) is right:
             monkeypatch.setattr(module, name, bug)
     for system in affected:
-        failures = [r for r in systems.rows_of(system) if not r.passed]
+        failures = [c for c in systems.claims_of(system) if not c.passed]
         assert failures, system
-        assert "stopped by an error" not in [r.claim for r in failures], failures
-        assert all(r.verdict in ("differs", "agrees") for r in failures)
+        assert "stopped by an error" not in [c.says for c in failures], failures
+        assert all(c.verdict in ("differs", "agrees") for c in failures)
+        assert all(c.source for c in failures)
 
 
 def test_a_system_that_raises_is_a_failing_row(monkeypatch):
@@ -193,6 +239,6 @@ def test_a_system_that_raises_is_a_failing_row(monkeypatch):
         raise RuntimeError("no loss today")
 
     monkeypatch.setattr(SigmoidNeuron, "loss", broken)
-    (only,) = systems.rows_of(3)
+    (only,) = systems.claims_of(3)
     assert not only.passed
     assert only.computed == "RuntimeError: no loss today"

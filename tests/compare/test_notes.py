@@ -1,19 +1,24 @@
 """The recomputed lecture notes: complete, right, readable, and seen failing."""
 
-import importlib
 import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from io import StringIO
+from pathlib import Path
 
 import pytest
 import torch
 from rich.console import Console
 
 from compare import notes
-from compare.notes import systems
+from compare.notes import recompute, systems
+from compare.notes.titles import NOTES
 from manual_backprop.perceptron import SigmoidNeuron
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "compare/notes").glob("*.py"))
 
 # Note and line of misprints that were found by reading, and what belongs there.
 MISPRINTS = {
@@ -87,18 +92,33 @@ def test_misprints_are_found_and_put_right(run):
         assert right in found[place], place
 
 
-def test_every_code_exists(run):
-    for name in {r["code"] for r in run[2]["rows"]} - {""}:
-        module, _, rest = name, "", []
-        while True:
-            try:
-                thing = importlib.import_module(module)
-                break
-            except ModuleNotFoundError:
-                module, _, last = module.rpartition(".")
-                rest.insert(0, last)
-        for part in rest:
-            thing = getattr(thing, part)
+def test_every_code_is_a_line_where_something_is_defined(run):
+    for place in {r["code"] for r in run[2]["rows"]}:
+        file, _, line = place.rpartition(":")
+        text = (ROOT / file).read_text(encoding="utf-8").splitlines()[int(line) - 1]
+        assert re.match(r" *(def|class|@)\b|.*\blambda\b", text), (place, text)
+
+
+def test_a_line_of_a_note_is_found_by_searching_for_it(run):
+    text = "".join(path.read_text(encoding="utf-8") for path in FILES)
+    for place in {f"{r['note']}:{r['line']}" for r in run[2]["rows"]}:
+        assert f'"{place}"' in text, place
+
+
+def test_no_other_file_has_the_name_of_one_of_ours():
+    rooms = [ROOT / room for room in ("compare", "manual_backprop", "torch_models")]
+    names = Counter(path.name for room in rooms for path in room.rglob("*.py"))
+    ours = {path.name for path in FILES} - {"__init__.py", "__main__.py"}
+    assert [name for name in ours if names[name] > 1] == []
+
+
+def test_the_notes_have_titles_in_the_output_and_in_the_readme(run):
+    top = run[1].splitlines()[: len(NOTES) + 2]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert {r["note"] for r in run[2]["rows"]} == set(NOTES)
+    for number, note in NOTES.items():
+        assert any(number in line and note.title in line and note.about in line for line in top)
+        assert f"| {number} | {note.title} |" in readme
 
 
 def test_a_pipe_gets_every_row_on_one_line_and_no_escape_codes(run):
@@ -112,13 +132,14 @@ def test_a_pipe_gets_every_row_on_one_line_and_no_escape_codes(run):
 
 def test_a_terminal_of_100_columns_loses_nothing():
     console = Console(width=100, file=StringIO(), force_terminal=True, color_system=None)
-    rows = systems.rows_of(13)
-    console.print(notes._table(rows, console, terminal=True))
+    claims = systems.claims_of(13)
+    console.print(recompute.table(claims, console, terminal=True))
     output = console.file.getvalue()
     assert max(map(len, output.splitlines())) <= 100
     squeezed = re.sub(r"\s", "", output)
-    for r in rows:
-        for word in (*r.claim.split(), *r.printed.split(), *r.computed.split(), r.verdict):
+    for c in claims:
+        words = [*c.says.split(), *c.printed.split(), *c.computed.split(), c.verdict, c.source]
+        for word in words:
             assert word[:15] in squeezed, word
 
 
@@ -142,9 +163,11 @@ def test_a_failing_row_is_exit_code_1(monkeypatch, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--json", "/no/such/folder/rows.json"], "there is no such folder"),
-        (["--json", "/"], "it is a folder, expected a file"),
-        (["--plots", "/dev/null"], "cannot write /dev/null"),
+        (["--json", "/no/such/folder/rows.json"], "cannot be written (No such file or directory)"),
+        (["--json", "/"], "expected a file, / is a folder"),
+        (["--plots", "/dev/null"], "/dev/null cannot be written"),
+        (["--log-dir", "/dev/null/logs"], "/dev/null/logs cannot be written"),
+        (["--plot", "plots"], "unrecognized arguments: --plot"),
         (["--curve", "x +"], "cannot read the curve 'x +'"),
         (["--curve", "1/x"], "infinite or undefined"),
         (["--curve", "y"], "the curve contains 'y'"),
@@ -159,7 +182,11 @@ def test_a_failing_row_is_exit_code_1(monkeypatch, capsys, tmp_path):
     ],
 )
 def test_bad_usage_is_one_line_and_exit_code_2(arguments, message, capsys):
-    assert notes.main(arguments) == 2
+    try:
+        code = notes.main(arguments)
+    except SystemExit as stopped:
+        code = stopped.code
+    assert code == 2
     captured = capsys.readouterr()
     assert message in captured.err
     assert captured.err.count("\n") == 1
