@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from compare.command import console
-from compare.command.exit import NotWrittenError, write_json
+from compare.command.writing import NotWrittenError, write_json
 from compare.notes import approximation, systems
 from compare.notes.claim import Claim
 from compare.notes.curve import DEFAULT, parse
