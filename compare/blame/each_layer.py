@@ -228,12 +228,11 @@ class _Blame:
         disturbed: set[str] = set()
         for trial, rows in self.whole.results:
             wrong = {row.key for row in rows if not row.passed}
-            true = {item.key: item for item in trial.truth}
             if trial.raised:
                 disturbed.update(call.module for call in self.ours)
             for found, expected in pairs(trial, self.sides.pairing):
                 if found.kind is Kind.DELTA:
-                    there = same_place(found, expected, true.get(expected.key))
+                    there = same_place(found, expected, trial)
                     if found.key in wrong or not there:
                         disturbed.add(found.key.layer)
                 elif found.key in wrong and found.kind is Kind.PARAMETER:

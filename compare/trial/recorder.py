@@ -1,6 +1,7 @@
 """Every call of every module in one run: what it was given, gave out, and got back as gradient."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ class Call:
     number: int  # 1 for the first call of this module, then 2, …
     given: Given
     is_layer: bool
+    hidden: bool = False  # run where no gradient is recorded: it has no δ that could be seen
     began: int = 0  # place among all beginnings and ends of calls
     ended: int = 0
     result: Any = None  # what it returned
@@ -50,7 +52,8 @@ class Recorder:
         self.labels: dict[str, str] = {}  # of layers, for people
         self.input_taken_by: dict[int, list[str]] = {}  # id of an argument → layers given it
         self._makers: dict[int, list[tuple[Call, int]]] = {}  # id of a tensor → who gave it out
-        self._open: list[Call] = []
+        self._open: list[Call | None] = []
+        self._in_backward = False
         self._numbers: dict[str, int] = {}
         self._clock = 0
         self._handles: list[RemovableHandle] = []
@@ -72,6 +75,15 @@ class Recorder:
         for handle in self._handles:
             handle.remove()
 
+    @contextmanager
+    def backward(self) -> Iterator[None]:
+        """Within ``with`` layers run again, as checkpointing has them, and do not count twice."""
+        self._in_backward = True
+        try:
+            yield
+        finally:
+            self._in_backward = False
+
     def took(self, value: Any, layer: str) -> None:
         """Note that the layer was given these tensors."""
         for tensor in tensors_in(value):
@@ -86,6 +98,9 @@ class Recorder:
 
     def _before(self, name: str) -> Any:
         def before(module: nn.Module, args: Any, kwargs: Any) -> None:
+            if self._in_backward:
+                self._open.append(None)
+                return
             if is_layer(module):
                 self.took((args, kwargs), name)
             number = self._numbers[name] = self._numbers.get(name, 0) + 1
@@ -93,13 +108,17 @@ class Recorder:
             args, kwargs = map_tensors(self._copy, (args, kwargs))
             self._clock += 1
             given = Given(args, kwargs, None, state)
-            self._open.append(Call(name, number, given, is_layer(module), began=self._clock))
+            hidden = not torch.is_grad_enabled()
+            call = Call(name, number, given, is_layer(module), hidden, began=self._clock)
+            self._open.append(call)
 
         return before
 
     def _after(self, module: nn.Module, args: Any, result: Any) -> Any:
-        result = apart(result)
         call = self._open.pop()
+        if call is None:
+            return result
+        result = apart(result)
         self._clock += 1
         call.result, call.ended = map_tensors(self._copy, result), self._clock
         for i, tensor in enumerate(tensors_in(result)):

@@ -1,16 +1,18 @@
 """Two models under the same inputs and incoming gradients, and the reference in float64."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from compare.trial import past_engine
-from compare.trial.case import truth
+from compare.trial.case import Case, truth
 from compare.trial.given import Given
 from compare.trial.key import Kind
 from compare.trial.pairing import Pairing
+from compare.trial.randomness import RandomState
 from compare.trial.sides import Sides
 from compare.trial.watch import Item
 
@@ -23,9 +25,23 @@ class Trial:
     fed_in: Sequence[Tensor]
     manual: Sequence[Item]
     reference: Sequence[Item]
-    truth: Sequence[Item]
+    in_float64: Callable[[], Sequence[Item]]
     given: Given
     raised: Exception | None = None  # by manual, which has no items then
+
+    @cached_property
+    def truth(self) -> Sequence[Item]:
+        """The reference in float64: asked only where the two differ.
+
+        Raises:
+            ComparisonError: There is none; see ``case.truth``.
+        """
+        return self.in_float64()
+
+    @property
+    def is_float64(self) -> bool:
+        """Whether the reference is the truth already."""
+        return all(i.tensor is None or i.tensor.dtype == torch.float64 for i in self.reference)
 
     @property
     def size(self) -> float:
@@ -37,15 +53,11 @@ def run(sides: Sides, given: Given, cotangents: Mapping[str, Sequence[Tensor]]) 
     """Both, and the reference in float64, once for each of the cotangents.
 
     Raises:
-        ComparisonError: There is no truth; see ``case.truth``.
         Exception: Whatever the reference raises; what manual raises is in the trial.
     """
     trials = []
     for name, fed_in in cotangents.items():
         expected, after = sides.reference.gradients(given, fed_in)
-        true = expected
-        if any(item.tensor is not None and item.tensor.dtype != torch.float64 for item in expected):
-            true = truth(sides.reference, given, fed_in, after)
         found: list[Item] = []
         raised = None
         try:
@@ -54,8 +66,21 @@ def run(sides: Sides, given: Given, cotangents: Mapping[str, Sequence[Tensor]]) 
         except Exception as error:
             found = past_engine.gradients(sides.manual, given, fed_in)
             raised = None if found else error
-        trials.append(Trial(name, fed_in, found, expected, true, given, raised))
+        in_float64 = _truth(sides.reference, given, fed_in, expected, after)
+        trials.append(Trial(name, fed_in, found, expected, in_float64, given, raised))
     return trials
+
+
+def _truth(
+    reference: Case,
+    given: Given,
+    fed_in: Sequence[Tensor],
+    expected: Sequence[Item],
+    after: RandomState,
+) -> Callable[[], Sequence[Item]]:
+    if all(item.tensor is None or item.tensor.dtype == torch.float64 for item in expected):
+        return lambda: expected
+    return lambda: truth(reference, given, fed_in, after)
 
 
 def pairs(trial: Trial, pairing: Pairing) -> list[tuple[Item, Item]]:

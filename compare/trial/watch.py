@@ -91,7 +91,7 @@ def watch(
         if isinstance(model, nn.Module):
             parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
         leaves = given.differentiated
-        gradients = _gradients(roots, [*parameters.values(), *leaves], cotangents)
+        gradients = _gradients(recorder, roots, [*parameters.values(), *leaves], cotangents)
     of_parameter = dict(zip(parameters, gradients, strict=False))
     items += _of_layers(recorder, roots, of_parameter)
     for i, (leaf, gradient) in enumerate(zip(leaves, gradients[len(parameters) :], strict=True)):
@@ -111,7 +111,7 @@ def _of_layers(
         again = f" (call {call.number})" if call.number > 1 else ""
         outputs = call.outputs
         for i, value in reversed(list(enumerate(outputs))):
-            if not any(recorder.made(root, call, i) for root in roots):
+            if not call.hidden and not any(recorder.made(root, call, i) for root in roots):
                 name = f"{label}{numbered('', i, outputs)}{again} δ"
                 key = Key(Kind.DELTA, call.module, call.number, i)
                 takers = tuple(call.taken_by[i])
@@ -129,18 +129,31 @@ def _source(recorder: Recorder, takers: Sequence[str]) -> str:
 
 
 def _gradients(
-    roots: Sequence[Tensor], leaves: Sequence[Tensor], cotangents: Sequence[Tensor]
-) -> Sequence[Tensor | None]:
+    recorder: Recorder,
+    roots: Sequence[Tensor],
+    leaves: Sequence[Tensor],
+    cotangents: Sequence[Tensor],
+) -> list[Tensor | None]:
+    """What ``.backward()`` leaves in ``.grad``.
+
+    That is what a user gets, also from a Function whose backward runs layers itself and calls
+    ``.backward()`` inside, as checkpointing does: there ``torch.autograd.grad`` sees nothing.
+    """
     connected = [(r, c) for r, c in zip(roots, cotangents, strict=True) if r.requires_grad]
     if not connected or not leaves:
         return [None] * len(leaves)
-    return torch.autograd.grad(
-        [root for root, _ in connected],
-        leaves,
-        # A copy each: a backward that writes into its incoming gradient spoils nobody else's.
-        [copy_with_layout(cotangent, root.dtype) for root, cotangent in connected],
-        allow_unused=True,
-    )
+    for leaf in leaves:
+        leaf.grad = None
+    with recorder.backward():
+        torch.autograd.backward(
+            [root for root, _ in connected],
+            # A copy each: a backward that writes into its incoming gradient spoils nobody else's.
+            [copy_with_layout(cotangent, root.dtype) for root, cotangent in connected],
+        )
+    gradients = [leaf.grad for leaf in leaves]
+    for leaf in leaves:
+        leaf.grad = None
+    return gradients
 
 
 def _outputs(word: str, name: str, tensors: Sequence[Tensor]) -> Iterator[Item]:
