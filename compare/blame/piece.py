@@ -54,12 +54,9 @@ def judge_piece(piece: Piece, seed: int, strict: bool) -> Judged:
     """Run the piece under all kinds of inputs and incoming gradients."""
     judged = Judged(remark="" if piece.calls else "the reference does not run it")
     for given, incoming in piece.calls:
+        derived = kinds(given, piece.sides.reference.model, seed) if piece.derive else [given]
         try:
-            trials = [
-                trial
-                for kind in (kinds(given, seed) if piece.derive else [given])
-                for trial in _trials(piece, kind, incoming, seed)
-            ]
+            trials = [t for kind in derived for t in _trials(piece, kind, incoming, seed)]
         except Exception as error:  # of the reference's: manual's are in the trials
             judged.remark = f"could not be run by itself: {said(error)}"
             continue

@@ -97,7 +97,7 @@ def compare_gradients(
     with undisturbed(tensors_in(inputs)):
         given = question.given
         progress("the whole")
-        asked_on = kinds(given, seed) if layers else [given]
+        asked_on = kinds(given, reference, seed) if layers else [given]
         results, asked = _run_whole(sides, asked_on, cotangents, seed)
         found = []
         if layers:

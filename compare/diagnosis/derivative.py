@@ -8,7 +8,7 @@ from torch import Tensor
 from compare.diagnosis.clues import Clue, Clues
 from compare.diagnosis.mistake import Diagnosis, Mistake
 
-_FEATURES = 128  # of a layer whose Jacobian's diagonal is asked for, one vjp each
+_FEATURES = 256  # of a layer whose Jacobian's diagonal is asked for, one vjp each
 
 
 def missing(clues: Clues) -> Diagnosis | None:

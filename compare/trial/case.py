@@ -1,7 +1,8 @@
 """A model that is run again and again from the same weights, buffers and random numbers."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -61,7 +62,7 @@ class Case:
             for name, value in parameters.items():
                 _write(own[name], value)
         inside = self.given(given, dtype)
-        with undisturbed(given.tensors), torch.enable_grad():
+        with undisturbed(given.tensors), torch.enable_grad(), _in_mode(model, given.training):
             given.random_state.restore()
             run = watch(model, inside, loss, cotangents, by_layer=self.by_layer)
             return run.items, random_state(given.tensors)
@@ -96,6 +97,21 @@ class Case:
     def given(given: Given, dtype: torch.dtype | None = None) -> Given:
         """A copy of it that shares no memory, in ``dtype``."""
         return given.map(lambda x: copy_with_layout(x, dtype if x.is_floating_point() else None))
+
+
+@contextmanager
+def _in_mode(model: Any, training: bool | None) -> Iterator[None]:
+    """All modules in training or evaluation mode, and back to what each was."""
+    if training is None or not isinstance(model, nn.Module):
+        yield
+        return
+    modes = {module: module.training for module in model.modules()}
+    model.train(training)
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
 
 
 def _copied(model: Any, dtype: torch.dtype | None) -> Any:

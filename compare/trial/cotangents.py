@@ -6,7 +6,9 @@ normalisation are then zero, and so is a wrong one. Each of these asks another q
     random      is the formula right
     one-hot     is it right for one output alone, where no sum can hide an error
     expanded    one row for all samples, as ``mean(0)`` hands back: stride 0, no memory behind it
-    transposed  the same numbers in another order in memory: ``view`` fails or, worse, reorders
+    transposed  in another order in memory: ``view`` fails or, worse, reorders
+    sliced      rows cut out of longer ones, as ``cat`` hands them back: a kernel that steps from
+                row to row by their length reads what is not its own
     tiny        random · 1e-20: an absolute tolerance, or an ε added somewhere, shows
     uniform     all ones, beside the others only
 
@@ -71,6 +73,14 @@ def transposed(output: Tensor, generator: Generator) -> Tensor:
     return _normal(tuple(reversed(output.shape)), generator).permute(order)
 
 
+def sliced(output: Tensor, generator: Generator) -> Tensor:
+    """Standard normal, each row with other numbers before and behind it in memory."""
+    if output.dim() == 0:
+        return _normal((), generator)
+    longer = _normal((*output.shape[:-1], output.shape[-1] + 3), generator)
+    return longer[..., 1:-2]
+
+
 def tiny(output: Tensor, generator: Generator) -> Tensor:
     """Standard normal times 2⁻⁶⁶ ≈ 1e-20, or 2⁻⁷ in float16, which has nothing below 2⁻²⁴."""
     return _normal(output.shape, generator) * _TINY.get(output.dtype, _TINY_ELSEWHERE)
@@ -81,19 +91,24 @@ TENSORS: Mapping[str, Maker] = {
     "one-hot": one_hot,
     "expanded": expanded,
     "transposed": transposed,
+    "sliced": sliced,
     "tiny": tiny,
     "uniform": one,
 }
+_STREAMS = {maker: i for i, maker in enumerate(TENSORS.values())}
 ONE_NUMBER: Mapping[str, Maker] = {"one": one, "random": random, "tiny": tiny}
 
 
 def makers(outputs: Sequence[Tensor]) -> Mapping[str, Maker]:
-    """The incoming gradients to ask with: three for a single number, else six."""
+    """The incoming gradients to ask with: three for a single number, else seven."""
     return ONE_NUMBER if all(output.dim() == 0 for output in outputs) else TENSORS
 
 
 def feed(maker: Maker, outputs: Sequence[Tensor], seed: int) -> list[Tensor]:
-    """One cotangent for each output, in its dtype and on its device, laid out as it was made."""
-    generator = torch.Generator().manual_seed(seed)
+    """One cotangent for each output, in its dtype and on its device, laid out as it was made.
+
+    Each maker has numbers of its own: a kernel that takes the one for the other must not be right.
+    """
+    generator = torch.Generator().manual_seed(seed + 2**32 * _STREAMS.get(maker, 0))
     made = [maker(output, generator) for output in outputs]
     return [copy_with_layout(c, o.dtype, o.device) for c, o in zip(made, outputs, strict=True)]

@@ -1,42 +1,72 @@
 """The kinds of inputs made from what a model is given.
 
-Random numbers never hit a kink, a tie or a saturated activation, and a batch of 64 hides what a
-batch of 1 shows. So beside what the caller gives, these are derived from it:
+Random numbers never hit a kink, a tie or a saturated activation, a batch of 64 hides what a batch
+of 1 shows, and a kernel that is right for 64 columns can be wrong for 131. So beside what the
+caller gives, these are derived from it:
 
-    given        as the caller gave them
-    rounded      to multiples of a power of two near their size: exact zeros, ties, equal numbers
-    saturating   a random half of the numbers pushed out to ±30 (±10 in float16)
-    odd batch    about two thirds of the batch, an odd number
-    one sample   the first one
+    given                    as the caller gave them
+    rounded                  multiples of a power of two near their size: exact zeros, ties
+    beside kinks             those, each moved a little: by 10⁻² to 10⁻⁶, up or down
+    saturating               a random half of the numbers pushed out to ±30 (±10 in float16)
+    odd batch                about two thirds of the batch, an odd number
+    one sample               the first one
+    size 12 as 131           every dimension of one size longer, the numbers drawn from those given
+    size 12 as 9             the same, shorter
+    other indices            whole numbers as large as a parameter has rows
+    inputs without gradient  as in training, where the data need none
+    evaluation mode          or training mode, whichever the model is not in
 
-Only what a gradient is taken to is rounded and pushed out; all tensors as long as the batch are
-cut. A model that cannot take one of these kinds (probabilities of 30, batch norm on one sample) is
-not asked to: the reference refuses it, and the report says so.
+Only what a gradient is taken to is rounded and moved. A model that cannot take one of these
+(probabilities of 30, batch norm on one sample) is not asked to: the reference refuses it, and the
+report says so.
 """
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor, nn
 
-from compare.trial.given import Given
+from compare.trial.given import Given, map_tensors
+from compare.trial.recorder import Model
 from compare.trial.strides import copy_with_layout
 
 ROUNDED = "rounded"
+BESIDE_KINKS = "beside kinks"
 SATURATING = "saturating"
 ODD_BATCH = "odd batch"
 ONE_SAMPLE = "one sample"
+OTHER_INDICES = "other indices"
+WITHOUT_GRADIENT = "inputs without gradient"
+EVALUATION, TRAINING = "evaluation mode", "training mode"
 
 _FAR_OUT = 30.0  # σ(30) and tanh(30) are 1 in float64, too; e³⁰ still fits in all but float16
 _FAR_OUT_IN_FLOAT16 = 10.0
 
+# Prime, and beyond the blocks of 64 and 128 that kernels work in.
+_LONG = 131
+# Elements of an input made longer: more take seconds, and twice the size must do.
+_MOST = 2**18
+# Dimensions of different sizes that are made longer and shorter.
+_SIZES = 3
 
-def kinds(given: Given, seed: int = 0) -> Iterator[Given]:
-    """``given`` itself and what is derived from it, as far as that differs."""
+
+def kinds(given: Given, reference: Model, seed: int = 0) -> Iterator[Given]:
+    """``given`` itself and what is derived from it, as far as that differs.
+
+    Args:
+        given: What the caller gave.
+        reference: Tells which indices there are, and whether it has modes and parameters.
+        seed: Of the numbers drawn.
+    """
     yield given
     if given.differentiated:
+        generator = torch.Generator().manual_seed(seed)
         yield given.map(_where_differentiated(_rounded), ROUNDED)
+        yield given.map(
+            _where_differentiated(lambda x: _beside(_rounded(x), generator)), BESIDE_KINKS
+        )
         generator = torch.Generator().manual_seed(seed)
         yield given.map(_where_differentiated(lambda x: _saturating(x, generator)), SATURATING)
     batch = next((x.shape[0] for x in given.tensors if x.dim()), 0)
@@ -45,6 +75,16 @@ def kinds(given: Given, seed: int = 0) -> Iterator[Given]:
         yield given.map(_cut(batch, odd), ODD_BATCH)
     if batch > 1:
         yield given.map(_cut(batch, 1), ONE_SAMPLE)
+    yield from _of_other_sizes(given, seed)
+    if isinstance(reference, nn.Module):
+        yield from _other_indices(given, reference, seed)
+        if given.differentiated and any(p.requires_grad for p in reference.parameters()):
+            without = given.map(lambda x: x.detach())
+            yield replace(
+                without.with_tensors([x.detach() for x in without.tensors]), kind=WITHOUT_GRADIENT
+            )
+        kind = EVALUATION if reference.training else TRAINING
+        yield replace(given, training=not reference.training, kind=kind)
 
 
 def _where_differentiated(change: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
@@ -59,7 +99,13 @@ def _rounded(x: Tensor) -> Tensor:
     return (x / step).round() * step
 
 
-def _saturating(x: Tensor, generator: torch.Generator) -> Tensor:
+def _beside(x: Tensor, generator: Generator) -> Tensor:
+    powers = torch.rand(x.shape, generator=generator) * -4 - 2
+    signs = torch.randint(2, x.shape, generator=generator) * 2 - 1
+    return x + (signs * 10.0**powers).to(x.device, x.dtype)
+
+
+def _saturating(x: Tensor, generator: Generator) -> Tensor:
     far_out = _FAR_OUT_IN_FLOAT16 if x.dtype == torch.float16 else _FAR_OUT
     pushed = torch.rand(x.shape, generator=generator).to(x.device) < 0.5
     return torch.where(pushed, torch.where(x < 0, -far_out, far_out).to(x.dtype), x)
@@ -67,3 +113,51 @@ def _saturating(x: Tensor, generator: torch.Generator) -> Tensor:
 
 def _cut(batch: int, size: int) -> Callable[[Tensor], Tensor]:
     return lambda x: x.detach()[:size] if x.dim() and x.shape[0] == batch else x.detach()
+
+
+def _of_other_sizes(given: Given, seed: int) -> Iterator[Given]:
+    """Each size of a dimension, but for the batch's, longer and shorter everywhere at once."""
+    batch = next((x.shape[0] for x in given.tensors if x.dim()), 0)
+    sizes = dict.fromkeys(n for x in given.tensors for n in x.shape if n not in (0, 1, batch))
+    for size in list(sizes)[:_SIZES]:
+        most = max(x.numel() for x in given.tensors)
+        longer = _LONG if size < _LONG and most * _LONG // size <= _MOST else 2 * size + 1
+        for other in (longer, (2 * size // 3) | 1):
+            if other != size:
+                generator = torch.Generator().manual_seed(seed)
+                yield given.map(_resized(size, other, generator), f"size {size} as {other}")
+
+
+def _resized(size: int, other: int, generator: Generator) -> Callable[[Tensor], Tensor]:
+    def resized(x: Tensor) -> Tensor:
+        x = x.detach()
+        for dim in (d for d in range(x.dim()) if x.shape[d] == size):
+            chosen = torch.arange(other) % size
+            x = x.index_select(dim, chosen.to(x.device))
+        if x.is_floating_point():  # what is there twice would tie
+            x = x * (1 - 0.1 * torch.rand(x.shape, generator=generator).to(x.device, x.dtype))
+        return x
+
+    return resized
+
+
+def _other_indices(given: Given, reference: nn.Module, seed: int) -> Iterator[Given]:
+    """Whole numbers up to the number of rows of each parameter that has more than were used."""
+    used: list[int] = []
+
+    def look(x: Tensor) -> Tensor:
+        if x.dtype == torch.int64 and x.numel():
+            used.append(int(x.max()))
+        return x
+
+    map_tensors(look, (given.args, given.kwargs))
+    rows = {p.shape[0] for p in reference.parameters() if p.dim() > 1} if used else set()
+    for n in sorted((n for n in rows if n > max(used) + 1), reverse=True):
+        generator = torch.Generator().manual_seed(seed)
+
+        def drawn(x: Tensor, n: int = n, generator: Generator = generator) -> Tensor:
+            if x.dtype != torch.int64:
+                return x.detach()
+            return torch.randint(n, x.shape, generator=generator).to(x.device)
+
+        yield given.map(drawn, OTHER_INDICES)

@@ -20,6 +20,7 @@ class Given:
     targets: Any  # the loss's second argument
     random_state: RandomState
     kind: str = GIVEN
+    training: bool | None = None  # the mode that a module is put in; None leaves it as it is
 
     @property
     def tensors(self) -> list[Tensor]:

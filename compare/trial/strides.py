@@ -9,16 +9,22 @@ def copy_with_layout(
 ) -> Tensor:
     """A detached copy of x that shares no memory with x and has x's strides.
 
-    Dimensions expanded with stride 0 stay expanded. Where elements overlap in another way (sliding
-    windows made by ``as_strided``) no such copy can be filled, and it is contiguous instead.
+    Dimensions expanded with stride 0 stay expanded, and a slice keeps its neighbours in memory:
+    what a kernel reads beyond a row is what it would have read. Where elements overlap in another
+    way (sliding windows made by ``as_strided``) no such copy can be filled, and it is contiguous.
     """
     x = x.detach()
     dtype, device = dtype or x.dtype, device or x.device
     once = x[tuple(slice(0, 1) if stride == 0 else slice(None) for stride in x.stride())]
     if _overlaps(once):
         once = once.contiguous()
-    copy = torch.empty_strided(once.shape, once.stride(), dtype=dtype, device=device)
-    return copy.copy_(once).expand(x.shape)
+    reach = sum((n - 1) * stride for n, stride in zip(once.shape, once.stride(), strict=True))
+    if once.numel() in (0, reach + 1):
+        copy = torch.empty_strided(once.shape, once.stride(), dtype=dtype, device=device)
+        return copy.copy_(once).expand(x.shape)
+    memory = once.as_strided((reach + 1,), (1,), once.storage_offset())
+    copy = memory.to(device, dtype, copy=True).as_strided(once.shape, once.stride())
+    return copy.expand(x.shape)
 
 
 def _overlaps(x: Tensor) -> bool:
