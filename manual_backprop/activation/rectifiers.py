@@ -21,7 +21,10 @@ import torch
 from torch import Tensor
 
 from manual_backprop.kit.choice import where
-from manual_backprop.kit.function import Function, functional, in_opmath, overwrite
+from manual_backprop.kit.function import Function
+from manual_backprop.kit.inplace import overwrite
+from manual_backprop.kit.precision import in_opmath
+from manual_backprop.kit.public import public
 
 
 class ReLUFunction(Function):
@@ -82,13 +85,13 @@ class ELUFunction(Function):
         return grad_input.to(grad_output.dtype), None
 
 
-@functional()
+@public()
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """a = max(z, 0), as ``torch.nn.functional.relu``; any shape."""
     return overwrite(relu, input) if inplace else ReLUFunction.apply(input)
 
 
-@functional()
+@public()
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """a = z if z > 0 else s·z, as ``torch.nn.functional.leaky_relu``; any shape."""
     if inplace:
@@ -96,7 +99,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     return LeakyReLUFunction.apply(input, negative_slope)
 
 
-@functional()
+@public()
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """a = z if z > 0 else α(eᶻ − 1), as ``torch.nn.functional.elu``; any shape."""
     return overwrite(lambda z: elu(z, alpha), input) if inplace else ELUFunction.apply(input, alpha)

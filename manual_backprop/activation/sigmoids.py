@@ -14,7 +14,9 @@ Source: lecture notes 002 (activation functions) and 004 (∂a/∂z = a(1 − a)
 import torch
 from torch import Tensor
 
-from manual_backprop.kit.function import Function, functional, in_opmath
+from manual_backprop.kit.function import Function
+from manual_backprop.kit.precision import in_opmath
+from manual_backprop.kit.public import public
 
 
 class SigmoidFunction(Function):
@@ -53,13 +55,13 @@ class TanhFunction(Function):
         return grad_input.to(grad_output.dtype)
 
 
-@functional()
+@public()
 def sigmoid(input: Tensor) -> Tensor:
     """σ of z, as ``torch.nn.functional.sigmoid``; any shape."""
     return SigmoidFunction.apply(input)
 
 
-@functional()
+@public()
 def tanh(input: Tensor) -> Tensor:
     """tanh of z, as ``torch.nn.functional.tanh``; any shape."""
     return TanhFunction.apply(input)

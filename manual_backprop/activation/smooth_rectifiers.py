@@ -21,7 +21,10 @@ import math
 import torch
 from torch import Tensor
 
-from manual_backprop.kit.function import Function, functional, in_opmath, overwrite
+from manual_backprop.kit.function import Function
+from manual_backprop.kit.inplace import overwrite
+from manual_backprop.kit.precision import in_opmath
+from manual_backprop.kit.public import public
 
 SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
 CUBIC = 0.044715
@@ -107,19 +110,19 @@ class GELUTanhFunction(Function):
         return grad_input.to(grad_output.dtype)
 
 
-@functional(cuda="float32")
+@public(cuda="float32")
 def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
     """a = ln(1 + e^{βz}) / β, as ``torch.nn.functional.softplus``; any shape."""
     return SoftplusFunction.apply(input, beta, threshold)
 
 
-@functional()
+@public()
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """a = z σ(z), as ``torch.nn.functional.silu``; any shape."""
     return overwrite(silu, input) if inplace else SiLUFunction.apply(input)
 
 
-@functional()
+@public()
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """a = z Φ(z), as ``torch.nn.functional.gelu``; any shape.
 

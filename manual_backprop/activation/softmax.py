@@ -21,7 +21,9 @@ import warnings
 import torch
 from torch import Tensor
 
-from manual_backprop.kit.function import Function, functional, in_opmath
+from manual_backprop.kit.function import Function
+from manual_backprop.kit.precision import in_opmath
+from manual_backprop.kit.public import public
 
 
 class SoftmaxFunction(Function):
@@ -89,7 +91,7 @@ def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
     return dim
 
 
-@functional(cuda="float32")
+@public(cuda="float32")
 def softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None
 ) -> Tensor:
@@ -105,7 +107,7 @@ def softmax(
     return SoftmaxFunction.apply(input if dtype is None else input.to(dtype), dim)
 
 
-@functional(cuda="float32")
+@public(cuda="float32")
 def log_softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None
 ) -> Tensor:

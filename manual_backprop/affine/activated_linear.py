@@ -21,7 +21,9 @@ from torch import Tensor
 
 from manual_backprop.activation.table import ACTIVATIONS
 from manual_backprop.affine.linear import check_linear, samples_in_rows
-from manual_backprop.kit.function import Function, functional, in_opmath
+from manual_backprop.kit.function import Function
+from manual_backprop.kit.precision import in_opmath
+from manual_backprop.kit.public import public
 
 
 class ActivatedLinearFunction(Function):
@@ -55,7 +57,7 @@ class ActivatedLinearFunction(Function):
 
 
 # Under autocast σ(z) is computed in the type of z and then rounded, as the two layers do it.
-@functional(cpu="lower", cuda="lower", input_as_is=True)
+@public(cpu="lower", cuda="lower", input_as_is=True)
 def activated_linear(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, activation: str = "gelu"
 ) -> Tensor:

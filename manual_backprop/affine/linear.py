@@ -17,7 +17,8 @@ that z = W a + b and ∂L/∂W = δ aᵀ.
 import torch
 from torch import Tensor
 
-from manual_backprop.kit.function import Function, functional
+from manual_backprop.kit.function import Function
+from manual_backprop.kit.public import public
 
 
 def samples_in_rows(tensor: Tensor) -> Tensor:
@@ -67,7 +68,7 @@ def check_linear(name: str, input: Tensor, weight: Tensor, bias: Tensor | None) 
         )
 
 
-@functional(cpu="lower", cuda="lower")
+@public(cpu="lower", cuda="lower")
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """z = x Wᵀ + b, as ``torch.nn.functional.linear``.
 
@@ -113,7 +114,7 @@ class IdentityFunction(Function):
         return grad_output.clone()
 
 
-@functional()
+@public()
 def identity(input: Tensor) -> Tensor:
     """a = z, the linear activation of lecture note 002; a copy, any shape."""
     return IdentityFunction.apply(input)

@@ -23,7 +23,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from manual_backprop.kit.function import Function, functional, in_opmath
+from manual_backprop.kit.function import Function
+from manual_backprop.kit.precision import in_opmath
+from manual_backprop.kit.public import public
 from manual_backprop.loss.reduction import chosen_reduction, require_constant, unreduced
 
 SMALLEST_VARIANCE = torch.tensor(1e-12, dtype=torch.float32).item()  # PyTorch's, a C++ float
@@ -106,7 +108,7 @@ def _check_target(name: str, input: Tensor, target: Tensor) -> None:
         )
 
 
-@functional(cpu="float32", cuda="float32")
+@public(cpu="float32", cuda="float32")
 def binary_cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -136,7 +138,7 @@ def binary_cross_entropy(
     return BCEFunction.apply(input, target, weight, reduction)
 
 
-@functional(cpu="float32", cuda="float32")
+@public(cpu="float32", cuda="float32")
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,

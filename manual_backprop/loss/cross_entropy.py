@@ -23,7 +23,9 @@ import torch
 from torch import Tensor
 
 from manual_backprop.activation.softmax import log_softmax, log_softmax_gradient
-from manual_backprop.kit.function import Function, functional, in_opmath
+from manual_backprop.kit.function import Function
+from manual_backprop.kit.precision import in_opmath
+from manual_backprop.kit.public import public
 from manual_backprop.loss.nll import (
     check_class_indices,
     check_classes,
@@ -109,7 +111,7 @@ def _smoothed(y: Tensor, ε: float, dim: int) -> Tensor:
     return (1 - ε) * y + ε / y.shape[dim] if ε else y
 
 
-@functional(cpu="float32", cuda="float32")
+@public(cpu="float32", cuda="float32")
 def cross_entropy(
     input: Tensor,
     target: Tensor,

@@ -20,7 +20,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from manual_backprop.kit.function import Function, functional, in_opmath
+from manual_backprop.kit.function import Function
+from manual_backprop.kit.precision import in_opmath
+from manual_backprop.kit.public import public
 from manual_backprop.loss.reduction import chosen_reduction, reduced, require_constant, unreduced
 
 
@@ -140,7 +142,7 @@ def check_class_indices(name: str, input: Tensor, target: Tensor) -> None:
         raise ValueError(f"{name}: expected class indices of type int64, got {target.dtype}")
 
 
-@functional(cpu="float32", cuda="float32")
+@public(cpu="float32", cuda="float32")
 def nll_loss(
     input: Tensor,
     target: Tensor,

@@ -24,7 +24,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from manual_backprop.kit.function import Function, functional, in_opmath
+from manual_backprop.kit.function import Function
+from manual_backprop.kit.precision import in_opmath
+from manual_backprop.kit.public import public
 from manual_backprop.loss.reduction import chosen_reduction, reduced, unreduced
 
 
@@ -94,7 +96,7 @@ def _samples(tensor: Tensor) -> int:
     return tensor.shape[0] if tensor.dim() > 0 else 1
 
 
-@functional(cpu="float32", cuda="float32")
+@public(cpu="float32", cuda="float32")
 def mse_loss(
     input: Tensor,
     target: Tensor,
@@ -133,7 +135,7 @@ def mse_loss(
     return MSEFunction.apply(input, target, weight, reduction)
 
 
-@functional(cpu="float32", cuda="float32")
+@public(cpu="float32", cuda="float32")
 def squared_error_loss(input: Tensor, target: Tensor, reduction: str = "sum") -> Tensor:
     """L = ½ Σ (a − y)²; not in PyTorch.
 
