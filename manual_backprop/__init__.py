@@ -6,12 +6,14 @@ optimisers in ``manual_backprop.optim``. ``Network`` is the whole network by han
 """
 
 from manual_backprop import functional, optim
+from manual_backprop.activation.gelu import GELU
+from manual_backprop.activation.identity import Identity
 from manual_backprop.activation.rectifiers import ELU, LeakyReLU, ReLU
 from manual_backprop.activation.sigmoids import Sigmoid, Tanh
-from manual_backprop.activation.smooth_rectifiers import GELU, SiLU, Softplus
+from manual_backprop.activation.smooth_rectifiers import SiLU, Softplus
 from manual_backprop.activation.softmax import LogSoftmax, Softmax
 from manual_backprop.affine.activated_linear import ActivatedLinear
-from manual_backprop.affine.linear import Identity, Linear
+from manual_backprop.affine.linear import Linear
 from manual_backprop.loss.binary_cross_entropy import BCELoss, BCEWithLogitsLoss
 from manual_backprop.loss.cross_entropy import CrossEntropyLoss
 from manual_backprop.loss.nll import NLLLoss

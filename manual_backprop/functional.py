@@ -1,8 +1,9 @@
 """The hand-written functions under the names and signatures of ``torch.nn.functional``."""
 
+from manual_backprop.activation.gelu import gelu
 from manual_backprop.activation.rectifiers import elu, leaky_relu, relu
 from manual_backprop.activation.sigmoids import sigmoid, tanh
-from manual_backprop.activation.smooth_rectifiers import gelu, silu, softplus
+from manual_backprop.activation.smooth_rectifiers import silu, softplus
 from manual_backprop.activation.softmax import log_softmax, softmax
 from manual_backprop.affine.activated_linear import activated_linear
 from manual_backprop.affine.linear import linear

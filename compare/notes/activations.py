@@ -63,12 +63,12 @@ def rows() -> Iterator[Row]:
         "manual_backprop.functional.sigmoid",
     )
     for name in ("sigmoid", "tanh", "identity"):
-        function, slope_of = ACTIVATIONS[name]
+        function, gradient = ACTIVATIONS[name]
         yield agrees(
             "002:460",
             f"g may be logistic, tanh, linear: {'linear' if name == 'identity' else name}",
             "(in words)",
-            equal(slope_of(z, function(z)), derivative(function, z)),
+            equal(gradient(torch.ones_like(z), z, function(z)), derivative(function, z)),
             "manual_backprop.activation.table.ACTIVATIONS",
         )
     generator = torch.Generator().manual_seed(7)

@@ -20,7 +20,10 @@ from manual_backprop.kit.public import public
 
 
 class SigmoidFunction(Function):
-    """a = σ(z)."""
+    """a = σ(z).
+
+    Backward: g ⊙ a(1 − a)
+    """
 
     @staticmethod
     def forward(input: Tensor) -> Tensor:
@@ -33,12 +36,19 @@ class SigmoidFunction(Function):
     @staticmethod
     def backward(ctx, grad_output):
         g, a = in_opmath(grad_output, *ctx.saved_tensors)
-        grad_input = g * (1 - a) * a  # σ′(z) = a(1 − a)
-        return grad_input.to(grad_output.dtype)
+        return sigmoid_gradient(g, a).to(grad_output.dtype)
+
+
+def sigmoid_gradient(g: Tensor, a: Tensor) -> Tensor:
+    """∂L/∂z from g = ∂L/∂a."""
+    return g * (1 - a) * a  # g ⊙ σ′(z), σ′(z) = a(1 − a)
 
 
 class TanhFunction(Function):
-    """a = tanh(z)."""
+    """a = tanh(z).
+
+    Backward: g ⊙ (1 − a²)
+    """
 
     @staticmethod
     def forward(input: Tensor) -> Tensor:
@@ -51,8 +61,12 @@ class TanhFunction(Function):
     @staticmethod
     def backward(ctx, grad_output):
         g, a = in_opmath(grad_output, *ctx.saved_tensors)
-        grad_input = g * (1 - a * a)  # tanh′(z) = 1 − a²
-        return grad_input.to(grad_output.dtype)
+        return tanh_gradient(g, a).to(grad_output.dtype)
+
+
+def tanh_gradient(g: Tensor, a: Tensor) -> Tensor:
+    """∂L/∂z from g = ∂L/∂a."""
+    return g * (1 - a * a)  # g ⊙ tanh′(z), tanh′(z) = 1 − a²
 
 
 @public()

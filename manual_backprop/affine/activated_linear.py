@@ -27,7 +27,10 @@ from manual_backprop.kit.public import public
 
 
 class ActivatedLinearFunction(Function):
-    """y = σ(z) Wᵀ + b."""
+    """y = σ(z) Wᵀ + b.
+
+    Backward: ∂L/∂z = δW ⊙ σ′(z),  ∂L/∂W = δᵀσ(z),  ∂L/∂b = Σ δ
+    """
 
     @staticmethod
     def forward(input: Tensor, weight: Tensor, bias: Tensor | None, activation: str) -> Tensor:
@@ -42,12 +45,12 @@ class ActivatedLinearFunction(Function):
     @staticmethod
     def backward(ctx, grad_output):
         input, weight = ctx.saved_tensors
-        σ, derivative = ACTIVATIONS[ctx.activation]
+        σ, gradient = ACTIVATIONS[ctx.activation]
         grad_input = grad_weight = grad_bias = None
         a = σ(input)
         if ctx.needs_input_grad[0]:
             g, z, of_z = in_opmath(grad_output @ weight, input, a)
-            grad_input = (g * derivative(z, of_z)).to(input.dtype)  # ∂L/∂z = (δ W) ⊙ σ′(z)
+            grad_input = gradient(g, z, of_z).to(input.dtype)  # ∂L/∂z = (δ W) ⊙ σ′(z)
         if ctx.needs_input_grad[1]:
             delta, a = samples_in_rows(grad_output), samples_in_rows(a.to(weight.dtype))
             grad_weight = delta.T @ a  # ∂L/∂W = δᵀ σ(z)
@@ -67,7 +70,7 @@ def activated_linear(
         input: z, shape (…, in), or (in) for a single sample.
         weight: W, shape (out, in).
         bias: b, shape (out).
-        activation: σ, a name in ``activations.ACTIVATIONS``.
+        activation: σ, a name in ``activation.table.ACTIVATIONS``.
 
     Returns:
         y, shape (…, out).
@@ -95,7 +98,7 @@ class ActivatedLinear(torch.nn.Linear):
 
     Args:
         in_features, out_features, bias, device, dtype: as for ``torch.nn.Linear``.
-        activation: σ, a name in ``activations.ACTIVATIONS``.
+        activation: σ, a name in ``activation.table.ACTIVATIONS``.
 
     Raises:
         ValueError: if there is no such activation.

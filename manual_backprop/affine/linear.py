@@ -1,4 +1,4 @@
-"""Linear: the affine map of a layer, and Identity, the activation that does nothing.
+"""Linear: the affine map of a layer.
 
     z = x Wᵀ + b            z_no = Σ_i x_ni W_oi + b_o
 
@@ -29,7 +29,10 @@ def samples_in_rows(tensor: Tensor) -> Tensor:
 
 
 class LinearFunction(Function):
-    """z = x Wᵀ + b."""
+    """z = x Wᵀ + b.
+
+    Backward: ∂L/∂x = δW,  ∂L/∂W = δᵀx,  ∂L/∂b = Σ δ
+    """
 
     @staticmethod
     def forward(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -96,32 +99,3 @@ class Linear(torch.nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         return linear(input, self.weight, self.bias)
-
-
-class IdentityFunction(Function):
-    """a = z,  ∂L/∂z = ∂L/∂a."""
-
-    @staticmethod
-    def forward(input: Tensor) -> Tensor:
-        return input.clone()  # a Function must not return its input itself
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        pass
-
-    @staticmethod
-    def backward(ctx, grad_output):
-        return grad_output.clone()
-
-
-@public()
-def identity(input: Tensor) -> Tensor:
-    """a = z, the linear activation of lecture note 002; a copy, any shape."""
-    return IdentityFunction.apply(input)
-
-
-class Identity(torch.nn.Identity):
-    """``torch.nn.Identity`` with the backward above; returns a copy of its input."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return identity(input)

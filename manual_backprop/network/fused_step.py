@@ -61,7 +61,7 @@ class FusedStep:
         self.z, self.a, self.delta = ([like.new_empty(m, n) for n in widths] for _ in range(3))
         self.ones = like.new_ones(m)
         self.activate = _INTO[network.activation]
-        self.derivative = ACTIVATIONS[network.activation].derivative
+        self.gradient = ACTIVATIONS[network.activation].gradient
         self.is_relu = network.activation == "relu"
         self.loss = LOSSES[network.loss]
         self.W_T = [W.T for W in self.weights]
@@ -119,4 +119,4 @@ class FusedStep:
         if self.is_relu:  # 0 where z ≤ 0, in one pass and without a mask
             _aten.threshold_backward.grad_input(δ, z, 0, grad_input=δ)
         else:
-            δ.mul_(self.derivative(z, self.a[i]))
+            self.delta[i] = self.gradient(δ, z, self.a[i])

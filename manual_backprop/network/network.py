@@ -133,11 +133,11 @@ class Network(Parameters):
         return self._backpropagate(self._targets_of_last_pass(y))
 
     def _backpropagate(self, y: Tensor) -> Gradients:
-        derivative = ACTIVATIONS[self.activation].derivative
+        gradient = ACTIVATIONS[self.activation].gradient
         deltas = [LOSSES[self.loss].delta(self.a[-1], y)]  # δᴸ
         layers_below = list(zip(self.weights[1:], self.z[:-1], self.a[1:-1], strict=True))
         for W_above, z, a in reversed(layers_below):
-            deltas.insert(0, (deltas[0] @ W_above) * derivative(z, a))  # δˡ = (δˡ⁺¹Wˡ⁺¹) ⊙ σ′(zˡ)
+            deltas.insert(0, gradient(deltas[0] @ W_above, z, a))  # δˡ = (δˡ⁺¹Wˡ⁺¹) ⊙ σ′(zˡ)
 
         m = len(y)
         weights = [δ.T @ a / m for δ, a in zip(deltas, self.a[:-1], strict=True)]  # (1/m) δˡᵀ aˡ⁻¹
