@@ -14,10 +14,12 @@ from manual_backprop.activation.smooth_rectifiers import SiLU, Softplus
 from manual_backprop.activation.softmax import LogSoftmax, Softmax
 from manual_backprop.affine.activated_linear import ActivatedLinear
 from manual_backprop.affine.linear import Linear
-from manual_backprop.loss.binary_cross_entropy import BCELoss, BCEWithLogitsLoss
+from manual_backprop.loss.binary_cross_entropy import BCELoss
+from manual_backprop.loss.binary_cross_entropy_with_logits import BCEWithLogitsLoss
 from manual_backprop.loss.cross_entropy import CrossEntropyLoss
+from manual_backprop.loss.mse import MSELoss
 from manual_backprop.loss.nll import NLLLoss
-from manual_backprop.loss.squared_error import MSELoss, SquaredErrorLoss
+from manual_backprop.loss.squared_error import SquaredErrorLoss
 from manual_backprop.network import Network
 
 __all__ = [

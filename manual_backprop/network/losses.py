@@ -27,6 +27,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from manual_backprop.activation.sigmoids import sigmoid_gradient
+from manual_backprop.loss.binary_cross_entropy_with_logits import bce_with_logits_gradient
+from manual_backprop.loss.mse import mse_gradient
+from manual_backprop.loss.squared_error import squared_error_gradient
+
 
 class Loss(NamedTuple):
     """One row of the table."""
@@ -43,6 +48,9 @@ def _softmax(z: Tensor) -> Tensor:
     return torch.softmax(z, dim=1)
 
 
+# ∂L/∂z of these losses by the Functions of ``loss/``, where L_n is one element's and its g says
+# how much it counts. That of cross entropy is written out: ``loss/cross_entropy.py`` takes class
+# indices and weights, and rounds in the order of PyTorch's kernels, to be equal to the last bit.
 _CROSS_ENTROPY = Loss(
     output=_softmax,
     value=lambda z, ŷ, y: -(y * torch.log_softmax(z, dim=1)).sum(1),
@@ -51,17 +59,17 @@ _CROSS_ENTROPY = Loss(
 _BCE = Loss(
     output=torch.sigmoid,
     value=lambda z, ŷ, y: -(y * logsigmoid(z) + (1 - y) * logsigmoid(-z)).mean(1),
-    delta=lambda ŷ, y: (ŷ - y) / ŷ.shape[1],
+    delta=lambda ŷ, y: bce_with_logits_gradient(1 / ŷ.shape[1], ŷ, y),
 )
 _SQUARED_ERROR = Loss(
     output=torch.sigmoid,
     value=lambda z, ŷ, y: 0.5 * ((ŷ - y) ** 2).sum(1),
-    delta=lambda ŷ, y: (ŷ - y) * ŷ * (1 - ŷ),
+    delta=lambda ŷ, y: sigmoid_gradient(squared_error_gradient(1, ŷ, y), ŷ),
 )
 _MSE = Loss(
     output=torch.sigmoid,
     value=lambda z, ŷ, y: ((ŷ - y) ** 2).mean(1),
-    delta=lambda ŷ, y: 2 / ŷ.shape[1] * (ŷ - y) * ŷ * (1 - ŷ),
+    delta=lambda ŷ, y: sigmoid_gradient(mse_gradient(1 / ŷ.shape[1], ŷ, y), ŷ),
 )
 
 # PyTorch tells losses of logits and losses of probabilities apart. The network is the same one:
