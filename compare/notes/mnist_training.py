@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from compare.notes.feedforward import FORWARD
 from compare.notes.row import Row, agrees, equal, fact, misprint, unreadable
 from manual_backprop import functional
-from manual_backprop.network.network import Curves, Network
+from manual_backprop.network import Curves, Network
 
 BACKWARD = "manual_backprop.Network.backward"
 FIT = "manual_backprop.Network.fit"

@@ -27,7 +27,10 @@ from manual_backprop.kit.public import public
 
 
 class SoftmaxFunction(Function):
-    """a = softmax(z)."""
+    """a = softmax(z).
+
+    Backward: a ⊙ (g − Σ g a)
+    """
 
     @staticmethod
     def forward(input: Tensor, dim: int) -> Tensor:
@@ -46,7 +49,10 @@ class SoftmaxFunction(Function):
 
 
 class LogSoftmaxFunction(Function):
-    """ℓ = ln softmax(z)."""
+    """ℓ = ln softmax(z).
+
+    Backward: g − e^ℓ Σ g
+    """
 
     @staticmethod
     def forward(input: Tensor, dim: int) -> Tensor:
