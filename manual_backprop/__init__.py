@@ -3,6 +3,14 @@
 Same names, same constructors, same ``state_dict``: replace ``torch.nn.Linear`` by
 ``manual_backprop.Linear``. The functions behind them are in ``manual_backprop.functional``, the
 optimisers in ``manual_backprop.optim``. ``Network`` is the whole network by hand, without autograd.
+
+The equations are those of five lecture notes, which are cited by their titles:
+
+    000  "Backpropagation using different loss functions"
+    001  "Cross-entropy loss and the MNIST network"
+    002  "Deep learning"
+    003  "Backpropagation"
+    004  "How the loss changes the output delta"
 """
 
 from manual_backprop import functional, optim

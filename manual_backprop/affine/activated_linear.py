@@ -13,7 +13,8 @@ is computed twice, which is little beside the products.
 
 Shapes: z and a (…, i), W (o, i), b (o), y and δ (…, o); n counts samples.
 
-Source: lecture note 003 (the equations); recomputation: Chen, Xu, Zhang, Guestrin 2016.
+Source: lecture note "Backpropagation" (the equations); recomputation: Chen, Xu, Zhang,
+Guestrin 2016.
 """
 
 import torch

@@ -10,8 +10,8 @@
 n counts samples (all leading dimensions flattened), i inputs, o outputs. Shapes: x (…, i),
 W (o, i), b (o), z and δ (…, o).
 
-Source: lecture notes 002 and 003, "Backpropagation Equations"; there a sample is a column, so
-that z = W a + b and ∂L/∂W = δ aᵀ.
+Source: lecture notes "Deep learning" (backpropagation equations) and "Backpropagation"; there a
+sample is a column, so that z = W a + b and ∂L/∂W = δ aᵀ.
 """
 
 import torch

@@ -11,7 +11,7 @@ which also has a gradient for w:
 The weights have the shape that a had before it was broadcast against y. Where one w then stands
 for several elements, L_n is the sum of theirs, and Σ w_n counts it once, as in PyTorch.
 
-Source: ``torch.nn.MSELoss``; lecture notes 000, 003 and 004 have ½(a − y)².
+Source: ``torch.nn.MSELoss``.
 """
 
 import warnings

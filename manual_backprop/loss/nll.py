@@ -13,7 +13,8 @@ in neither sum.
 
 Shapes: ℓ, log-probabilities, (C), (N, C) or (N, C, d1, …); t the same without C; w (C), constant.
 
-Source: lecture notes 000, 002 and 004; label smoothing: Szegedy et al. 2016.
+Source: lecture notes "Deep learning" and "How the loss changes the output delta"; label
+smoothing: Szegedy et al. 2016.
 """
 
 import torch

@@ -6,7 +6,7 @@
 
 m counts what the loss says it counts: elements, samples, or the weight of the samples.
 
-Source: lecture note 003, "L_T = 1/n Σ L_i".
+Source: lecture note "Backpropagation" (L_T = 1/n Σ L_i).
 """
 
 from torch import Tensor

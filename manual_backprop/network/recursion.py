@@ -16,11 +16,12 @@ Layers l = 1 … L of nˡ neurons, and m samples in the rows of x:
     ∂L/∂bˡ = (1/m) Σₙ δˡₙ            (nˡ)
 
 Most notes have a sample as a column, so that z, a and δ are transposed, and W is the same:
-z = W a + b, δˡ = (Wˡ⁺¹ᵀ δˡ⁺¹) ⊙ σ′(zˡ), ∂L/∂W = (1/m) δ aᵀ. Note 000 has W as (in, out), too:
+z = W a + b, δˡ = (Wˡ⁺¹ᵀ δˡ⁺¹) ⊙ σ′(zˡ), ∂L/∂W = (1/m) δ aᵀ. Two have W as (in, out), too:
 δˡ = (Wˡ⁺¹ δˡ⁺¹) ⊙ σ′(zˡ), ∂L/∂W = aˡ⁻¹ (δˡ)ᵀ.
 
-Source: lecture notes 003 (the recursion, and the mean over samples), 000 and 004 (δᴸ), 001 (the
-network 784-160-10 and momentum), 002 (backpropagation equations).
+Source: lecture notes "Backpropagation" (the recursion, and the mean over samples), "Deep learning"
+(backpropagation equations), "How the loss changes the output delta" (δᴸ),
+"Cross-entropy loss and the MNIST network" (the network 784-160-10 and momentum).
 """
 
 from typing import Any, NamedTuple

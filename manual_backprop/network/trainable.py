@@ -19,7 +19,7 @@ from manual_backprop.network.parameters import Parameters
 
 
 class Curves(NamedTuple):
-    """The four curves of note 001: one number after each epoch."""
+    """Loss and accuracy, in training and in validation: one number after each epoch."""
 
     training_loss: list[float]
     training_accuracy: list[float]
