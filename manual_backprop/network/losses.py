@@ -49,9 +49,9 @@ def _softmax(z: Tensor) -> Tensor:
     return torch.softmax(z, dim=1)
 
 
-# ∂L/∂z of these losses by the Functions of ``loss/``, where L_n is one element's and its g says
-# how much it counts. That of cross entropy is written out: ``loss/cross_entropy.py`` takes class
-# indices and weights, and rounds in the order of PyTorch's kernels, to be equal to the last bit.
+# δᴸ is made of the gradients in ``loss/``, whose first argument says how much one element counts.
+# Only that of cross entropy is written out: the one in ``loss/cross_entropy.py`` reads class
+# indices, and rounds in the order of PyTorch's kernels so as to be equal to the last bit.
 _CROSS_ENTROPY = Loss(
     output=_softmax,
     value=lambda z, ŷ, y: -(y * torch.log_softmax(z, dim=1)).sum(1),
