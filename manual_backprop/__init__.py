@@ -6,11 +6,11 @@ optimisers in ``manual_backprop.optim``. ``Network`` is the whole network by han
 
 The equations are those of five lecture notes, which are cited by their titles:
 
-    000  "Backpropagation using different loss functions"
-    001  "Cross-entropy loss and the MNIST network"
-    002  "Deep learning"
+    000  "Back propagation using different loss function"
+    001  "The MNIST network by hand"
+    002  "Deep Learning"
     003  "Backpropagation"
-    004  "How the loss changes the output delta"
+    004  "How results change with the loss function"
 """
 
 from manual_backprop import functional, optim

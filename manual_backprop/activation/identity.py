@@ -4,7 +4,7 @@
 
     ∂L/∂z = ∂L/∂a                              elementwise, any shape
 
-Source: lecture note "Deep learning" (linear activation).
+Source: lecture note "Deep Learning" (linear activation).
 """
 
 import torch

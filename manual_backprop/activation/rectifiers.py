@@ -13,8 +13,8 @@ undefined gradient (0 · ∞) does not leak through a unit that is switched off.
 ReLU is positive exactly where z is, so its output is enough for the backward; a layer that
 follows has to keep it anyway. The others keep z.
 
-Source: lecture notes "Cross-entropy loss and the MNIST network" (ReLU) and "Deep learning"
-(activation functions; its ReLU′ takes 1 at z = 0); ELU: Clevert, Unterthiner, Hochreiter 2016.
+Source: lecture notes "The MNIST network by hand" (ReLU) and "Deep Learning" (activation functions;
+its ReLU′ takes 1 at z = 0); ELU: Clevert, Unterthiner, Hochreiter 2016.
 """
 
 import torch

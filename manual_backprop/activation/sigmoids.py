@@ -8,8 +8,8 @@
 Both derivatives vanish where the activation saturates (a → 0, 1, ±1): that is why gradients
 fade in deep networks of them.
 
-Source: lecture notes "Deep learning" (activation functions) and "How the loss changes the output
-delta" (∂a/∂z = a(1 − a)).
+Source: lecture notes "Deep Learning" (activation functions) and "How results change with the loss
+function" (∂a/∂z = a(1 − a)).
 """
 
 import torch

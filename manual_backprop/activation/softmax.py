@@ -13,8 +13,8 @@ The sums over k are the cross terms. For a uniform g the first gradient is 0, be
 always sum to 1: a test that feeds such a g passes a backward that returns zeros. Any shape; k
 and j run along ``dim``.
 
-Source: lecture notes "Cross-entropy loss and the MNIST network", "Deep learning" (softmax),
-"How the loss changes the output delta" (its derivative under cross entropy).
+Source: lecture notes "The MNIST network by hand", "Deep Learning" (softmax), "How results change
+with the loss function" (its derivative under cross entropy).
 """
 
 import warnings

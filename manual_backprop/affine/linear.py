@@ -10,7 +10,7 @@
 n counts samples (all leading dimensions flattened), i inputs, o outputs. Shapes: x (…, i),
 W (o, i), b (o), z and δ (…, o).
 
-Source: lecture notes "Deep learning" (backpropagation equations) and "Backpropagation"; there a
+Source: lecture notes "Deep Learning" (backpropagation equations) and "Backpropagation"; there a
 sample is a column, so that z = W a + b and ∂L/∂W = δ aᵀ.
 """
 

@@ -8,8 +8,8 @@
 a and y have one shape; the weights w are constants and broadcast against it. n runs over all
 elements. As in PyTorch, ln is cut off at −100 and a(1 − a) at 10⁻¹².
 
-Source: lecture notes "Deep learning" and "How the loss changes the output delta" (sigmoid output
-and binary cross entropy).
+Source: lecture notes "Deep Learning" and "How results change with the loss function" (sigmoid
+output and binary cross entropy).
 """
 
 import torch

@@ -13,8 +13,8 @@ mathematics (no vanishing gradient at confident mistakes) and in numbers (no div
 z and y have one shape; the weights w and p (``pos_weight``) are constants and broadcast against
 it. n runs over all elements.
 
-Source: lecture notes "Deep learning" and "How the loss changes the output delta" (sigmoid output
-and binary cross entropy).
+Source: lecture notes "Deep Learning" and "How results change with the loss function" (sigmoid
+output and binary cross entropy).
 """
 
 import torch

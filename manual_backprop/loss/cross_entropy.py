@@ -13,8 +13,8 @@ in place of y, and Σ y with it. Class probabilities are in ``soft_nll.py``.
 
 Shapes: z, ŷ and y (C), (N, C) or (N, C, d1, …); t the same without C.
 
-Source: lecture notes "Cross-entropy loss and the MNIST network" and
-"How the loss changes the output delta" (cross entropy of a softmax).
+Source: lecture notes "The MNIST network by hand" and "How results change with the loss function"
+(cross entropy of a softmax).
 """
 
 import torch

@@ -13,7 +13,7 @@ in neither sum.
 
 Shapes: ℓ, log-probabilities, (C), (N, C) or (N, C, d1, …); t the same without C; w (C), constant.
 
-Source: lecture notes "Deep learning" and "How the loss changes the output delta"; label
+Source: lecture notes "Deep Learning" and "How results change with the loss function"; label
 smoothing: Szegedy et al. 2016.
 """
 

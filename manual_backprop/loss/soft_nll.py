@@ -9,8 +9,7 @@
 y are the probabilities, q what label smoothing ε leaves of them. The mean is the plain one over
 the N samples. Shapes: ℓ, y and q (C), (N, C) or (N, C, d1, …); w (C).
 
-Source: lecture note "Cross-entropy loss and the MNIST network" (−Σ y ln ŷ); label smoothing:
-Szegedy et al. 2016.
+Source: lecture note "The MNIST network by hand" (−Σ y ln ŷ); label smoothing: Szegedy et al. 2016.
 """
 
 from torch import Tensor

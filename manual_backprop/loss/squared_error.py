@@ -9,7 +9,7 @@ dimension, so that it is the mean over samples of ½‖a − y‖².
 Under a sigmoid the gradient for z is (a − y) ⊙ σ′(z): it vanishes where the neuron saturates,
 the confident mistakes included. Cross entropy does not (``cross_entropy.py``).
 
-Source: lecture notes "Backpropagation" (½ Σ (y − a)²) and "Deep learning" (1/2m Σ).
+Source: lecture notes "Backpropagation" (½ Σ (y − a)²) and "Deep Learning" (1/2m Σ).
 """
 
 import torch

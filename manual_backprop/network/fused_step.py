@@ -11,8 +11,7 @@ s/m is rounded once instead of with every element, so the two differ in the last
 
 s is the gradient's share in the velocity, 1 or 1 − β; shapes and the rest as in ``recursion.py``.
 
-Source: lecture notes "Cross-entropy loss and the MNIST network" (momentum) and "Backpropagation"
-(the recursion).
+Source: lecture notes "The MNIST network by hand" (momentum) and "Backpropagation" (the recursion).
 """
 
 import torch

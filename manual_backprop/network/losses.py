@@ -17,8 +17,9 @@ bce and mse are means over the outputs too, as in ``torch.nn.BCELoss`` and ``tor
 notes' formulas are those with k = 1, or k times these. The logarithms are taken of zᴸ, never of a
 rounded ŷ, so no loss is infinite and δᴸ stays ŷ − y where PyTorch's ``BCELoss`` clamps.
 
-Source: lecture notes "Backpropagation", "Backpropagation using different loss functions" and "How
-the loss changes the output delta" (δᴸ), "Deep learning" (softmax, and why not the squared error).
+Source: lecture notes "Backpropagation", "Back propagation using different loss function" and "How
+results change with the loss function" (δᴸ), "Deep Learning" (softmax, and why not the squared
+error).
 """
 
 from collections.abc import Callable

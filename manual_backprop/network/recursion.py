@@ -19,9 +19,9 @@ Most notes have a sample as a column, so that z, a and δ are transposed, and W 
 z = W a + b, δˡ = (Wˡ⁺¹ᵀ δˡ⁺¹) ⊙ σ′(zˡ), ∂L/∂W = (1/m) δ aᵀ. Two have W as (in, out), too:
 δˡ = (Wˡ⁺¹ δˡ⁺¹) ⊙ σ′(zˡ), ∂L/∂W = aˡ⁻¹ (δˡ)ᵀ.
 
-Source: lecture notes "Backpropagation" (the recursion, and the mean over samples), "Deep learning"
-(backpropagation equations), "How the loss changes the output delta" (δᴸ),
-"Cross-entropy loss and the MNIST network" (the network 784-160-10 and momentum).
+Source: lecture notes "Backpropagation" (the recursion, and the mean over samples), "Deep Learning"
+(backpropagation equations), "How results change with the loss function" (δᴸ), "The MNIST network by
+hand" (the network 784-160-10 and momentum).
 """
 
 from typing import Any, NamedTuple
