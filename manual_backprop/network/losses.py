@@ -50,7 +50,7 @@ def _softmax(z: Tensor) -> Tensor:
     return torch.softmax(z, dim=1)
 
 
-# δᴸ is made of the gradients in ``loss/``, whose first argument says how much one element counts.
+# δᴸ is made of the gradients in ``loss/``, whose first argument is the gradient that arrives.
 # Only that of cross entropy is written out: the one in ``loss/cross_entropy.py`` reads class
 # indices, and rounds in the order of PyTorch's kernels so as to be equal to the last bit.
 _CROSS_ENTROPY = Loss(
@@ -61,7 +61,7 @@ _CROSS_ENTROPY = Loss(
 _BCE = Loss(
     output=torch.sigmoid,
     value=lambda z, ŷ, y: -(y * logsigmoid(z) + (1 - y) * logsigmoid(-z)).mean(1),
-    delta=lambda ŷ, y: bce_with_logits_gradient(1 / ŷ.shape[1], ŷ, y),
+    delta=lambda ŷ, y: bce_with_logits_gradient(1, ŷ, y) / ŷ.shape[1],
 )
 _SQUARED_ERROR = Loss(
     output=torch.sigmoid,
@@ -71,7 +71,7 @@ _SQUARED_ERROR = Loss(
 _MSE = Loss(
     output=torch.sigmoid,
     value=lambda z, ŷ, y: ((ŷ - y) ** 2).mean(1),
-    delta=lambda ŷ, y: sigmoid_gradient(mse_gradient(1 / ŷ.shape[1], ŷ, y), ŷ),
+    delta=lambda ŷ, y: sigmoid_gradient(mse_gradient(1, ŷ, y), ŷ) / ŷ.shape[1],
 )
 
 # PyTorch tells losses of logits and losses of probabilities apart. The network is the same one:
