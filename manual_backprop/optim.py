@@ -22,8 +22,8 @@ with v₁ = g₁ where the notes have v₁ = (1 − β)g₁. The surplus βg₁ 
 
 so the two coincide only if β = 0 or g₁ = 0. With β = 0 all of them are plain descent, w ← w − ηg.
 
-Source: lecture note 001, momentum (which prints v = β·w + …, where it means v = β·v + …: only
-then is the velocity a mean of gradients); ``torch.optim.SGD``.
+Source: lecture note "The MNIST network by hand" (momentum; it prints v = β·w + …, where it means
+v = β·v + …: only then is the velocity a mean of gradients); ``torch.optim.SGD``.
 """
 
 from collections.abc import Callable

@@ -12,8 +12,9 @@
 n counts examples (m of them), i inputs. Shapes: x (m, i), or (m) for a single input; y and ŷ (m);
 w (i), for the perceptron (1 + i) with w₀ first. All in float64: one neuron costs nothing.
 
-Source: lecture note 002. "Best weights seen" is the pocket rule (Gallant 1990); that weights which
-come back prove the classes inseparable is the cycling argument in ``_prove_inseparable``.
+Source: lecture note "Deep Learning". "Best weights seen" is the pocket rule (Gallant 1990); that
+weights which come back prove the classes inseparable is the cycling argument in
+``_prove_inseparable``.
 """
 
 from collections.abc import Sequence

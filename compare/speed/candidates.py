@@ -144,7 +144,7 @@ def network_of(setting: Setting) -> Network:
 
 def explicit_compiled(setting: Setting) -> Candidate:
     """``Network``'s step as its equations stand, which the compiler fuses as it sees fit."""
-    descend = torch.compile(network_of(setting)._descend)
+    descend = torch.compile(network_of(setting).descend)
     data = setting.data_with_one_hot_targets()
     return Candidate(lambda i: descend(*data[i], LR, MOMENTUM, 1.0))
 

@@ -13,19 +13,25 @@ undefined gradient (0 · ∞) does not leak through a unit that is switched off.
 ReLU is positive exactly where z is, so its output is enough for the backward; a layer that
 follows has to keep it anyway. The others keep z.
 
-Source: lecture notes 001 (ReLU) and 002 (activation functions; its ReLU′ takes 1 at z = 0);
-ELU: Clevert, Unterthiner, Hochreiter 2016.
+Source: lecture notes "The MNIST network by hand" (ReLU) and "Deep Learning" (activation functions;
+its ReLU′ takes 1 at z = 0); ELU: Clevert, Unterthiner, Hochreiter 2016.
 """
 
 import torch
 from torch import Tensor
 
 from manual_backprop.kit.choice import where
-from manual_backprop.kit.function import Function, functional, in_opmath, overwrite
+from manual_backprop.kit.function import Function
+from manual_backprop.kit.inplace import overwrite
+from manual_backprop.kit.precision import in_opmath
+from manual_backprop.kit.public import public
 
 
 class ReLUFunction(Function):
-    """a = max(z, 0)."""
+    """a = max(z, 0).
+
+    Backward: g where z > 0, else 0
+    """
 
     @staticmethod
     def forward(input: Tensor) -> Tensor:
@@ -37,14 +43,21 @@ class ReLUFunction(Function):
 
     @staticmethod
     def backward(ctx, grad_output):
-        (a,) = ctx.saved_tensors
-        # The same twice, and each four times as fast as the other in its place.
-        on = a != 0 if torch.compiler.is_compiling() else a.bool()
-        return where(on, grad_output, 0)  # relu′(z) = 1 where a ≠ 0
+        return relu_gradient(grad_output, *ctx.saved_tensors)
+
+
+def relu_gradient(g: Tensor, a: Tensor) -> Tensor:
+    """∂L/∂z from g = ∂L/∂a."""
+    # The same twice, and each four times as fast as the other in its place.
+    on = a != 0 if torch.compiler.is_compiling() else a.bool()
+    return where(on, g, 0)  # relu′(z) = 1 where a ≠ 0
 
 
 class LeakyReLUFunction(Function):
-    """a = z if z > 0 else s·z, with the slope s."""
+    """a = z if z > 0 else s·z, with the slope s.
+
+    Backward: g where z > 0, else s·g
+    """
 
     @staticmethod
     def forward(input: Tensor, negative_slope: float) -> Tensor:
@@ -58,12 +71,19 @@ class LeakyReLUFunction(Function):
     @staticmethod
     def backward(ctx, grad_output):
         (z,) = ctx.saved_tensors
-        grad_input = where(z > 0, grad_output, grad_output * ctx.negative_slope)
-        return grad_input, None
+        return leaky_relu_gradient(grad_output, z, ctx.negative_slope), None
+
+
+def leaky_relu_gradient(g: Tensor, z: Tensor, s: float = 0.01) -> Tensor:
+    """∂L/∂z from g = ∂L/∂a."""
+    return where(z > 0, g, g * s)  # leaky′(z) = 1 or s
 
 
 class ELUFunction(Function):
-    """a = z if z > 0 else α(eᶻ − 1)."""
+    """a = z if z > 0 else α(eᶻ − 1).
+
+    Backward: g where z > 0, else g ⊙ αeᶻ
+    """
 
     @staticmethod
     def forward(input: Tensor, alpha: float) -> Tensor:
@@ -77,18 +97,22 @@ class ELUFunction(Function):
     @staticmethod
     def backward(ctx, grad_output):
         g, z = in_opmath(grad_output, *ctx.saved_tensors)
-        # eᶻ is only used for z ≤ 0; the clamp keeps it from overflowing where it is not.
-        grad_input = where(z > 0, g, g * ctx.alpha * z.clamp(max=0).exp())
-        return grad_input.to(grad_output.dtype), None
+        return elu_gradient(g, z, ctx.alpha).to(grad_output.dtype), None
 
 
-@functional()
+def elu_gradient(g: Tensor, z: Tensor, α: float = 1.0) -> Tensor:
+    """∂L/∂z from g = ∂L/∂a."""
+    # eᶻ is only used for z ≤ 0; the clamp keeps it from overflowing where it is not.
+    return where(z > 0, g, g * α * z.clamp(max=0).exp())  # elu′(z) = 1 or α eᶻ
+
+
+@public()
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """a = max(z, 0), as ``torch.nn.functional.relu``; any shape."""
     return overwrite(relu, input) if inplace else ReLUFunction.apply(input)
 
 
-@functional()
+@public()
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """a = z if z > 0 else s·z, as ``torch.nn.functional.leaky_relu``; any shape."""
     if inplace:
@@ -96,7 +120,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     return LeakyReLUFunction.apply(input, negative_slope)
 
 
-@functional()
+@public()
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """a = z if z > 0 else α(eᶻ − 1), as ``torch.nn.functional.elu``; any shape."""
     return overwrite(lambda z: elu(z, alpha), input) if inplace else ELUFunction.apply(input, alpha)

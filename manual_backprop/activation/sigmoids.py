@@ -8,17 +8,23 @@
 Both derivatives vanish where the activation saturates (a → 0, 1, ±1): that is why gradients
 fade in deep networks of them.
 
-Source: lecture notes 002 (activation functions) and 004 (∂a/∂z = a(1 − a)).
+Source: lecture notes "Deep Learning" (activation functions) and "How results change with the loss
+function" (∂a/∂z = a(1 − a)).
 """
 
 import torch
 from torch import Tensor
 
-from manual_backprop.kit.function import Function, functional, in_opmath
+from manual_backprop.kit.function import Function
+from manual_backprop.kit.precision import in_opmath
+from manual_backprop.kit.public import public
 
 
 class SigmoidFunction(Function):
-    """a = σ(z)."""
+    """a = σ(z).
+
+    Backward: g ⊙ a(1 − a)
+    """
 
     @staticmethod
     def forward(input: Tensor) -> Tensor:
@@ -31,12 +37,19 @@ class SigmoidFunction(Function):
     @staticmethod
     def backward(ctx, grad_output):
         g, a = in_opmath(grad_output, *ctx.saved_tensors)
-        grad_input = g * (1 - a) * a  # σ′(z) = a(1 − a)
-        return grad_input.to(grad_output.dtype)
+        return sigmoid_gradient(g, a).to(grad_output.dtype)
+
+
+def sigmoid_gradient(g: Tensor, a: Tensor) -> Tensor:
+    """∂L/∂z from g = ∂L/∂a."""
+    return g * (1 - a) * a  # g ⊙ σ′(z), σ′(z) = a(1 − a)
 
 
 class TanhFunction(Function):
-    """a = tanh(z)."""
+    """a = tanh(z).
+
+    Backward: g ⊙ (1 − a²)
+    """
 
     @staticmethod
     def forward(input: Tensor) -> Tensor:
@@ -49,17 +62,21 @@ class TanhFunction(Function):
     @staticmethod
     def backward(ctx, grad_output):
         g, a = in_opmath(grad_output, *ctx.saved_tensors)
-        grad_input = g * (1 - a * a)  # tanh′(z) = 1 − a²
-        return grad_input.to(grad_output.dtype)
+        return tanh_gradient(g, a).to(grad_output.dtype)
 
 
-@functional()
+def tanh_gradient(g: Tensor, a: Tensor) -> Tensor:
+    """∂L/∂z from g = ∂L/∂a."""
+    return g * (1 - a * a)  # g ⊙ tanh′(z), tanh′(z) = 1 − a²
+
+
+@public()
 def sigmoid(input: Tensor) -> Tensor:
     """σ of z, as ``torch.nn.functional.sigmoid``; any shape."""
     return SigmoidFunction.apply(input)
 
 
-@functional()
+@public()
 def tanh(input: Tensor) -> Tensor:
     """tanh of z, as ``torch.nn.functional.tanh``; any shape."""
     return TanhFunction.apply(input)

@@ -13,7 +13,8 @@ The sums over k are the cross terms. For a uniform g the first gradient is 0, be
 always sum to 1: a test that feeds such a g passes a backward that returns zeros. Any shape; k
 and j run along ``dim``.
 
-Source: lecture notes 001 and 002 (softmax); 000 and 004 (its derivative under cross entropy).
+Source: lecture notes "The MNIST network by hand", "Deep Learning" (softmax), "How results change
+with the loss function" (its derivative under cross entropy).
 """
 
 import warnings
@@ -21,11 +22,16 @@ import warnings
 import torch
 from torch import Tensor
 
-from manual_backprop.kit.function import Function, functional, in_opmath
+from manual_backprop.kit.function import Function
+from manual_backprop.kit.precision import in_opmath
+from manual_backprop.kit.public import public
 
 
 class SoftmaxFunction(Function):
-    """a = softmax(z)."""
+    """a = softmax(z).
+
+    Backward: a ⊙ (g − Σ g a)
+    """
 
     @staticmethod
     def forward(input: Tensor, dim: int) -> Tensor:
@@ -44,7 +50,10 @@ class SoftmaxFunction(Function):
 
 
 class LogSoftmaxFunction(Function):
-    """ℓ = ln softmax(z)."""
+    """ℓ = ln softmax(z).
+
+    Backward: g − e^ℓ Σ g
+    """
 
     @staticmethod
     def forward(input: Tensor, dim: int) -> Tensor:
@@ -89,7 +98,7 @@ def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
     return dim
 
 
-@functional(cuda="float32")
+@public(cuda="float32")
 def softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None
 ) -> Tensor:
@@ -105,7 +114,7 @@ def softmax(
     return SoftmaxFunction.apply(input if dtype is None else input.to(dtype), dim)
 
 
-@functional(cuda="float32")
+@public(cuda="float32")
 def log_softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None
 ) -> Tensor:

@@ -13,7 +13,8 @@ is computed twice, which is little beside the products.
 
 Shapes: z and a (…, i), W (o, i), b (o), y and δ (…, o); n counts samples.
 
-Source: lecture note 003 (the equations); recomputation: Chen, Xu, Zhang, Guestrin 2016.
+Source: lecture note "Backpropagation" (the equations); recomputation: Chen, Xu, Zhang,
+Guestrin 2016.
 """
 
 import torch
@@ -21,11 +22,16 @@ from torch import Tensor
 
 from manual_backprop.activation.table import ACTIVATIONS
 from manual_backprop.affine.linear import check_linear, samples_in_rows
-from manual_backprop.kit.function import Function, functional, in_opmath
+from manual_backprop.kit.function import Function
+from manual_backprop.kit.precision import in_opmath
+from manual_backprop.kit.public import public
 
 
 class ActivatedLinearFunction(Function):
-    """y = σ(z) Wᵀ + b."""
+    """y = σ(z) Wᵀ + b.
+
+    Backward: ∂L/∂z = δW ⊙ σ′(z),  ∂L/∂W = δᵀσ(z),  ∂L/∂b = Σ δ
+    """
 
     @staticmethod
     def forward(input: Tensor, weight: Tensor, bias: Tensor | None, activation: str) -> Tensor:
@@ -40,12 +46,12 @@ class ActivatedLinearFunction(Function):
     @staticmethod
     def backward(ctx, grad_output):
         input, weight = ctx.saved_tensors
-        σ, derivative = ACTIVATIONS[ctx.activation]
+        σ, gradient = ACTIVATIONS[ctx.activation]
         grad_input = grad_weight = grad_bias = None
         a = σ(input)
         if ctx.needs_input_grad[0]:
             g, z, of_z = in_opmath(grad_output @ weight, input, a)
-            grad_input = (g * derivative(z, of_z)).to(input.dtype)  # ∂L/∂z = (δ W) ⊙ σ′(z)
+            grad_input = gradient(g, z, of_z).to(input.dtype)  # ∂L/∂z = (δ W) ⊙ σ′(z)
         if ctx.needs_input_grad[1]:
             delta, a = samples_in_rows(grad_output), samples_in_rows(a.to(weight.dtype))
             grad_weight = delta.T @ a  # ∂L/∂W = δᵀ σ(z)
@@ -55,7 +61,7 @@ class ActivatedLinearFunction(Function):
 
 
 # Under autocast σ(z) is computed in the type of z and then rounded, as the two layers do it.
-@functional(cpu="lower", cuda="lower", input_as_is=True)
+@public(cpu="lower", cuda="lower", input_as_is=True)
 def activated_linear(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, activation: str = "gelu"
 ) -> Tensor:
@@ -65,7 +71,7 @@ def activated_linear(
         input: z, shape (…, in), or (in) for a single sample.
         weight: W, shape (out, in).
         bias: b, shape (out).
-        activation: σ, a name in ``activations.ACTIVATIONS``.
+        activation: σ, a name in ``activation.table.ACTIVATIONS``.
 
     Returns:
         y, shape (…, out).
@@ -93,7 +99,7 @@ class ActivatedLinear(torch.nn.Linear):
 
     Args:
         in_features, out_features, bias, device, dtype: as for ``torch.nn.Linear``.
-        activation: σ, a name in ``activations.ACTIVATIONS``.
+        activation: σ, a name in ``activation.table.ACTIVATIONS``.
 
     Raises:
         ValueError: if there is no such activation.

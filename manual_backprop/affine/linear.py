@@ -1,4 +1,4 @@
-"""Linear: the affine map of a layer, and Identity, the activation that does nothing.
+"""Linear: the affine map of a layer.
 
     z = x Wᵀ + b            z_no = Σ_i x_ni W_oi + b_o
 
@@ -10,14 +10,15 @@
 n counts samples (all leading dimensions flattened), i inputs, o outputs. Shapes: x (…, i),
 W (o, i), b (o), z and δ (…, o).
 
-Source: lecture notes 002 and 003, "Backpropagation Equations"; there a sample is a column, so
-that z = W a + b and ∂L/∂W = δ aᵀ.
+Source: lecture notes "Deep Learning" (backpropagation equations) and "Backpropagation"; there a
+sample is a column, so that z = W a + b and ∂L/∂W = δ aᵀ.
 """
 
 import torch
 from torch import Tensor
 
-from manual_backprop.kit.function import Function, functional
+from manual_backprop.kit.function import Function
+from manual_backprop.kit.public import public
 
 
 def samples_in_rows(tensor: Tensor) -> Tensor:
@@ -28,7 +29,10 @@ def samples_in_rows(tensor: Tensor) -> Tensor:
 
 
 class LinearFunction(Function):
-    """z = x Wᵀ + b."""
+    """z = x Wᵀ + b.
+
+    Backward: ∂L/∂x = δW,  ∂L/∂W = δᵀx,  ∂L/∂b = Σ δ
+    """
 
     @staticmethod
     def forward(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -67,7 +71,7 @@ def check_linear(name: str, input: Tensor, weight: Tensor, bias: Tensor | None) 
         )
 
 
-@functional(cpu="lower", cuda="lower")
+@public(cpu="lower", cuda="lower")
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """z = x Wᵀ + b, as ``torch.nn.functional.linear``.
 
@@ -95,32 +99,3 @@ class Linear(torch.nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         return linear(input, self.weight, self.bias)
-
-
-class IdentityFunction(Function):
-    """a = z,  ∂L/∂z = ∂L/∂a."""
-
-    @staticmethod
-    def forward(input: Tensor) -> Tensor:
-        return input.clone()  # a Function must not return its input itself
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        pass
-
-    @staticmethod
-    def backward(ctx, grad_output):
-        return grad_output.clone()
-
-
-@functional()
-def identity(input: Tensor) -> Tensor:
-    """a = z, the linear activation of lecture note 002; a copy, any shape."""
-    return IdentityFunction.apply(input)
-
-
-class Identity(torch.nn.Identity):
-    """``torch.nn.Identity`` with the backward above; returns a copy of its input."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return identity(input)

@@ -1,23 +1,10 @@
-"""What all hand-written Functions share: how PyTorch is told about them.
+"""Function: how PyTorch is told about a backward that is written by hand."""
 
-A layer's file holds mathematics. What PyTorch asks for besides it stands here, once:
-
-* ``Function``: the base class. ``forward`` without ``ctx`` and a separate ``setup_context``, so
-  that ``torch.func`` can differentiate and ``vmap`` it.
-* ``functional``: the decorator of every public function: autocast, and no complex numbers.
-* ``in_opmath``: half precision is computed in float32, as in PyTorch's own kernels.
-* ``overwrite``: what ``inplace=True`` means for a Function that must not change its input.
-"""
-
-import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar, cast
+from typing import Any
 
 import torch
-from torch import Tensor
-
-HALF_PRECISION = (torch.float16, torch.bfloat16)
 
 
 class Function(torch.autograd.Function):
@@ -61,84 +48,3 @@ class Function(torch.autograd.Function):
         if transformed or torch.compiler.is_compiling() or len(args) != cls._arity:
             return super().apply(*args)
         return cls._at_once(*args)
-
-
-Precision = Literal["lower", "float32"]
-F = TypeVar("F", bound=Callable[..., Tensor])
-
-
-def functional(
-    *, cpu: Precision | None = None, cuda: Precision | None = None, input_as_is: bool = False
-) -> Callable[[F], F]:
-    """Make a public function of one that calls Functions: PyTorch's autocast rules, real numbers.
-
-    Args:
-        cpu: what autocast on the CPU casts the floating-point arguments to: ``"lower"`` for
-            autocast's own type, ``"float32"``, or ``None`` to leave them as they are.
-        cuda: the same on an NVIDIA GPU. PyTorch's rules differ between the two.
-        input_as_is: leave the first argument, ``input``, as it is.
-
-    The casts are ordinary, differentiable ones, so each gradient comes back in its input's type.
-
-    Raises:
-        TypeError: (by the decorated function) for a complex argument: the equations are derived
-            for real numbers and would be silently wrong.
-    """
-    policy = {"cpu": cpu, "cuda": cuda}
-
-    def decorate(function: F) -> F:
-        @functools.wraps(function)
-        def wrapper(*args: Any, **kwargs: Any) -> Tensor:
-            input = args[0] if args else kwargs["input"]
-            if input.is_complex():
-                raise TypeError(
-                    f"{function.__name__}: expected a real tensor, got {input.dtype}; "
-                    "the backward is derived for real numbers only"
-                )
-            device = input.device.type
-            precision = policy.get(device)
-            if precision is None or not torch.is_autocast_enabled(device):
-                return function(*args, **kwargs)
-            dtype = torch.float32 if precision == "float32" else torch.get_autocast_dtype(device)
-
-            def cast_to(arg: Any) -> Any:
-                return arg if input_as_is and arg is input else _autocast(arg, device, dtype)
-
-            with torch.autocast(device, enabled=False):
-                return function(
-                    *map(cast_to, args), **{name: cast_to(arg) for name, arg in kwargs.items()}
-                )
-
-        return cast(F, wrapper)
-
-    return decorate
-
-
-def _autocast(arg: Any, device: str, dtype: torch.dtype) -> Any:
-    """``arg`` in ``dtype`` if autocast would cast it: floating point, on the device, not double."""
-    eligible = (
-        isinstance(arg, Tensor)
-        and arg.is_floating_point()
-        and arg.device.type == device
-        and arg.dtype != torch.float64
-    )
-    return arg.to(dtype) if eligible else arg
-
-
-def in_opmath(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """The tensors, those in half precision as float32.
-
-    A derivative of several operations loses a rounding at each in half precision. PyTorch's
-    kernels compute in float32 and round once; so does a backward that starts with this and ends
-    with ``.to(grad_output.dtype)``.
-    """
-    return tuple(t.float() if t.dtype in HALF_PRECISION else t for t in tensors)
-
-
-def overwrite(function: Callable[[Tensor], Tensor], input: Tensor) -> Tensor:
-    """``inplace=True``: write ``function(input)`` over ``input`` and return it.
-
-    The Function itself sees a copy, whose values the backward can rely on. So this gives the
-    semantics of PyTorch's in-place activations, errors for leaves included, but saves no memory.
-    """
-    return input.copy_(function(input.clone()))

@@ -1,51 +1,57 @@
 """NLLLoss: the negative log-likelihood of class indices, labels smoothed or not.
 
-    L_n = −Σ_c w_c q_nc ℓ_nc                   q_n the target distribution over the C classes
+    L_n = −w_t ℓ_nt                            t the class of sample n
+    ∂L_n/∂ℓ_nc = −w_t [c=t]
+
+Label smoothing mixes a share ε of the uniform distribution into the one-hot target:
+
+    L_n = −Σ_c w_c q_nc ℓ_nc                   q_nc = (1 − ε)[c=t] + ε/C
     ∂L_n/∂ℓ_nc = −w_c q_nc
-
-For a class index t the distribution is one-hot, q_nc = [c=t], and L_n = −w_t ℓ_nt: the −ln ŷ_t
-of the notes. Label smoothing ε mixes in the uniform distribution:
-
-    q_nc = (1 − ε)[c=t] + ε/C
 
 The mean over samples is weighted, Σ L_n / Σ w_t; a sample whose index is ``ignore_index`` counts
 in neither sum.
 
 Shapes: ℓ, log-probabilities, (C), (N, C) or (N, C, d1, …); t the same without C; w (C), constant.
 
-Source: lecture notes 000, 002 and 004; label smoothing: Szegedy et al. 2016.
+Source: lecture notes "Deep Learning" and "How results change with the loss function"; label
+smoothing: Szegedy et al. 2016.
 """
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from manual_backprop.kit.function import Function, functional, in_opmath
-from manual_backprop.loss.reduction import chosen_reduction, reduced, require_constant, unreduced
+from manual_backprop.kit.function import Function
+from manual_backprop.kit.precision import in_opmath
+from manual_backprop.kit.public import public
+from manual_backprop.loss.arguments import chosen_reduction, require_constant
+from manual_backprop.loss.classes import (
+    check_class_indices,
+    check_classes,
+    class_dim,
+    per_class,
+    targets_and_weights,
+)
+from manual_backprop.loss.reduction import reduced, unreduced
 
 
 def nll(
-    log_probs: Tensor,
-    target: Tensor,
-    weight: Tensor | None,
-    reduction: str,
-    ignore_index: int,
-    ε: float,
+    ℓ: Tensor, target: Tensor, weight: Tensor | None, reduction: str, ignore_index: int, ε: float
 ) -> Tensor:
     """L of the log-probabilities ℓ."""
-    one_hot = F.nll_loss(log_probs, target, weight, None, ignore_index, None, reduction)
+    one_hot = F.nll_loss(ℓ, target, weight, None, ignore_index, None, reduction)
     if ε == 0:
         return one_hot
-    dim = class_dim(log_probs.shape)
-    uniform = -(per_class(weight, log_probs.shape) * log_probs).mean(dim)
+    dim = class_dim(ℓ.shape)
+    uniform = -(per_class(weight, ℓ.shape) * ℓ).mean(dim)
     uniform = uniform.masked_fill(target == ignore_index, 0)
-    _, _, w_t = _targets_and_weights(target, weight, ignore_index, log_probs.shape[dim])
-    m = w_t.sum().to(log_probs.dtype)
+    _, _, w_t = targets_and_weights(target, weight, ignore_index, ℓ.shape[dim])
+    m = w_t.sum().to(ℓ.dtype)
     return (1 - ε) * one_hot + ε * reduced(uniform, reduction, m)
 
 
 def nll_gradient(
-    grad_output: Tensor,
+    g: Tensor,
     shape: torch.Size,
     target: Tensor,
     weight: Tensor | None,
@@ -53,10 +59,9 @@ def nll_gradient(
     ignore_index: int,
     ε: float,
 ) -> tuple[Tensor, Tensor]:
-    """∂L/∂ℓ for an ℓ of this shape, and Σ_c ∂L/∂ℓ_c; half precision comes back as float32."""
-    (g,) = in_opmath(grad_output)
+    """∂L/∂ℓ for an ℓ of this shape, and its sum over the classes, from the gradient g for L."""
     dim = class_dim(shape)
-    t, valid, w_t = _targets_and_weights(target, weight, ignore_index, shape[dim])
+    t, valid, w_t = targets_and_weights(target, weight, ignore_index, shape[dim])
     g = unreduced(g, reduction, w_t.sum())
     # ∂L/∂ℓ = −w q g: the one-hot part of q is zero outside the target class …
     g_t = g * (ε - 1) if weight is None else w_t * (g * (ε - 1))
@@ -72,75 +77,27 @@ def nll_gradient(
 
 
 class NLLFunction(Function):
-    """L = −Σ_c w_c q_c ℓ_c with q = (1 − ε)[c=t] + ε/C."""
+    """L = −Σ_c w_c q_c ℓ_c with q = (1 − ε)[c=t] + ε/C.
+
+    Backward: −[c = t]/m
+    """
 
     forward = staticmethod(nll)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        log_probs, target, weight, *ctx.options = inputs
-        ctx.shape, ctx.dtype = log_probs.shape, log_probs.dtype
+        ℓ, target, weight, *ctx.options = inputs
+        ctx.shape, ctx.dtype = ℓ.shape, ℓ.dtype
         ctx.save_for_backward(target, weight)
 
     @staticmethod
     def backward(ctx, grad_output):
-        grad_input, _ = nll_gradient(grad_output, ctx.shape, *ctx.saved_tensors, *ctx.options)
+        (g,) = in_opmath(grad_output)
+        grad_input, _ = nll_gradient(g, ctx.shape, *ctx.saved_tensors, *ctx.options)
         return grad_input.to(ctx.dtype), None, None, None, None, None
 
 
-def class_dim(shape: torch.Size) -> int:
-    """The dimension of the classes: the only one, or the one after the samples."""
-    return 0 if len(shape) == 1 else 1
-
-
-def per_class(weight: Tensor | None, shape: torch.Size) -> Tensor | int:
-    """w, shaped to broadcast along the classes of a tensor of ``shape``; 1 without weights."""
-    if weight is None:
-        return 1
-    return weight.reshape([-1 if d == class_dim(shape) else 1 for d in range(len(shape))])
-
-
-def _targets_and_weights(
-    target: Tensor, weight: Tensor | None, ignore_index: int, classes: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Class indices t, which of them count, and their weights w_t, 0 for those that do not.
-
-    t is some class for an ignored sample. Without weights w_t is true or false, 1 or 0.
-    """
-    t = target.clamp(0, classes - 1).long()
-    valid = target != ignore_index
-    if weight is None:
-        return t, valid, valid
-    (w,) = in_opmath(weight)
-    return t, valid, valid * w.index_select(0, t.flatten()).view(t.shape)
-
-
-def check_classes(name: str, input: Tensor, weight: Tensor | None) -> None:
-    """Raise ValueError unless ``input`` has classes and ``weight`` one number for each."""
-    if input.dim() == 0:
-        raise ValueError(f"{name}: expected input (C), (N, C) or (N, C, d1, …), got a 0-d tensor")
-    classes = input.shape[class_dim(input.shape)]
-    if weight is not None and weight.shape != (classes,):
-        raise ValueError(
-            f"{name}: expected one weight for each of {classes} classes, got {tuple(weight.shape)}"
-        )
-    require_constant(weight=weight)
-
-
-def check_class_indices(name: str, input: Tensor, target: Tensor) -> None:
-    """Raise ValueError unless ``target`` holds one index for each sample of ``input``."""
-    dim = class_dim(input.shape)
-    expected = input.shape[:dim] + input.shape[dim + 1 :]
-    if target.shape != expected:
-        raise ValueError(
-            f"{name}: expected class indices of shape {tuple(expected)} for input "
-            f"{tuple(input.shape)}, got {tuple(target.shape)}"
-        )
-    if target.dtype not in (torch.int64, torch.uint8):
-        raise ValueError(f"{name}: expected class indices of type int64, got {target.dtype}")
-
-
-@functional(cpu="float32", cuda="float32")
+@public(cpu="float32", cuda="float32")
 def nll_loss(
     input: Tensor,
     target: Tensor,
@@ -168,6 +125,7 @@ def nll_loss(
     reduction = chosen_reduction(size_average, reduce, reduction)
     check_classes("nll_loss", input, weight)
     check_class_indices("nll_loss", input, target)
+    require_constant(weight=weight)
     return NLLFunction.apply(input, target, weight, reduction, ignore_index, 0.0)
 
 

@@ -1,5 +1,9 @@
-"""Network: backpropagation by the recursion of the lecture notes, without autograd."""
+"""Network: backpropagation by the recursion of the lecture notes, without autograd.
 
-from manual_backprop.network.network import Gradients, Network
+``recursion.py`` is the textbook; around it stands what feeds it, evaluates it and makes it fast.
+"""
 
-__all__ = ["Gradients", "Network"]
+from manual_backprop.network.recursion import Gradients, Network
+from manual_backprop.network.trainable import Curves
+
+__all__ = ["Curves", "Gradients", "Network"]

@@ -4,7 +4,7 @@ A step of a small network is some twenty short kernels, each launched by itself 
 launches them all at once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -38,16 +38,17 @@ class Captured:
         """``function(*inputs)``.
 
         Raises:
-            ValueError: for inputs of another shape or type than those of the second call.
+            ValueError: for more or fewer inputs than those of the second call, or another shape or
+                type.
         """
         if not self._called:
             # As it is, once: kernels and workspaces are loaded, which cannot be recorded.
             self._called = True
             return self._function(*inputs)
         graph = self._graph or self._record(inputs)
+        if _kinds(inputs) != _kinds(self._inputs):
+            raise ValueError(f"recorded for {_described(self._inputs)}, got {_described(inputs)}")
         for kept, given in zip(self._inputs, inputs, strict=True):
-            if (kept.shape, kept.dtype) != (given.shape, given.dtype):
-                raise ValueError(f"recorded for {_described(kept)}, got {_described(given)}")
             kept.copy_(given)
         graph.replay()
         return tuple(result.clone() for result in self._results)
@@ -63,5 +64,9 @@ class Captured:
         return graph
 
 
-def _described(tensor: Tensor) -> str:
-    return f"{tensor.dtype} of {tuple(tensor.shape)}"
+def _kinds(tensors: Sequence[Tensor]) -> list[tuple[torch.Size, torch.dtype]]:
+    return [(t.shape, t.dtype) for t in tensors]
+
+
+def _described(tensors: Sequence[Tensor]) -> str:
+    return ", ".join(f"{t.dtype} of {tuple(t.shape)}" for t in tensors)

@@ -1,33 +1,29 @@
-"""The step of gradient descent near its limit: the same recursion, and nothing allocated.
+"""The step of gradient descent near its limit: the same recursion, and next to nothing allocated.
 
     zˡ = bˡ + aˡ⁻¹ Wˡᵀ                       into a buffer that is kept
-    δˡ = (δˡ⁺¹ Wˡ⁺¹) ⊙ σ′(zˡ)                into a buffer, multiplied in place
+    δˡ = (δˡ⁺¹ Wˡ⁺¹) ⊙ σ′(zˡ)                the product into a buffer that is kept
     vˡ ← β vˡ + (s/m) δˡᵀ aˡ⁻¹               one product, which adds itself to the velocity
     w ← w − η v                              all parameters at once
 
-``Network.step`` writes the same as its equations stand; here the gradient ∂L/∂W = (1/m) δᵀ a never
+``Network.step`` writes the same as its equations stand. Here the gradient ∂L/∂W = (1/m) δᵀ a never
 exists by itself, since a matrix product can add its result to what is there already. The factor
 s/m is rounded once instead of with every element, so the two differ in the last bits.
 
-s is the gradient's share in the velocity, 1 or 1 − β; shapes and the rest as in ``network.py``.
+s is the gradient's share in the velocity, 1 or 1 − β; shapes and the rest as in ``recursion.py``.
 
-Source: lecture notes 001 (momentum) and 003 (the recursion).
+Source: lecture notes "The MNIST network by hand" (momentum) and "Backpropagation" (the recursion).
 """
-
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from manual_backprop.activation.table import ACTIVATIONS
 from manual_backprop.network.losses import LOSSES
-
-if TYPE_CHECKING:
-    from manual_backprop.network.network import Network
+from manual_backprop.network.parameters import Parameters
 
 _aten = torch.ops.aten
 
-# a = σ(z) into a buffer: the kernels behind the functions of ``activations.ACTIVATIONS``.
+# a = σ(z) into a buffer: the kernels behind the functions of ``activation.table.ACTIVATIONS``.
 _INTO = {
     "relu": _aten.relu.out,
     "leaky-relu": _aten.leaky_relu.out,
@@ -45,25 +41,22 @@ class FusedStep:
     """Steps of one network on batches of m samples.
 
     Args:
-        network: its weights and velocities are changed in place.
+        parameters: the network's; weights, biases and velocities are changed in place.
         m: the number of samples of every batch.
     """
 
-    def __init__(self, network: "Network", m: int) -> None:
-        self.weights, self.biases = network.weights, network.biases
-        layers = len(self.weights)
-        self.v_weights, self.v_biases = (
-            network.velocities[:layers],
-            network.velocities[layers:],
-        )
+    def __init__(self, parameters: Parameters, m: int) -> None:
+        self.weights, self.biases = parameters.weights, parameters.biases
+        layers, velocities = len(self.weights), parameters.velocities
+        self.v_weights, self.v_biases = velocities[:layers], velocities[layers:]
         like = self.weights[0]
         widths = [len(W) for W in self.weights]
         self.z, self.a, self.delta = ([like.new_empty(m, n) for n in widths] for _ in range(3))
         self.ones = like.new_ones(m)
-        self.activate = _INTO[network.activation]
-        self.derivative = ACTIVATIONS[network.activation].derivative
-        self.is_relu = network.activation == "relu"
-        self.loss = LOSSES[network.loss]
+        self.activate = _INTO[parameters.activation]
+        self.through_σ = ACTIVATIONS[parameters.activation].gradient
+        self.is_relu = parameters.activation == "relu"
+        self.loss = LOSSES[parameters.loss]
         self.W_T = [W.T for W in self.weights]
 
     def __call__(
@@ -119,4 +112,4 @@ class FusedStep:
         if self.is_relu:  # 0 where z ≤ 0, in one pass and without a mask
             _aten.threshold_backward.grad_input(δ, z, 0, grad_input=δ)
         else:
-            δ.mul_(self.derivative(z, self.a[i]))
+            self.delta[i] = self.through_σ(δ, z, self.a[i])

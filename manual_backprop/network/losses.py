@@ -17,7 +17,9 @@ bce and mse are means over the outputs too, as in ``torch.nn.BCELoss`` and ``tor
 notes' formulas are those with k = 1, or k times these. The logarithms are taken of zᴸ, never of a
 rounded ŷ, so no loss is infinite and δᴸ stays ŷ − y where PyTorch's ``BCELoss`` clamps.
 
-Source: lecture notes 000, 003, 004 (δᴸ); 001 (softmax); 002 (why not the squared error).
+Source: lecture notes "Backpropagation", "Back propagation using different loss function" and "How
+results change with the loss function" (δᴸ), "Deep Learning" (softmax, and why not the squared
+error).
 """
 
 from collections.abc import Callable
@@ -26,6 +28,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
+
+from manual_backprop.activation.sigmoids import sigmoid_gradient
+from manual_backprop.loss.binary_cross_entropy_with_logits import bce_with_logits_gradient
+from manual_backprop.loss.mse import mse_gradient
+from manual_backprop.loss.squared_error import squared_error_gradient
 
 
 class Loss(NamedTuple):
@@ -43,6 +50,9 @@ def _softmax(z: Tensor) -> Tensor:
     return torch.softmax(z, dim=1)
 
 
+# δᴸ is made of the gradients in ``loss/``, whose first argument is the gradient that arrives.
+# Only that of cross entropy is written out: the one in ``loss/cross_entropy.py`` reads class
+# indices, and rounds in the order of PyTorch's kernels so as to be equal to the last bit.
 _CROSS_ENTROPY = Loss(
     output=_softmax,
     value=lambda z, ŷ, y: -(y * torch.log_softmax(z, dim=1)).sum(1),
@@ -51,17 +61,17 @@ _CROSS_ENTROPY = Loss(
 _BCE = Loss(
     output=torch.sigmoid,
     value=lambda z, ŷ, y: -(y * logsigmoid(z) + (1 - y) * logsigmoid(-z)).mean(1),
-    delta=lambda ŷ, y: (ŷ - y) / ŷ.shape[1],
+    delta=lambda ŷ, y: bce_with_logits_gradient(1, ŷ, y) / ŷ.shape[1],
 )
 _SQUARED_ERROR = Loss(
     output=torch.sigmoid,
     value=lambda z, ŷ, y: 0.5 * ((ŷ - y) ** 2).sum(1),
-    delta=lambda ŷ, y: (ŷ - y) * ŷ * (1 - ŷ),
+    delta=lambda ŷ, y: sigmoid_gradient(squared_error_gradient(1, ŷ, y), ŷ),
 )
 _MSE = Loss(
     output=torch.sigmoid,
     value=lambda z, ŷ, y: ((ŷ - y) ** 2).mean(1),
-    delta=lambda ŷ, y: 2 / ŷ.shape[1] * (ŷ - y) * ŷ * (1 - ŷ),
+    delta=lambda ŷ, y: sigmoid_gradient(mse_gradient(1, ŷ, y), ŷ) / ŷ.shape[1],
 )
 
 # PyTorch tells losses of logits and losses of probabilities apart. The network is the same one:

@@ -1,4 +1,4 @@
-"""The weights and biases of a ``Network``: how they start, travel and are saved."""
+"""What a ``Network`` keeps: how its weights and biases start, travel and are saved."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,12 +8,20 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from manual_backprop.activation.table import ACTIVATIONS
+from manual_backprop.network.checked_input import choose
+from manual_backprop.network.losses import LOSSES
+
 
 class Parameters:
     """Wˡ (nˡ, nˡ⁻¹) and bˡ (nˡ) of the layers l = 1 … L, and the velocity of each for momentum.
 
+    Beside them the names of σ and of the loss, and z and a of the last forward pass.
+
     Args:
         sizes: n⁰ … nᴸ, inputs first and outputs last.
+        activation: σ of the hidden layers, a name in ``activation.table.ACTIVATIONS``.
+        loss: a name in ``losses.LOSSES``.
         dtype: float32 or float64; PyTorch's default if ``None``.
         device: where they live; the CPU if ``None``.
         generator: draws them, on the CPU, so that they are the same on any device.
@@ -22,22 +30,30 @@ class Parameters:
     same order: with the same seed they are those of the same layers in PyTorch, up to rounding.
 
     Raises:
-        ValueError: if there are fewer than two sizes, one is not a positive whole number, or the
-            dtype is another one.
+        ValueError: if there are fewer than two sizes, one is not a positive whole number, a name
+            is unknown, the loss needs more outputs, or the dtype is another one.
     """
 
     def __init__(
         self,
         sizes: Sequence[int],
+        activation: str = "relu",
+        loss: str = "cross-entropy",
+        *,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
+        choose(ACTIVATIONS, activation, "activation")
+        choose(LOSSES, loss, "loss")
+        self.activation, self.loss = activation, loss
         self.sizes = tuple(sizes)
         if len(self.sizes) < 2 or not all(isinstance(n, int) and n >= 1 for n in self.sizes):
             raise ValueError(
                 f"expected at least two positive sizes (inputs, …, outputs), got {self.sizes}"
             )
+        if self.sizes[-1] == 1 and LOSSES[loss] is LOSSES["cross-entropy"]:
+            raise ValueError(f"{loss} needs at least 2 outputs, got 1: bce takes a single one")
         dtype = _float32_or_float64(dtype or torch.get_default_dtype())
         self.weights: list[Tensor] = []
         self.biases: list[Tensor] = []
@@ -47,6 +63,12 @@ class Parameters:
             self.weights.append(W.uniform_(-bound, bound, generator=generator).to(device))
             self.biases.append(b.uniform_(-bound, bound, generator=generator).to(device))
         self.velocities = [torch.zeros_like(w) for w in self.weights + self.biases]
+        self.z: list[Tensor] = []
+        self.a: list[Tensor] = []
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        return f"{name}({self.sizes}, activation={self.activation!r}, loss={self.loss!r})"
 
     def state_dict(self) -> dict[str, Tensor]:
         """The weights and biases themselves, under the names they have in an ``nn.Sequential``.
@@ -73,18 +95,39 @@ class Parameters:
         for v in self.velocities:
             v.zero_()
 
-    def to(
-        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> Self:
-        """Move everything to a device, convert it to a dtype, or both.
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """Move everything to a device, convert it to a dtype, or both; z and a are forgotten.
+
+        Args:
+            args, kwargs: as ``torch.nn.Module.to`` takes them: ``device``, ``dtype``, both, or a
+                ``tensor`` whose device and dtype to take; and ``non_blocking``.
 
         Raises:
+            TypeError: for other arguments.
             ValueError: if the dtype is neither float32 nor float64.
         """
+        device, dtype, non_blocking = _where_to(*args, **kwargs)
         dtype = _float32_or_float64(dtype or self.weights[0].dtype)
         for tensors in self.weights, self.biases, self.velocities:
-            tensors[:] = [tensor.to(device, dtype) for tensor in tensors]
+            tensors[:] = [tensor.to(device, dtype, non_blocking) for tensor in tensors]
+        self.z, self.a = [], []
         return self
+
+
+def _where_to(*args: Any, **kwargs: Any) -> tuple[torch.device | None, torch.dtype | None, bool]:
+    """What these arguments of ``to`` mean, as PyTorch itself reads them for a module."""
+    if "memory_format" in kwargs:
+        raise TypeError("to: expected no memory_format: weights are matrices")
+    try:
+        device, dtype, non_blocking, _ = torch._C._nn._parse_to(*args, **kwargs)
+    except TypeError:
+        given = [type(value).__name__ for value in args]
+        given += [f"{name}={type(value).__name__}" for name, value in kwargs.items()]
+        raise TypeError(
+            "to: expected a device, a dtype, a device and a dtype, or a tensor, "
+            f"got ({', '.join(given)})"
+        ) from None
+    return device, dtype, non_blocking
 
 
 def _float32_or_float64(dtype: torch.dtype) -> torch.dtype:

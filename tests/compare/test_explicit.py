@@ -33,13 +33,13 @@ def test_a_planted_bug_is_found(monkeypatch, bug, tmp_path):
         wrong = LOSSES["cross-entropy"]._replace(delta=lambda ŷ, y: ŷ - 0.99 * y)
         monkeypatch.setitem(LOSSES, "cross-entropy", wrong)
     else:
-        right = Network._backpropagate
+        right = Network.backpropagate
 
         def wrong_sign(self, y):
             gradients = right(self, y)
             return gradients._replace(weights=[-W for W in gradients.weights])
 
-        monkeypatch.setattr(Network, "_backpropagate", wrong_sign)
+        monkeypatch.setattr(Network, "backpropagate", wrong_sign)
     options = ["--backprop", "explicit", "--dataset", "digits"]
     file = tmp_path / "out.json"
     assert gradients.main([*options, "--json", str(file)]) == 1

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from manual_backprop import functional
+from manual_backprop.activation.identity import identity
 from manual_backprop.activation.table import ACTIVATIONS
-from manual_backprop.affine import linear
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def activations() -> Iterator[Case]:
     yield Case(
         "identity",
         lambda: (normal(4, 3),),
-        manual=linear.identity,
+        manual=identity,
         reference=torch.nn.Identity(),
         special=(extremes,),
         elementwise=True,

@@ -5,7 +5,7 @@ import torch
 
 from manual_backprop import Network
 from manual_backprop.activation.table import ACTIVATIONS
-from manual_backprop.network import network
+from manual_backprop.network import trainable
 from manual_backprop.network.captured import Captured
 from manual_backprop.network.losses import LOSSES
 
@@ -46,6 +46,16 @@ def test_inputs_of_another_shape_are_refused(graphs):
         step(torch.ones(2, dtype=torch.int64))
 
 
+@pytest.mark.parametrize("many", [1, 3])
+def test_another_number_of_inputs_is_refused(graphs, many):
+    step = Captured(lambda x, y=None, z=None: (x + y,), torch.device("cpu"))
+    step(torch.ones(2), torch.ones(2))
+    step(torch.ones(2), torch.ones(2))
+    given = ", ".join([r"torch.float32 of \(2,\)"] * many)
+    with pytest.raises(ValueError, match=f"got {given}$"):
+        step(*[torch.ones(2)] * many)
+
+
 def test_a_look_at_a_value_cannot_be_recorded(graphs):
     step = Captured(lambda x: (x / float(x.sum()),), torch.device("cpu"))
     step(torch.ones(2))
@@ -68,7 +78,7 @@ def fit(activation, loss, device="cpu"):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_fit_by_recorded_steps(activation, loss, graphs, monkeypatch):
     plain = fit(activation, loss)
-    monkeypatch.setattr(network, "captured", Captured)
+    monkeypatch.setattr(trainable, "captured", Captured)
     recorded = fit(activation, loss)
     assert [graph.replays for graph in graphs] == [7, 3]
     assert all(torch.equal(a, b) for a, b in zip(recorded, plain, strict=True))

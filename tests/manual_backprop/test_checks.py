@@ -5,9 +5,10 @@ import torch
 
 from manual_backprop.activation import rectifiers, sigmoids, smooth_rectifiers, softmax
 from manual_backprop.affine import linear
-from manual_backprop.loss import squared_error
-from manual_backprop.loss.cross_entropy import CrossEntropyFunction, SoftNLLFunction
+from manual_backprop.loss.cross_entropy import CrossEntropyFunction
+from manual_backprop.loss.mse import MSEFunction
 from manual_backprop.loss.nll import NLLFunction
+from manual_backprop.loss.soft_nll import SoftNLLFunction
 from tests.manual_backprop import checks
 from tests.manual_backprop.cases import CASES, normal
 
@@ -172,7 +173,7 @@ def test_planted_bug_is_found(monkeypatch, check, name, function, method, bug):
         ("nll_loss", NLLFunction),
         ("cross_entropy", CrossEntropyFunction),
         ("cross_entropy", SoftNLLFunction),
-        ("mse_loss", squared_error.MSEFunction),
+        ("mse_loss", MSEFunction),
     ],
 )
 def test_a_factor_of_the_batch_size_is_found(monkeypatch, name, function):
@@ -202,9 +203,7 @@ def test_half_precision_rounded_at_every_step_is_found(monkeypatch):
     gelu = next(c for c in CASES if c.options.get("approximate") == "tanh")
     many = type(gelu)(**{**vars(gelu), "arguments": lambda: (normal(400, scale=3),)})
     checks.check_lower_precision(many)
-    monkeypatch.setattr(
-        "manual_backprop.activation.smooth_rectifiers.in_opmath", lambda *tensors: tensors
-    )
+    monkeypatch.setattr("manual_backprop.activation.gelu.in_opmath", lambda *tensors: tensors)
     with pytest.raises(AssertionError, match="bfloat16"):
         checks.check_lower_precision(many)
 

@@ -40,11 +40,12 @@ def test_shapes_broadcast():
     ("x", "y"),
     [
         (torch.ones(2), 0.5),
+        (torch.ones(2), 5),
         (torch.ones(2), -0.0),
         (torch.ones(2), torch.ones(2, dtype=torch.float64)),
         (torch.ones(2, dtype=torch.int64), 0),
     ],
-    ids=["a number", "minus 0", "two types", "integers"],
+    ids=["a number", "an integer", "minus 0", "two types", "integers"],
 )
 def test_what_goes_the_slower_way(x, y):
     c = torch.tensor([True, False])

@@ -46,7 +46,7 @@ def test_same_as_the_plain_step(activation, loss, momentum):
     steps = {m: FusedStep(fused, m) for m in (9, 1)}
     for m in (9, 1, 9):  # buffers are used again, and by a smaller batch in between
         x, y = batch(m)
-        plain._descend(x, y, 0.3, β, share)
+        plain.descend(x, y, 0.3, β, share)
         steps[m](x, y, 0.3, β, share)
     for ours, theirs in zip(parameters(fused), parameters(plain), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)
@@ -56,7 +56,7 @@ def test_same_as_the_plain_step(activation, loss, momentum):
 def test_three_way_verdict_in_float32(activation):
     x, y = batch(9)
     truth, _ = networks(activation)
-    truth._descend(x, y, 0.3, 0.9, 1.0)
+    truth.descend(x, y, 0.3, 0.9, 1.0)
     plain, fused = networks(activation, dtype=torch.float32)
     for network in (plain, fused):
         start, _ = networks(activation)
@@ -64,7 +64,7 @@ def test_three_way_verdict_in_float32(activation):
             network.weights + network.biases, start.weights + start.biases, strict=True
         ):
             mine.copy_(theirs)
-    plain._descend(x.float(), y.float(), 0.3, 0.9, 1.0)
+    plain.descend(x.float(), y.float(), 0.3, 0.9, 1.0)
     FusedStep(fused, 9)(x.float(), y.float(), 0.3, 0.9, 1.0)
     for ours, theirs, true in zip(*map(parameters, (fused, plain, truth)), strict=True):
         assert judge("", "parameter", ours, theirs, true).passed
@@ -92,7 +92,7 @@ def test_fit_with_a_last_batch_that_is_smaller_and_by_all_at_once():
 def test_on_a_gpu():
     x, y = batch(9)
     plain, fused = (network.to("cuda") for network in networks())
-    plain._descend(x.cuda(), y.cuda(), 0.3, 0.9, 1.0)
+    plain.descend(x.cuda(), y.cuda(), 0.3, 0.9, 1.0)
     FusedStep(fused, 9)(x.cuda(), y.cuda(), 0.3, 0.9, 1.0)
     for ours, theirs in zip(parameters(fused), parameters(plain), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)

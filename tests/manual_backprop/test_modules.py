@@ -77,6 +77,19 @@ def test_same_seed_same_initial_weights():
     assert torch.equal(manual.weight, reference.weight)
 
 
+LAYERS = [
+    name for name in manual_backprop.__all__ if inspect.isclass(getattr(manual_backprop, name))
+]
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if name != "Network"])
+def test_the_equation_of_the_backward_is_in_the_docstring(name):
+    file = inspect.getmodule(getattr(manual_backprop, name))
+    function = getattr(file, f"{name.removesuffix('Loss')}Function")
+    paragraphs = inspect.getdoc(function).split("\n\n")
+    assert sum(paragraph.startswith("Backward: ") for paragraph in paragraphs) == 1
+
+
 OURS_ALONE = ("activated_linear", "squared_error_loss")
 
 
@@ -89,6 +102,14 @@ def test_signature_is_the_one_of_torch(name):
         pytest.skip(f"torch.nn.functional.{name} has no signature to compare with")
     assert [p.name for p in parameters] == [p.name for p in expected]
     assert [p.default for p in parameters] == [p.default for p in expected]
+
+
+@pytest.mark.parametrize("of", [torch.clone, lambda x: x.clone().requires_grad_()])
+def test_identity_returns_a_copy(of):
+    x = of(torch.ones(3))
+    a = manual_backprop.Identity()(x)
+    assert a.data_ptr() != x.data_ptr()
+    assert a.tolist() == [1, 1, 1]
 
 
 def test_linear_by_hand():

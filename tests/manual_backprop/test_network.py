@@ -102,6 +102,15 @@ def test_small_integers_by_hand(m):
     assert [g.tolist() for g in biases] == [[0.5, 0], [-0.5, 0.5]]
 
 
+def test_accuracy_of_a_single_output_is_that_of_rounding_it():
+    network = Network((1, 1), loss="bce")
+    network.load_state_dict({"0.weight": torch.ones(1, 1), "0.bias": torch.zeros(1)})
+    x = [[-1], [-2], [1], [2]]  # ŷ < ½ twice, then ŷ > ½
+    assert network.accuracy(x, [0, 0, 1, 1]) == 1
+    assert network.accuracy(x, [0, 1, 1, 1]) == 0.75
+    assert network.accuracy(x, [1, 1, 0, 0]) == 0
+
+
 def test_one_sample_of_each_class_cancels_in_the_mean():
     network = by_hand()
     network.forward([[1, 1], [1, 1]])
@@ -152,7 +161,9 @@ def test_gpu_agrees_with_cpu(activation, loss):
 
 def plant_derivative(monkeypatch, change):
     right = table.ACTIVATIONS["silu"]
-    wrong = right._replace(derivative=lambda z, a: change(right.derivative(z, a), z))
+    wrong = right._replace(
+        gradient=lambda g, z, a: g * change(right.gradient(torch.ones_like(z), z, a), z)
+    )
     monkeypatch.setitem(table.ACTIVATIONS, "silu", wrong)
 
 
@@ -164,8 +175,8 @@ def plant_delta(monkeypatch, change):
 
 
 def plant_gradients(monkeypatch, change):
-    right = Network._backpropagate
-    monkeypatch.setattr(Network, "_backpropagate", lambda self, y: change(right(self, y), self))
+    right = Network.backpropagate
+    monkeypatch.setattr(Network, "backpropagate", lambda self, y: change(right(self, y), self))
 
 
 PLANTED = {

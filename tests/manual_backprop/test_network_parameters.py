@@ -1,6 +1,7 @@
 import copy
 import itertools
 import pickle
+import re
 
 import pytest
 import torch
@@ -58,6 +59,46 @@ def test_copies_are_equal_and_independent(copied):
     twin.step(*data(), lr=1)
     assert torch.equal(network.weights[0], before)
     assert not torch.equal(twin.weights[0], before)
+
+
+double = torch.float64
+
+
+@pytest.mark.parametrize(
+    ("args", "options", "dtype"),
+    [
+        ((double,), {}, double),
+        (("cpu",), {}, torch.float32),
+        (("cpu", double), {}, double),
+        ((torch.device("cpu"), double, True), {}, double),
+        ((torch.zeros(1, dtype=double),), {}, double),
+        ((), {"dtype": double}, double),
+        ((), {"device": "cpu", "dtype": double, "non_blocking": True}, double),
+        ((), {"tensor": torch.zeros(1, dtype=double)}, double),
+        ((), {}, torch.float32),
+    ],
+)
+def test_to_takes_what_modules_take(args, options, dtype):
+    network, module = Network((3, 2), dtype=torch.float32), nn.Linear(3, 2)
+    assert network.to(*args, **options).weights[0].dtype == dtype
+    assert module.to(*args, **options).weight.dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("error", "args", "options", "message"),
+    [
+        (ValueError, (torch.int64,), {}, "expected torch.float32 or torch.float64, got torch.int6"),
+        (ValueError, (torch.zeros(1).half(),), {}, "got torch.float16"),
+        (TypeError, ("cpu", "cpu"), {}, "device and a dtype, or a tensor, got (str, str)"),
+        (TypeError, (), {"type": double}, "or a tensor, got (type=dtype)"),
+        (TypeError, (), {"memory_format": torch.channels_last}, "expected no memory_format"),
+    ],
+)
+def test_to_refuses(error, args, options, message):
+    network = Network((3, 2))
+    with pytest.raises(error, match=re.escape(message)) as caught:
+        network.to(*args, **options)
+    assert "\n" not in str(caught.value)
 
 
 def test_to_converts_everything():

@@ -158,6 +158,12 @@ def test_momentum_refuses(settings, message):
         Momentum(parameters(), **settings)
 
 
+def test_momentum_may_stand_still():
+    (w,) = start(1.0)
+    paths(Momentum([w], lr=0, momentum=0.5), gradients(2))
+    assert w.tolist() == [1, 1, 1, 1]
+
+
 # Two steps with g = 4 and then g = 8, from w = 0 with lr = 1 and a momentum of ½.
 @pytest.mark.parametrize(
     ("optimizer", "places"),

@@ -145,6 +145,22 @@ def test_refuses_to_learn_from(x, y, message):
         Perceptron.random(2).learn(x, y)
 
 
+def test_one_example():
+    neuron = Perceptron([-1, 2])
+    assert neuron([0.5]).tolist() == [1]
+    assert neuron([[0.4]]).tolist() == [0]
+    with pytest.raises(ValueError, match=r"expected both labels, 0 and 1, got only 1 \(1 examples"):
+        neuron.learn([0.5], [1])
+
+
+def test_no_pick_is_no_update():
+    learning = Perceptron([0, 1, 1]).learn(CORNERS, GATES["and"], max_picks=0)
+    assert learning.picks == 0
+    assert learning.picked == []
+    assert learning.stopped == "maximum of picks"
+    assert learning.best.tolist() == [0, 1, 1]
+
+
 @pytest.mark.parametrize(
     "settings", [{"enough": 0}, {"enough": 1.1}, {"max_picks": -1}, {"patience": 0}]
 )
