@@ -79,7 +79,7 @@ class _Blame:
             found = [self._judged(("",), ("",), self._root())]
         if self.sides.reference.loss is not None:
             found.append(self._judged((LOSS,), (LOSS,), self._loss()))
-        found = [self._by_elimination(layer) for layer in found]
+        found = [self._by_elimination(self._seen(layer)) for layer in found]
         if not self.whole.passed and self.alignment and not is_layer(self.manual):
             found = self._with_glue(aligned, found)
         if any(layer.verdict == ORIGINATES for layer in found):
@@ -104,6 +104,14 @@ class _Blame:
             tuple(judged.rows.values()),
             judged.remark,
         )
+
+    def _seen(self, layer: JudgedLayer) -> JudgedLayer:
+        """With a remark where it has no δ: as in checkpointing, it runs where none is recorded."""
+        hidden = {call.module for call in self.ours if call.hidden}
+        if layer.remark or hidden.isdisjoint(layer.names):
+            return layer
+        remark = "not visible in the model, where it runs without recording a gradient"
+        return replace(layer, remark=remark)
 
     def _among(self, aligned: Aligned, layer: JudgedLayer) -> JudgedLayer:
         """Where several layers of manual are judged as one: the one that is to blame."""

@@ -1,7 +1,8 @@
 """A piece of the manual model and its counterpart, run by themselves and judged."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -10,12 +11,14 @@ from compare.blame.finding import Fault
 from compare.blame.residual import residual
 from compare.diagnosis import diagnose
 from compare.diagnosis.mistake import Diagnosis, Mistake
+from compare.trial import past_engine
 from compare.trial.cotangents import feed, makers
 from compare.trial.derived import kinds
 from compare.trial.errors import said
 from compare.trial.given import GIVEN, Given
 from compare.trial.key import Key, Kind
 from compare.trial.pairing import Pairing
+from compare.trial.side_effects import written_over
 from compare.trial.sides import Sides
 from compare.trial.trial import Trial, pairs, run
 from compare.verdict.excuses import excused
@@ -68,7 +71,28 @@ def judge_piece(piece: Piece, seed: int, strict: bool) -> Judged:
                 judged.rows[row.name] = row
         for fault in _faults(piece, results, seed):
             judged.faults.setdefault(fault.gradient, fault)
+        raised = [f.diagnosis.mistake is Mistake.RAISED for f in judged.faults.values()]
+        if all(raised):
+            _note_side_effects(judged, piece, trials[0], seed)
     return judged
+
+
+def _note_side_effects(judged: Judged, piece: Piece, trial: Trial, seed: int) -> None:
+    """What manual writes over and the reference does not, and what autograd summed up for it."""
+    manual, reference = piece.sides.manual, piece.sides.reference
+    theirs: dict[str, Fault] = {}
+    with suppress(Exception):  # a backward that cannot be run like that has been judged by others
+        if found := written_over(manual, trial.given, trial.fed_in):
+            usual = {w.what for w in written_over(reference, trial.given, trial.fed_in)}
+            for what, sentence in found:
+                if what not in usual:
+                    said = Diagnosis(Mistake.WRITTEN_OVER, sentence)
+                    row = Row(what, Kind.INPUT, BUG, reason=sentence, cotangent=trial.cotangent)
+                    theirs[what] = Fault(what, said, row, trial.given.kind, seed)
+            if theirs:
+                judged.faults = theirs  # that it raised is what became of it
+    remarks = past_engine.summed_up(manual, trial.given, trial.fed_in)
+    judged.remark = judged.remark or "; ".join(remarks)
 
 
 def _rank(row: Row) -> int:
@@ -88,7 +112,8 @@ def _trials(piece: Piece, given: Given, incoming: Sequence[Tensor], seed: int) -
             fed_in = {name: made[name] for name in ("one", "random") if name in made}
         else:
             fed_in = {}
-        return run(piece.sides, given, fed_in)
+        trials = run(piece.sides, given, fed_in)
+        return [t for t in trials if not (given.optional and t.raised)]
     except Exception:
         if given.kind == GIVEN:
             raise
@@ -122,7 +147,12 @@ def _faults(
         shown = [evidence(t, found_in[id(t)], piece.sides, piece.label) for t in trials]
         found, true = _tensors(trial, piece.sides.pairing, key)
         picture = residual(found, true, row)
-        yield Fault(row.name, diagnose(key, shown), row, trial.given.kind, seed, picture)
+        diagnosis = diagnose(key, shown)
+        where = {t.given.kind for t, _ in seen}
+        if diagnosis.mistake is Mistake.UNKNOWN and len(where) == 1 and GIVEN not in where:
+            there = diagnose(key, shown[: len([t for t, _ in seen if not t.raised])])
+            diagnosis = replace(there, sentence=f"only on {where.pop()}: {there.sentence}")
+        yield Fault(row.name, diagnosis, row, trial.given.kind, seed, picture)
 
 
 def _raised(trial: Trial) -> Diagnosis:

@@ -180,6 +180,8 @@ def _dropout(backward: Callable[..., Tensor]) -> Callable[[], Question]:
         base = nn.Dropout(p)
 
         def call(self: nn.Module, x: Tensor) -> Tensor:
+            if not self.training:
+                return x
             kept = (F.dropout(torch.ones_like(x), p) > 0).to(x.dtype)
             apply = function(
                 lambda x, kept: x * kept / (1 - p),

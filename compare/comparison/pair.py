@@ -22,7 +22,7 @@ from compare.trial.question import Question
 from compare.trial.randomness import random_state, undisturbed
 from compare.trial.recorder import Model, class_name
 from compare.trial.sides import Sides
-from compare.trial.trial import Trial, run
+from compare.trial.trial import Trial, mode_matters, run
 from compare.verdict.excuses import excused
 from compare.verdict.judging import Results, judge_trials
 
@@ -125,32 +125,53 @@ def _run_whole(
     asked = []
     for kind in asked_on:
         try:
-            outputs = sides.reference.outputs(kind)
-            if kind.kind == GIVEN and not outputs:
-                raise ComparisonError(
-                    "the reference returns no floating-point tensor to differentiate"
-                )
-            if kind.kind != GIVEN and not all(bool(x.isfinite().all()) for x in outputs):
-                asked.append(Asked(kind.kind, left_out="the reference is infinite or NaN there"))
-                continue
-            chosen = cotangents or makers(outputs)
-            if kind.kind != GIVEN:
-                chosen = dict(list(chosen.items())[:1])
-            fed_in = {name: feed(maker, outputs, seed) for name, maker in chosen.items()}
-            found = run(sides, kind, fed_in)
-            _ = found[0].truth  # to be told now that there is none
-            trials += found
-            asked.append(Asked(kind.kind, tuple(fed_in)))
-        except ComparisonError:
+            found = _run_kind(sides, kind, cotangents, seed)
+        except ComparisonError as error:
             if kind.kind == GIVEN:
                 raise
-            asked.append(Asked(kind.kind, left_out="there is no truth to judge by"))
+            asked.append(Asked(kind.kind, left_out=str(error)))
         except Exception as error:
             if kind.kind == GIVEN:
                 raise ComparisonError(f"the reference raised {said(error)}") from error
-            why = f"the reference does not take it: {said(error)}"
-            asked.append(Asked(kind.kind, left_out=why))
+            if not kind.optional:
+                why = f"the reference does not take it: {said(error)}"
+                asked.append(Asked(kind.kind, left_out=why))
+        else:
+            trials += found
+            if found:
+                asked.append(Asked(kind.kind, tuple(trial.cotangent for trial in found)))
     return judge_trials(trials, sides.pairing), asked
+
+
+def _run_kind(
+    sides: Sides, given: Given, cotangents: Mapping[str, Maker] | None, seed: int
+) -> list[Trial]:
+    """The trials on one kind of input; none where it would show nothing new.
+
+    Raises:
+        ComparisonError: There is nothing to judge by.
+        Exception: Whatever the reference raises.
+    """
+    outputs = sides.reference.outputs(given)
+    if given.kind == GIVEN and not outputs:
+        raise ComparisonError("the reference returns no floating-point tensor to differentiate")
+    if given.kind != GIVEN and not all(bool(x.isfinite().all()) for x in outputs):
+        raise ComparisonError("the reference is infinite or NaN there")
+    if given.training is not None and not mode_matters(sides, given):
+        return []
+    chosen = cotangents or makers(outputs)
+    if given.kind != GIVEN:
+        chosen = dict(list(chosen.items())[:1])
+    found = run(sides, given, {name: feed(maker, outputs, seed) for name, maker in chosen.items()})
+    if given.optional and any(trial.raised for trial in found):
+        return []
+    try:
+        _ = found[0].truth  # to be told now that there is none
+    except ComparisonError:
+        if given.kind == GIVEN:
+            raise
+        raise ComparisonError("there is no truth to judge by") from None
+    return found
 
 
 def reference_trial(reference: Model, loss: Model, x: Tensor, targets: Any) -> Trial:

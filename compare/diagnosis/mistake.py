@@ -28,6 +28,8 @@ class Mistake(StrEnum):
     ADDED = "something added"
     NO_TARGET = "target left out"
     CLIPPED = "clipped"
+    WRITTEN_OVER = "written over"  # what is not its own
+    READ_AS_CONTIGUOUS = "read as contiguous"
     OVERFLOW = "overflow"
     WRONG_SHAPE = "wrong shape"
     LOWER_PRECISION = "lower precision than claimed"

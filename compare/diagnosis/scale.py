@@ -8,6 +8,8 @@ import torch
 from compare.diagnosis.clues import Clue, Clues
 from compare.diagnosis.mistake import Diagnosis, Mistake
 
+Factors = list[tuple[Clue, float]]
+
 
 def sign(clues: Clues) -> Diagnosis | None:
     """m = −t."""
@@ -18,31 +20,19 @@ def sign(clues: Clues) -> Diagnosis | None:
 
 def factor(clues: Clues) -> Diagnosis | None:
     """m = c t, the same c always, or one that follows the size of something."""
-    factors = []
-    for trial in clues.trials:
-        square = float((trial.t * trial.t).sum())
-        if square == 0:
-            if float(trial.m.abs().max()) > 0:
-                return None
-            continue
-        c = float((trial.m * trial.t).sum()) / square
-        if not math.isfinite(c) or not trial.is_near(c * trial.t):
-            return None
-        factors.append((trial, c))
-    if not factors or len(clues.trials) < len(clues.all):
+    factors = _factors(clues)
+    if not factors:
         return None
-    for mistake, why, of in _SIZES:
-        if all(_same(c, of(t), t) for t, c in factors) and not _same(
-            factors[0][1], 1, factors[0][0]
-        ):
-            trial, c = factors[0]
-            return Diagnosis(mistake, f"{_times(c)}: {why(trial)}", c)
     trial, c = factors[0]
-    if not all(_same(c, other, t) for t, other in factors) or _same(c, 1, trial):
+    if _same(c, 1, trial):
         return None
-    for mistake, value in ((Mistake.SUM_FOR_MEAN, _batch), (Mistake.MEAN_FOR_SUM, _one_over_batch)):
-        if trial.samples > 2 and _same(c, value(trial), trial):
-            n = trial.samples
+    if found := _of_a_size(factors):
+        return found
+    if not all(_same(c, other, t) for t, other in factors):
+        return None
+    n = trial.samples
+    for mistake, value in ((Mistake.SUM_FOR_MEAN, n), (Mistake.MEAN_FOR_SUM, 1 / max(n, 1))):
+        if n > 2 and _same(c, value, trial):
             sentence = f"{_times(c)}, {n} being the size of the batch given: {mistake}"
             return Diagnosis(mistake, f"{sentence}, and a fixed {n} for other batches as well", c)
     if _same(c, 2, trial):
@@ -51,16 +41,85 @@ def factor(clues: Clues) -> Diagnosis | None:
     return Diagnosis(Mistake.FACTOR, f"{_times(c)}{_meaning(c, trial)}", c)
 
 
-def _batch(trial: Clue) -> float:
-    return float(trial.samples)
+def _factors(clues: Clues) -> Factors:
+    """c of each trial; none where manual is not a multiple of what is right."""
+    factors = []
+    for trial in clues.trials:
+        square = float((trial.t * trial.t).sum())
+        if square == 0:
+            if float(trial.m.abs().max()) > 0:
+                return []
+            continue
+        c = float((trial.m * trial.t).sum()) / square
+        if not math.isfinite(c) or not trial.is_near(c * trial.t):
+            return []
+        factors.append((trial, c))
+    return factors if len(clues.trials) == len(clues.all) else []
 
 
-def _one_over_batch(trial: Clue) -> float:
-    return 1 / max(trial.samples, 1)
+def _samples(trial: Clue) -> int:
+    return trial.samples
 
 
-def _elements(trial: Clue) -> float:
-    return float(trial.x.numel())
+def _elements(trial: Clue) -> int:
+    return trial.x.numel()
+
+
+def _last_of_output(trial: Clue) -> int:
+    return trial.y.shape[-1] if trial.y.dim() else 1
+
+
+def _last_of_input(trial: Clue) -> int:
+    return trial.x.shape[-1] if trial.x.dim() else 1
+
+
+def _positions(trial: Clue) -> int:
+    return math.prod(trial.x.shape[2:])
+
+
+# What a factor can follow, with its name. Of two with one value the more telling comes last.
+_SIZES: list[tuple[str, Callable[[Clue], int]]] = [
+    ("outputs or classes", _last_of_output),
+    ("features or classes", _last_of_input),
+    ("positions", _positions),
+]
+_POWERS = (("{}", 1.0), ("1/{}", -1.0), ("√{}", 0.5), ("1/√{}", -0.5))
+_HOW = {
+    1.0: "multiplied by",
+    -1.0: "divided by",
+    0.5: "multiplied by the root of",
+    -0.5: "divided by the root of",
+}
+
+
+def _of_a_size(factors: Factors) -> Diagnosis | None:
+    """The size that the factor follows from trial to trial."""
+    trial, c = factors[0]
+
+    def follows(size: Callable[[Clue], int], power: float) -> bool:
+        return all(_same(f, max(size(t), 1) ** power, t) for t, f in factors)
+
+    n, m = _samples(trial), _elements(trial)
+    for of, power, mistake, why in (
+        (_samples, 1, Mistake.SUM_FOR_MEAN, f"the mean over the batch (1/N, N = {n}) is missing"),
+        (_elements, 1, Mistake.SUM_FOR_MEAN, f"the mean over all elements (1/{m}) is missing"),
+        (_samples, -1, Mistake.MEAN_FOR_SUM, f"averaged over the batch (1/N, N = {n})"),
+        (_elements, -1, Mistake.MEAN_FOR_SUM, f"averaged over all elements (1/{m})"),
+    ):
+        if follows(of, power):
+            instead = ", a sum in its place" if power > 0 else " where the sum is wanted"
+            return Diagnosis(mistake, f"{_times(c)}: {why}{instead}", c)
+    if all(_same(f, t.samples / max(t.samples - 1, 1), t) for t, f in factors):
+        why = f"divided by N − 1 where N is meant (N = {n})"
+        return Diagnosis(Mistake.FACTOR, f"{_times(c)}: {why}", c)
+    if all(_same(c, f, t) for t, f in factors):
+        return None  # the same for all sizes
+    for name, size in _SIZES:
+        for times, how in _HOW.items():
+            if follows(size, times):
+                why = f"{how} the number of {name}, {size(trial)} here"
+                return Diagnosis(Mistake.FACTOR, f"{_times(c)}: {why}", c)
+    return None
 
 
 def _times(c: float) -> str:
@@ -71,56 +130,18 @@ def _times(c: float) -> str:
     return f"it is {_number(c)} of what it should be"
 
 
-_SIZES: list[tuple[Mistake, Callable[[Clue], str], Callable[[Clue], float]]] = [
-    (
-        Mistake.SUM_FOR_MEAN,
-        lambda t: f"the mean over the batch (1/N, N = {t.samples}) is missing, a sum in its place",
-        _batch,
-    ),
-    (
-        Mistake.SUM_FOR_MEAN,
-        lambda t: f"the mean over all elements (1/{t.x.numel()}) is missing, a sum in its place",
-        _elements,
-    ),
-    (
-        Mistake.MEAN_FOR_SUM,
-        lambda t: f"averaged over the batch (1/N, N = {t.samples}) where the sum is wanted",
-        lambda t: _one_over_batch(t),
-    ),
-    (
-        Mistake.MEAN_FOR_SUM,
-        lambda t: f"averaged over all elements (1/{t.x.numel()}) where the sum is wanted",
-        lambda t: 1 / _elements(t),
-    ),
-    (
-        Mistake.FACTOR,
-        lambda t: f"divided by N − 1 where N is meant (N = {t.samples})",
-        lambda t: t.samples / max(t.samples - 1, 1),
-    ),
-]
-
-
 def _meaning(c: float, trial: Clue) -> str:
     """What a constant may be: a size of the layer, a root of one, the scale of dropout."""
     meanings = []
-    x, y = trial.x, trial.y
-    sizes: dict[int, str] = {}  # a size is named once, by the more telling name
-    if y.dim():
-        sizes[y.shape[-1]] = "number of outputs or classes"
-    if x.dim():
-        sizes[x.shape[-1]] = "number of features or classes"
-    if x.dim() > 2:
-        sizes[math.prod(x.shape[2:])] = "number of positions"
-    for size, name in sizes.items():
-        if size > 1:
-            for shown, value in (
-                (f"the {name}, {size}", size),
-                (f"1/{size}, {size} being the {name}", 1 / size),
-                (f"√{size}, {size} being the {name}", math.sqrt(size)),
-                (f"1/√{size}, {size} being the {name}", 1 / math.sqrt(size)),
-            ):
-                if _same(c, value, trial):
-                    meanings.append(shown)
+    sizes = {size(trial): name for name, size in _SIZES}
+    for n, name in sizes.items():
+        for shown, power in _POWERS:
+            if n > 1 and _same(c, n**power, trial):
+                meanings.append(
+                    f"the number of {name}, {n}"
+                    if power == 1
+                    else f"{shown.format(n)}, {n} being the number of {name}"
+                )
     if _same(c, 0.5, trial):
         meanings.append("½, as of a squared error")
     if "Dropout" in trial.evidence.label and c > 0:

@@ -21,6 +21,7 @@ class Given:
     random_state: RandomState
     kind: str = GIVEN
     training: bool | None = None  # the mode that a module is put in; None leaves it as it is
+    optional: bool = False  # whether nobody claims that the models take it
 
     @property
     def tensors(self) -> list[Tensor]:

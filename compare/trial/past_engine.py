@@ -5,7 +5,6 @@ transposed weight gradient is never seen. Asked directly, the backward hands ove
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,25 +18,26 @@ from compare.trial.randomness import undisturbed
 from compare.trial.watch import Item, numbered, watch
 
 
-def unreduced(
-    case: Case, given: Given, cotangents: Sequence[Tensor], items: list[Item]
-) -> list[Item]:
-    """The items, with what the backward returned where PyTorch silently summed it up itself.
+def summed_up(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list[str]:
+    """A remark for each gradient that PyTorch summed to its tensor's shape by itself.
 
-    A bias gradient that was not summed over the batch arrives summed all the same, and the formula
-    is wrong nevertheless. One row that was kept as such is the sum already.
+    A bias gradient that was not summed over the batch arrives summed all the same: what a user gets
+    is right, at the cost of a tensor that nobody needs.
     """
-    if case.by_layer or not items:
-        return items
-    returned = {item.key: item.tensor for item in gradients(case, given, cotangents)}
-
-    def seen(item: Item) -> Item:
-        mine = returned.get(item.key)
-        if mine is None or item.tensor is None or mine.numel() <= item.tensor.numel():
-            return item
-        return replace(item, tensor=mine)
-
-    return [seen(item) for item in items]
+    model, _ = case.copies()
+    parameters = dict(model.named_parameters()) if isinstance(model, nn.Module) else {}
+    remarks = []
+    for item in gradients(case, given, cotangents):
+        inputs = given.differentiated
+        leaf = inputs[item.key.place] if item.kind is Kind.INPUT else parameters.get(item.key.name)
+        if item.tensor is None or leaf is None or item.tensor.numel() <= leaf.numel():
+            continue
+        more = (item.tensor.numel() - leaf.numel()) * leaf.element_size()
+        remarks.append(
+            f"the {item.name} gradient is returned as {tuple(item.tensor.shape)}, and autograd "
+            f"sums it to {tuple(leaf.shape)}: right, for {more:,} bytes more"
+        )
+    return remarks
 
 
 def gradients(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list[Item]:

@@ -62,13 +62,22 @@ def run(sides: Sides, given: Given, cotangents: Mapping[str, Sequence[Tensor]]) 
         raised = None
         try:
             found, _ = sides.manual.gradients(given, fed_in)
-            found = past_engine.unreduced(sides.manual, given, fed_in, found)
         except Exception as error:
             found = past_engine.gradients(sides.manual, given, fed_in)
             raised = None if found else error
         in_float64 = _truth(sides.reference, given, fed_in, expected, after)
         trials.append(Trial(name, fed_in, found, expected, in_float64, given, raised))
     return trials
+
+
+def mode_matters(sides: Sides, given: Given) -> bool:
+    """Whether either side gives out something else in the mode that is ``given``'s."""
+    usual = replace(given, training=None)
+    return any(
+        not torch.equal(a, b)
+        for case in (sides.manual, sides.reference)
+        for a, b in zip(case.outputs(given), case.outputs(usual), strict=True)
+    )
 
 
 def _truth(

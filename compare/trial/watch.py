@@ -159,7 +159,8 @@ def _gradients(
 def _outputs(word: str, name: str, tensors: Sequence[Tensor]) -> Iterator[Item]:
     for i, tensor in enumerate(tensors):
         key = Key(Kind.OUTPUT, name, place=i)
-        yield Item(key, numbered(word, i, tensors), tensor.detach())
+        # A copy: a backward that saved its output may write over it.
+        yield Item(key, numbered(word, i, tensors), tensor.detach().clone())
 
 
 def numbered(word: str, i: int, among: Sequence[Any]) -> str:
