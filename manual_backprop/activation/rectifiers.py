@@ -25,7 +25,10 @@ from manual_backprop.kit.function import Function, functional, in_opmath, overwr
 
 
 class ReLUFunction(Function):
-    """a = max(z, 0)."""
+    """a = max(z, 0).
+
+    Backward: g where z > 0, else 0
+    """
 
     @staticmethod
     def forward(input: Tensor) -> Tensor:
@@ -44,7 +47,10 @@ class ReLUFunction(Function):
 
 
 class LeakyReLUFunction(Function):
-    """a = z if z > 0 else s·z, with the slope s."""
+    """a = z if z > 0 else s·z, with the slope s.
+
+    Backward: g where z > 0, else s·g
+    """
 
     @staticmethod
     def forward(input: Tensor, negative_slope: float) -> Tensor:
@@ -63,7 +69,10 @@ class LeakyReLUFunction(Function):
 
 
 class ELUFunction(Function):
-    """a = z if z > 0 else α(eᶻ − 1)."""
+    """a = z if z > 0 else α(eᶻ − 1).
+
+    Backward: g where z > 0, else g ⊙ αeᶻ
+    """
 
     @staticmethod
     def forward(input: Tensor, alpha: float) -> Tensor:

@@ -18,7 +18,10 @@ from manual_backprop.kit.function import Function, functional, in_opmath
 
 
 class SigmoidFunction(Function):
-    """a = σ(z)."""
+    """a = σ(z).
+
+    Backward: g ⊙ a(1 − a)
+    """
 
     @staticmethod
     def forward(input: Tensor) -> Tensor:
@@ -36,7 +39,10 @@ class SigmoidFunction(Function):
 
 
 class TanhFunction(Function):
-    """a = tanh(z)."""
+    """a = tanh(z).
+
+    Backward: g ⊙ (1 − a²)
+    """
 
     @staticmethod
     def forward(input: Tensor) -> Tensor:

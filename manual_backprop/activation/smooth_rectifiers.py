@@ -28,7 +28,10 @@ CUBIC = 0.044715
 
 
 class SoftplusFunction(Function):
-    """a = ln(1 + e^{βz}) / β."""
+    """a = ln(1 + e^{βz}) / β.
+
+    Backward: g ⊙ σ(βz)
+    """
 
     @staticmethod
     def forward(input: Tensor, beta: float, threshold: float) -> Tensor:
@@ -48,7 +51,10 @@ class SoftplusFunction(Function):
 
 
 class SiLUFunction(Function):
-    """a = z σ(z)."""
+    """a = z σ(z).
+
+    Backward: g ⊙ σ(z)(1 + z(1 − σ(z)))
+    """
 
     @staticmethod
     def forward(input: Tensor) -> Tensor:
@@ -67,7 +73,10 @@ class SiLUFunction(Function):
 
 
 class GELUFunction(Function):
-    """a = z Φ(z)."""
+    """a = z Φ(z).
+
+    Backward: g ⊙ (Φ(z) + zφ(z))
+    """
 
     @staticmethod
     def forward(input: Tensor) -> Tensor:

@@ -25,7 +25,10 @@ from manual_backprop.kit.function import Function, functional, in_opmath
 
 
 class SoftmaxFunction(Function):
-    """a = softmax(z)."""
+    """a = softmax(z).
+
+    Backward: a ⊙ (g − Σ g a)
+    """
 
     @staticmethod
     def forward(input: Tensor, dim: int) -> Tensor:
@@ -44,7 +47,10 @@ class SoftmaxFunction(Function):
 
 
 class LogSoftmaxFunction(Function):
-    """ℓ = ln softmax(z)."""
+    """ℓ = ln softmax(z).
+
+    Backward: g − e^ℓ Σ g
+    """
 
     @staticmethod
     def forward(input: Tensor, dim: int) -> Tensor:

@@ -25,7 +25,10 @@ from manual_backprop.kit.function import Function, functional, in_opmath
 
 
 class ActivatedLinearFunction(Function):
-    """y = σ(z) Wᵀ + b."""
+    """y = σ(z) Wᵀ + b.
+
+    Backward: ∂L/∂z = δW ⊙ σ′(z),  ∂L/∂W = δᵀσ(z),  ∂L/∂b = Σ δ
+    """
 
     @staticmethod
     def forward(input: Tensor, weight: Tensor, bias: Tensor | None, activation: str) -> Tensor:

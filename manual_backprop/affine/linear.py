@@ -28,7 +28,10 @@ def samples_in_rows(tensor: Tensor) -> Tensor:
 
 
 class LinearFunction(Function):
-    """z = x Wᵀ + b."""
+    """z = x Wᵀ + b.
+
+    Backward: ∂L/∂x = δW,  ∂L/∂W = δᵀx,  ∂L/∂b = Σ δ
+    """
 
     @staticmethod
     def forward(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -98,7 +101,10 @@ class Linear(torch.nn.Linear):
 
 
 class IdentityFunction(Function):
-    """a = z,  ∂L/∂z = ∂L/∂a."""
+    """a = z.
+
+    Backward: ∂L/∂z = g
+    """
 
     @staticmethod
     def forward(input: Tensor) -> Tensor:

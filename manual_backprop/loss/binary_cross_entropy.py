@@ -30,7 +30,10 @@ SMALLEST_VARIANCE = torch.tensor(1e-12, dtype=torch.float32).item()  # PyTorch's
 
 
 class BCEFunction(Function):
-    """L = −w (y ln a + (1 − y) ln(1 − a))."""
+    """L = −w (y ln a + (1 − y) ln(1 − a)).
+
+    Backward: (a − y)/(a(1 − a)m)
+    """
 
     @staticmethod
     def forward(input: Tensor, target: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
@@ -58,7 +61,10 @@ class BCEFunction(Function):
 
 
 class BCEWithLogitsFunction(Function):
-    """L = −w (p y ln σ(z) + (1 − y) ln(1 − σ(z)))."""
+    """L = −w (p y ln σ(z) + (1 − y) ln(1 − σ(z))).
+
+    Backward: (σ(z) − y)/m
+    """
 
     @staticmethod
     def forward(

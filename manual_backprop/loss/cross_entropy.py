@@ -36,7 +36,10 @@ from manual_backprop.loss.reduction import chosen_reduction, reduced, unreduced
 
 
 class CrossEntropyFunction(Function):
-    """L for class indices; and ℓ, so that what the backward keeps can be differentiated again."""
+    """L for class indices; and ℓ, so that what the backward keeps can be differentiated again.
+
+    Backward: (ŷ − y)/m
+    """
 
     @staticmethod
     def forward(

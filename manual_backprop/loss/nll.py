@@ -72,7 +72,10 @@ def nll_gradient(
 
 
 class NLLFunction(Function):
-    """L = −Σ_c w_c q_c ℓ_c with q = (1 − ε)[c=t] + ε/C."""
+    """L = −Σ_c w_c q_c ℓ_c with q = (1 − ε)[c=t] + ε/C.
+
+    Backward: −[c = t]/m
+    """
 
     forward = staticmethod(nll)
 

@@ -29,7 +29,10 @@ from manual_backprop.loss.reduction import chosen_reduction, reduced, unreduced
 
 
 class MSEFunction(Function):
-    """L = Σ w (a − y)² / m, or without the sum and the division."""
+    """L = Σ w (a − y)² / m, or without the sum and the division.
+
+    Backward: 2(a − y)/m
+    """
 
     @staticmethod
     def forward(input: Tensor, target: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
@@ -66,7 +69,10 @@ class MSEFunction(Function):
 
 
 class SquaredErrorFunction(Function):
-    """L = ½ Σ (a − y)², over m for the mean."""
+    """L = ½ Σ (a − y)², over m for the mean.
+
+    Backward: a − y
+    """
 
     @staticmethod
     def forward(input: Tensor, target: Tensor, reduction: str) -> Tensor:
