@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from compare import compare_gradients, mutants
-from compare.catalogue.specimen import Specimen, batch, network, pointwise
+from compare.catalogue.host import batch, between
+from compare.catalogue.specimen import Specimen
 from compare.diagnosis.mistake import Mistake
 from compare.trial.question import Question
 
@@ -49,10 +50,8 @@ def test_there_are_enough_and_every_mistake_is_planted():
 
 
 def sentence(base, backward, **options):
-    """What is said of a hand-written pointwise function."""
-    torch.manual_seed(1)
-    around = nn.Linear(11, 6), base, nn.Linear(6, 5)
-    models = network(*around, place=1, by_hand=pointwise(base, backward), inputs=batch(9, 11))
+    """What is said of a hand-written backward of an activation."""
+    models = between(base).plant(backward)
     report = compare_gradients(models.manual, models.reference, *models.inputs, **options)
     [fault] = report.originators[0].faults
     return fault.diagnosis

@@ -1,0 +1,165 @@
+"""The catalogue, manual_backprop and README's table have the same layers, each complete."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import manual_backprop
+from compare.catalogue import entries
+from compare.trial.given import map_tensors
+from tests.manual_backprop import checks
+
+ENTRIES = entries()
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+
+FUNCTIONS = manual_backprop.functional.__all__
+MODULES = [
+    name
+    for name in manual_backprop.__all__
+    if isinstance(found := getattr(manual_backprop, name), type) and issubclass(found, nn.Module)
+]
+
+
+def gaps(entries=ENTRIES, readme=README):
+    """What is missing, one line each."""
+    described = {name for entry in entries for name in (entry.module, entry.function)}
+    for name in [*MODULES, *FUNCTIONS]:
+        if name not in described:
+            yield f"{name} is in manual_backprop and has no entry in compare/catalogue"
+    for entry in entries:
+        if entry.module and entry.module not in MODULES:
+            yield f"{entry.module} has an entry and no line in manual_backprop/__init__.py"
+        if isinstance(entry.function, str) and entry.function not in FUNCTIONS:
+            yield f"{entry.function} has an entry and no line in manual_backprop/functional.py"
+    yield from gaps_in_readme(entries, readme)
+
+
+def gaps_in_readme(entries, readme):
+    """What README's table lacks or says otherwise; its figures depend on the machine."""
+    _, table = readme.split("\n| layer | backward | derived in | largest difference |\n")
+    rows = {line.split("`")[1]: line for line in table.split("\n\n")[0].splitlines()[1:]}
+    for entry in entries:
+        row = rows.pop(entry.name, "")
+        try:
+            equation = entry.equation.replace("|", r"\|")
+        except LookupError as error:
+            yield str(error)
+            continue
+        path = Path(entry.file)
+        expected = f"| `{entry.name}` | {equation} | [{path.name}]({path}) |"
+        if not row.startswith(expected):
+            yield f"README.md: expected the row {expected} with the figure of compare.layers"
+    for name in rows:
+        yield f"README.md: {name} has a row and no entry in compare/catalogue"
+
+
+def test_nothing_is_missing():
+    lines = list(gaps())
+    if lines:
+        pytest.fail("\n".join(lines), pytrace=False)
+
+
+RELU = next(entry for entry in ENTRIES if entry.module == "ReLU")
+OTHERS = [entry for entry in ENTRIES if entry is not RELU]
+ROW = next(line for line in README.splitlines() if line.startswith("| `ReLU`"))
+
+
+class Undocumented(torch.autograd.Function):
+    """a = max(z, 0)."""
+
+
+def test_a_layer_without_an_entry_is_told():
+    assert list(gaps(OTHERS)) == [
+        "ReLU is in manual_backprop and has no entry in compare/catalogue",
+        "relu is in manual_backprop and has no entry in compare/catalogue",
+        "README.md: ReLU has a row and no entry in compare/catalogue",
+    ]
+
+
+def test_an_entry_without_a_layer_is_told():
+    missing = replace(RELU, module="Rely", function="rely")
+    row = ROW.replace("ReLU", "Rely")
+    assert list(gaps([*ENTRIES, missing], README.replace(ROW, f"{ROW}\n{row}"))) == [
+        "Rely has an entry and no line in manual_backprop/__init__.py",
+        "rely has an entry and no line in manual_backprop/functional.py",
+    ]
+
+
+def test_a_function_that_does_not_say_its_equation_is_told():
+    [line] = gaps([*OTHERS, replace(RELU, derivation=Undocumented)])
+    assert line == (
+        "Undocumented: expected a paragraph of its docstring to be the equation of its backward, "
+        "as in 'Backward: g ⊙ (1 − a²)'"
+    )
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["", ROW.replace("z > 0", "z ≥ 0"), ROW.replace("rectifiers.py", "relu.py")],
+    ids=["no row", "another equation", "another file"],
+)
+def test_a_row_of_readme_is_told(row):
+    [line] = gaps(readme=README.replace(f"{ROW}\n", f"{row}\n" if row else ""))
+    assert line == (
+        "README.md: expected the row | `ReLU` | g where z > 0, else 0 | [rectifiers.py]"
+        "(manual_backprop/activation/rectifiers.py) | with the figure of compare.layers"
+    )
+
+
+EVERY_OPTION = [
+    pytest.param(entry, options, id=f"{entry.name}-{','.join(options)}")
+    for entry in ENTRIES
+    for options in entry.modules
+    if entry.module
+]
+
+
+def outputs_and_gradients(module, inputs):
+    """And buffers, which the forward may have changed."""
+    found = checks.outputs(module, checks.untouched(inputs))
+    gs = [next(checks.cotangents(output.detach())) for output in found]
+    leaves = [*checks.leaves(inputs), *module.parameters()]
+    return [*found, *torch.autograd.grad(found, leaves, gs), *module.buffers()], gs
+
+
+@pytest.mark.parametrize(("entry", "options"), EVERY_OPTION)
+def test_module_is_its_twin(entry, options):
+    with checks.same_random_numbers():
+        manual, reference = (twin.double() for twin in entry.twins(options))
+        inputs = map_tensors(
+            lambda x: x.double().requires_grad_() if x.is_floating_point() else x, entry.inputs()
+        )
+    if not entry.twin_module:
+        assert isinstance(manual, type(reference))
+        assert repr(manual) == repr(reference)
+    manual.load_state_dict(reference.state_dict())
+    ours, gs = outputs_and_gradients(manual, inputs)
+    theirs, _ = outputs_and_gradients(reference, inputs)
+    for actual, expected in zip(ours, theirs, strict=True):
+        checks.close(actual, expected, *gs)
+
+
+def test_a_module_that_ignores_an_option_is_found(monkeypatch):
+    forward = manual_backprop.functional.elu
+    monkeypatch.setattr(manual_backprop.ELU, "forward", lambda self, z: forward(z))
+    elu = next(entry for entry in ENTRIES if entry.module == "ELU")
+    test_module_is_its_twin(elu, {})
+    with pytest.raises(AssertionError):
+        test_module_is_its_twin(elu, {"alpha": 0.5})
+
+
+def test_an_equation_is_a_paragraph_of_its_own():
+    class InTwoLines(torch.autograd.Function):
+        """y = f(x).
+
+        Backward: ∂L/∂x = δW,
+        ∂L/∂W = δᵀx
+
+        More.
+        """
+
+    assert replace(RELU, derivation=InTwoLines).equation == "∂L/∂x = δW, ∂L/∂W = δᵀx"
