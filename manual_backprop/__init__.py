@@ -17,6 +17,7 @@ from manual_backprop.activation.smooth_rectifiers import SiLU as SiLU
 from manual_backprop.activation.smooth_rectifiers import Softplus as Softplus
 from manual_backprop.activation.softmax import LogSoftmax as LogSoftmax
 from manual_backprop.activation.softmax import Softmax as Softmax
+from manual_backprop.activation.softsign import Softsign as Softsign
 from manual_backprop.affine.activated_linear import ActivatedLinear as ActivatedLinear
 from manual_backprop.affine.linear import Identity as Identity
 from manual_backprop.affine.linear import Linear as Linear

@@ -10,6 +10,7 @@ from manual_backprop.activation.smooth_rectifiers import silu as silu
 from manual_backprop.activation.smooth_rectifiers import softplus as softplus
 from manual_backprop.activation.softmax import log_softmax as log_softmax
 from manual_backprop.activation.softmax import softmax as softmax
+from manual_backprop.activation.softsign import softsign as softsign
 from manual_backprop.affine.activated_linear import activated_linear as activated_linear
 from manual_backprop.affine.linear import linear as linear
 from manual_backprop.loss.binary_cross_entropy import binary_cross_entropy as binary_cross_entropy

@@ -12,7 +12,7 @@ from compare.catalogue.host import between
 from compare.catalogue.specimen import Bug
 from compare.catalogue.values import normal
 from compare.diagnosis.mistake import Mistake
-from manual_backprop.activation import rectifiers, sigmoids, smooth_rectifiers, softmax
+from manual_backprop.activation import rectifiers, sigmoids, smooth_rectifiers, softmax, softsign
 
 _NO_DERIVATIVE = Mistake.NO_DERIVATIVE
 
@@ -82,6 +82,19 @@ ENTRIES = [
         },
     ),
     elementwise(
+        "Softsign",
+        "softsign",
+        softsign.SoftsignFunction,
+        wrong={
+            "no derivative": Bug(Mistake.NO_DERIVATIVE, lambda g, z, a: g.clone()),
+            "derivative at a": Bug(Mistake.AT_OUTPUT, lambda g, z, a: g / (1 + a.abs()) ** 2),
+            "sign of z in it": Bug(
+                Mistake.IN_A_PART, lambda g, z, a: g * z.sign() / (1 + z.abs()) ** 2
+            ),
+        },
+        right={"from its output": lambda g, z, a: g * (1 - a.abs()) ** 2},
+    ),
+    elementwise(
         "ReLU",
         "relu",
         rectifiers.ReLUFunction,
@@ -90,7 +103,9 @@ ENTRIES = [
         wrong={
             "no derivative": Bug(_NO_DERIVATIVE, lambda g, z, a: g),
             "mask inverted": Bug(Mistake.IN_A_PART, lambda g, z, a: g * (z <= 0)),
-            "mask of the gradient": Bug(Mistake.IN_A_PART, lambda g, z, a: g * (g > 0)),
+            "mask of the gradient": Bug(
+                Mistake.IN_A_PART, lambda g, z, a: g * (g > 0), diagnosed=False
+            ),
         },
         right={
             "times a mask": lambda g, z, a: g * (z > 0),

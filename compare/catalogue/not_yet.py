@@ -141,6 +141,7 @@ SPECIMENS = [
                 Mistake.PART_OF_BATCH,
                 lambda g, words, w: (w * 0).index_copy(0, words.flatten(), g.flatten(0, -2)),
                 gradient="weight",
+                diagnosed=False,
             )
         },
         right={

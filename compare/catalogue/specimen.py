@@ -19,6 +19,7 @@ class Specimen:
     build: Callable[[], Question]
     places: tuple[tuple[str, str], ...] = ()  # layer in manual, gradient of that layer
     mistakes: frozenset[Mistake] = frozenset()  # each of these names is true of it
+    diagnosed: bool = True  # by one of them; else it is found, but of no kind that is known
 
     @property
     def is_right(self) -> bool:
@@ -34,6 +35,7 @@ class Bug:
     formula: Formula  # see ``rewritten`` for what it is given
     host: Host | LossHost | None = None  # where the layer's own does not show it
     gradient: str = "input"  # or "input 1", or a parameter's name
+    diagnosed: bool = True  # see ``Specimen``
 
 
 def planted(
@@ -48,7 +50,7 @@ def planted(
         home = b.host or host
         build, place = partial(home.plant, b.formula, b.gradient), (home.layer, b.gradient)
         names = {b.mistakes} if isinstance(b.mistakes, Mistake) else b.mistakes
-        found.append(Specimen(f"{title}: {name}", build, (place,), frozenset(names)))
+        found.append(Specimen(f"{title}: {name}", build, (place,), frozenset(names), b.diagnosed))
     other = replace(host, seed=4)  # with weights that no bug was tried on
     for name, formula in right.items():
         found.append(Specimen(f"{title}: {name}", partial(other.plant, formula)))
