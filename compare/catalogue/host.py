@@ -20,7 +20,7 @@ class Host:
 
     row: Callable[[], Sequence[nn.Module]]
     place: int
-    inputs: Tensor
+    inputs: Tensor | tuple[Tensor, ...]  # of the first
     seed: int = 1  # of the weights
 
     @property
@@ -38,8 +38,19 @@ class Host:
     def unchanged(self) -> Question:
         """The row against itself."""
         torch.manual_seed(self.seed)
-        reference = copy.deepcopy(nn.Sequential(*self.row()))
-        return Question(copy.deepcopy(reference), reference, [self.inputs])
+        reference = copy.deepcopy(_Row(*self.row()))
+        inputs = (self.inputs,) if isinstance(self.inputs, Tensor) else self.inputs
+        return Question(copy.deepcopy(reference), reference, inputs)
+
+
+class _Row(nn.Sequential):
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """The first layer may take several."""
+        first, *others = self
+        output = first(*inputs)
+        for module in others:
+            output = module(output)
+        return output
 
 
 @dataclass(frozen=True)

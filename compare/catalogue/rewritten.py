@@ -50,8 +50,8 @@ def rewritten(base: nn.Module, formula: Formula, gradient: str = "") -> nn.Modul
         formula: ``(g, *inputs, *parameters, *buffers)`` → the gradients of inputs and parameters.
             For a module that has neither parameters nor buffers it is ``(g, *inputs, output)``. It
             draws the random numbers that the forward drew.
-        gradient: the only one that the formula gives: ``"input"``, ``"input 1"``, or a parameter's
-            name. The others are autograd's.
+        gradient: the only one that the formula gives: ``"input"``, of several ``"input 0"`` and
+            so on, or a parameter's name. The others are autograd's.
     """
     original = copy.deepcopy(base)
     state = [*dict(base.named_parameters()), *dict(base.named_buffers())]
@@ -79,8 +79,8 @@ def rewritten(base: nn.Module, formula: Formula, gradient: str = "") -> nn.Modul
                     ctx.random_state.restore()
                     gradients = _by_autograd(run, tensors, ctx.needs_input_grad, g)
                     inputs = len(tensors) - len(state)
-                    names = ["input", *(f"input {i}" for i in range(1, inputs)), *state]
-                    gradients[names.index(gradient)] = found
+                    names = ["input"] if inputs == 1 else [f"input {i}" for i in range(inputs)]
+                    gradients[[*names, *state].index(gradient)] = found
                     return tuple(gradients)
             gradients = list(found) if isinstance(found, tuple) else [found]
             return *gradients, *[None] * (len(tensors) - len(gradients))

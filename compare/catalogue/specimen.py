@@ -34,7 +34,7 @@ class Bug:
     mistakes: Mistake | set[Mistake]  # what it may be called
     formula: Formula  # see ``rewritten`` for what it is given
     host: Host | LossHost | None = None  # where the layer's own does not show it
-    gradient: str = "input"  # or "input 1", or a parameter's name
+    gradient: str = "input"  # see ``rewritten``
     diagnosed: bool = True  # see ``Specimen``
 
 
