@@ -12,7 +12,6 @@ from compare.catalogue.host import between
 from compare.catalogue.specimen import Bug
 from compare.catalogue.values import normal
 from compare.diagnosis.mistake import Mistake
-from manual_backprop.activation import rectifiers, sigmoids, smooth_rectifiers, softmax, softsign
 
 _NO_DERIVATIVE = Mistake.NO_DERIVATIVE
 
@@ -54,7 +53,6 @@ ENTRIES = [
     elementwise(
         "Sigmoid",
         "sigmoid",
-        sigmoids.SigmoidFunction,
         wrong={
             "1 − a forgotten": Bug(_NO_DERIVATIVE, lambda g, z, a: g * a),
             "z for a": Bug(Mistake.AT_OUTPUT, lambda g, z, a: g * z * (1 - z)),
@@ -71,7 +69,6 @@ ENTRIES = [
     elementwise(
         "Tanh",
         "tanh",
-        sigmoids.TanhFunction,
         wrong={
             "z for a": Bug(Mistake.AT_OUTPUT, lambda g, z, a: g * (1 - z * z)),
             "square forgotten": Bug(_NO_DERIVATIVE, lambda g, z, a: g * (1 - a)),
@@ -84,7 +81,6 @@ ENTRIES = [
     elementwise(
         "Softsign",
         "softsign",
-        softsign.SoftsignFunction,
         wrong={
             "no derivative": Bug(Mistake.NO_DERIVATIVE, lambda g, z, a: g.clone()),
             "derivative at a": Bug(Mistake.AT_OUTPUT, lambda g, z, a: g / (1 + a.abs()) ** 2),
@@ -97,7 +93,6 @@ ENTRIES = [
     elementwise(
         "ReLU",
         "relu",
-        rectifiers.ReLUFunction,
         options=[{}, {"inplace": True}],
         modules=[{}, {"inplace": True}],
         wrong={
@@ -117,7 +112,6 @@ ENTRIES = [
     elementwise(
         "LeakyReLU",
         "leaky_relu",
-        rectifiers.LeakyReLUFunction,
         options=[{}, {"negative_slope": 0.3, "inplace": True}],
         modules=[{"negative_slope": 0.1}, {}, {"negative_slope": 0.2, "inplace": True}],
         wrong={
@@ -131,7 +125,6 @@ ENTRIES = [
     elementwise(
         "ELU",
         "elu",
-        rectifiers.ELUFunction,
         options=[{}, {"alpha": 0.7, "inplace": True}],
         modules=[{}, {"alpha": 0.5}, {"alpha": 0.5, "inplace": True}],
         wrong={
@@ -144,7 +137,6 @@ ENTRIES = [
     elementwise(
         "Softplus",
         "softplus",
-        smooth_rectifiers.SoftplusFunction,
         options=[{}, {"beta": 2.5, "threshold": 3}],
         modules=[{}, {"beta": 2.0, "threshold": 3.0}],
         wrong={"no derivative": Bug(_NO_DERIVATIVE, lambda g, z, a: g.clone())},
@@ -153,7 +145,6 @@ ENTRIES = [
     elementwise(
         "SiLU",
         "silu",
-        smooth_rectifiers.SiLUFunction,
         options=[{}, {"inplace": True}],
         modules=[{}, {"inplace": True}],
         wrong={"second term forgotten": Bug(_NO_DERIVATIVE, lambda g, z, a: g * z.sigmoid())},
@@ -162,7 +153,6 @@ ENTRIES = [
     elementwise(
         "GELU",
         "gelu",
-        smooth_rectifiers.GELUFunction,
         options=[{}, {"approximate": "tanh"}],
         modules=[{}, {"approximate": "tanh"}],
         wrong={
@@ -173,7 +163,6 @@ ENTRIES = [
     Entry(
         "Softmax",
         "softmax",
-        softmax.SoftmaxFunction,
         **_SOFTMAX,
         host=between(nn.Softmax(1)),
         wrong={
@@ -189,7 +178,6 @@ ENTRIES = [
     Entry(
         "LogSoftmax",
         "log_softmax",
-        softmax.LogSoftmaxFunction,
         **_SOFTMAX,
         host=between(nn.LogSoftmax(1)),
         wrong={

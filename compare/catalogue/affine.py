@@ -15,7 +15,7 @@ from compare.catalogue.specimen import Bug
 from compare.catalogue.values import SHAPE, normal
 from compare.diagnosis.mistake import Mistake
 from manual_backprop.activation.table import ACTIVATIONS
-from manual_backprop.affine import activated_linear, linear
+from manual_backprop.affine.linear import identity
 
 
 def chain(depth: int, square: bool = False) -> Host:
@@ -192,7 +192,6 @@ ENTRIES = [
     Entry(
         "Linear",
         "linear",
-        linear.LinearFunction,
         calls=[
             *(call(normal(*batch, 3), _W) for batch in _BATCHES),
             *(call(normal(*batch, 3), _W, _B) for batch in _BATCHES),
@@ -209,15 +208,13 @@ ENTRIES = [
     ),
     elementwise(
         "Identity",
-        linear.identity,
-        linear.IdentityFunction,
+        identity,
         twin_function=nn.Identity(),
         wrong={"halved": Bug(Mistake.FACTOR, lambda g, z, a: g / 2)},
     ),
     Entry(
         "ActivatedLinear",
         "activated_linear",
-        activated_linear.ActivatedLinearFunction,
         calls=[
             *(call(normal(5, 3), _W, _B, activation=name) for name in ACTIVATIONS),
             # The shapes have nothing to do with σ.

@@ -30,7 +30,6 @@ _SPECIAL = (
 def elementwise(
     module: str,
     function: str | Callable[..., Any],
-    derivation: type[torch.autograd.Function],
     options: Sequence[Mapping[str, Any]] = ({},),
     modules: Sequence[Mapping[str, Any]] = ({},),
     **others: Any,
@@ -38,7 +37,7 @@ def elementwise(
     """The entry of an elementwise function of one tensor.
 
     Args:
-        module, function, derivation: see ``Entry``.
+        module, function: see ``Entry``.
         options: of the function; all of them are tried.
         modules: options of the module. Bugs are planted in the first.
         others: further fields of ``Entry``; formulas are given (g, z, a).
@@ -46,7 +45,6 @@ def elementwise(
     return Entry(
         module,
         function,
-        derivation,
         calls=[call(normal(4, 3), **o) for o in options],
         special=[call(z, **o) for o in options for z in _SPECIAL],
         modules=modules,

@@ -1,6 +1,7 @@
 """What the catalogue says of a layer."""
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,7 +33,7 @@ def call(*arguments: Any, constants: tuple[int, ...] = (), **options: Any) -> Fu
 
 @dataclass(frozen=True)
 class Entry:
-    """A layer: module, function, derivation, what it is tried on, what is planted in it.
+    """A layer: what it is called, what it is tried on, what is planted in it.
 
     ``module`` and ``function`` are its names in ``manual_backprop`` and ``torch.nn``, and in their
     ``functional``. A layer without a module has None; a function without a name in ``functional``
@@ -41,8 +42,6 @@ class Entry:
 
     module: str | None
     function: str | Callable[..., Any]
-    derivation: type[torch.autograd.Function]
-    """Its docstring has the equation, in a paragraph that starts with ``Backward:``."""
 
     calls: Sequence[FunctionCall]
     """Of the function: one for each option and kind of shape. Every check is made of each."""
@@ -58,6 +57,8 @@ class Entry:
     """What the module is compared with where ``torch.nn`` has none of that name."""
     twin_function: Callable[..., Any] | None = None
     """The same of the function."""
+    derivation: type[torch.autograd.Function] | None = None
+    """The Function whose docstring has the equation, where it is not ``<title>Function``."""
 
     host: Host | LossHost | None = None
     """The network that bugs are planted in."""
@@ -77,53 +78,67 @@ class Entry:
         return self.module or self.function_name
 
     @property
+    def title(self) -> str:
+        """The name; of a loss without that word, as in ``MSEFunction``."""
+        return self.name.removesuffix("Loss")
+
+    @property
     def manual_function(self) -> Callable[..., Any]:
         """The one with the hand-written backward."""
-        function = self.function
-        return (
-            getattr(manual_backprop.functional, function) if isinstance(function, str) else function
-        )
+        if isinstance(self.function, str):
+            return getattr(manual_backprop.functional, self.function)
+        return self.function
 
     @property
     def reference_function(self) -> Callable[..., Any]:
         """The one that autograd differentiates."""
         return self.twin_function or getattr(nn.functional, self.function_name)
 
-    def twins(self, options: Mapping[str, Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    def twins(self, options: Mapping[str, Any]) -> tuple[Any, Any]:
         """The module and its twin, or the functions where there is no module."""
         if self.module is None:
-            return partial(self.manual_function, **options), partial(
-                self.reference_function, **options
-            )
+            functions = self.manual_function, self.reference_function
+            return partial(functions[0], **options), partial(functions[1], **options)
         manual = getattr(manual_backprop, self.module)
         reference = self.twin_module or getattr(nn, self.module)
         return manual(**options), reference(**options)
 
     @property
-    def equation(self) -> str:
-        """The equation of its backward.
+    def derived_by(self) -> type[torch.autograd.Function]:
+        """The Function whose docstring has the equation.
 
         Raises:
-            LookupError: the derivation does not say.
+            LookupError: there is none.
         """
-        paragraphs = (inspect.getdoc(self.derivation) or "").split("\n\n")
-        for paragraph in paragraphs:
+        if self.derivation:
+            return self.derivation
+        name = f"{self.title}Function"
+        module = getattr(manual_backprop, self.module or "", None)
+        found = getattr(sys.modules[module.__module__], name, None) if module else None
+        if found is None:
+            raise LookupError(f"{self.name}: its file has no {name}, nor its entry a derivation")
+        return found
+
+    @property
+    def equation(self) -> str:
+        """The equation of its backward, in a paragraph that starts with ``Backward:``.
+
+        Raises:
+            LookupError: there is none.
+        """
+        for paragraph in (inspect.getdoc(self.derived_by) or "").split("\n\n"):
             if paragraph.startswith("Backward: "):
                 return " ".join(paragraph.removeprefix("Backward: ").splitlines())
         raise LookupError(
-            f"{self.derivation.__name__}: expected a paragraph of its docstring to be the equation "
+            f"{self.derived_by.__name__}: expected a paragraph of its docstring to be the equation "
             "of its backward, as in 'Backward: g ⊙ (1 − a²)'"
         )
 
     @property
     def file(self) -> str:
         """Where its backward is derived."""
-        return f"{self.derivation.__module__.replace('.', '/')}.py"
+        return f"{self.derived_by.__module__.replace('.', '/')}.py"
 
     def specimens(self) -> list[Specimen]:
         """What is planted in it."""
-        return (
-            planted(self.name.removesuffix("Loss"), self.host, self.wrong, self.right)
-            if self.host
-            else []
-        )
+        return planted(self.title, self.host, self.wrong, self.right) if self.host else []

@@ -11,7 +11,6 @@ from compare.catalogue.host import CLASSES, LossHost, N, batch
 from compare.catalogue.specimen import Bug
 from compare.catalogue.values import SHAPE, classes, normal, probabilities
 from compare.diagnosis.mistake import Mistake
-from manual_backprop.loss import binary_cross_entropy, cross_entropy, nll, squared_error
 from torch_models import networks
 
 _REDUCTIONS = ("none", "mean", "sum")
@@ -75,7 +74,6 @@ ENTRIES = [
     Entry(
         "MSELoss",
         "mse_loss",
-        squared_error.MSEFunction,
         calls=[
             *(call(_A, _Y, reduction=r) for r in _REDUCTIONS),
             *(call(_A, _Y, None, None, r, probabilities(4, 3, seed=2)) for r in _REDUCTIONS),
@@ -99,7 +97,6 @@ ENTRIES = [
     Entry(
         "SquaredErrorLoss",
         "squared_error_loss",
-        squared_error.SquaredErrorFunction,
         calls=[call(_A, _Y, reduction=r) for r in _REDUCTIONS],
         modules=[{"reduction": "sum"}, {"reduction": "mean"}],
         inputs=_two_normal,
@@ -109,7 +106,6 @@ ENTRIES = [
     Entry(
         "BCELoss",
         "binary_cross_entropy",
-        binary_cross_entropy.BCEFunction,
         calls=[
             *(call(_P, _Q, reduction=r, **w) for r in _REDUCTIONS for w in ({}, _OF_SAMPLES)),
             call(probabilities(4), _CERTAIN, constants=(1,)),
@@ -128,7 +124,6 @@ ENTRIES = [
     Entry(
         "BCEWithLogitsLoss",
         "binary_cross_entropy_with_logits",
-        binary_cross_entropy.BCEWithLogitsFunction,
         calls=[
             *(
                 call(_A, _Q, reduction=r, **w, **_OF_ANSWERS)
@@ -150,7 +145,6 @@ ENTRIES = [
     Entry(
         "NLLLoss",
         "nll_loss",
-        nll.NLLFunction,
         calls=[
             call(ℓ, t, reduction=r, **o)
             for r in _REDUCTIONS
@@ -170,7 +164,6 @@ ENTRIES = [
     Entry(
         "CrossEntropyLoss",
         "cross_entropy",
-        cross_entropy.CrossEntropyFunction,
         calls=[
             *(
                 call(z, t, reduction=r, **o)

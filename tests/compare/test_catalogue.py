@@ -16,8 +16,6 @@ from tests.manual_backprop import checks
 
 ENTRIES = entries()
 README = (Path(__file__).parents[2] / "README.md").read_text()
-
-
 FUNCTIONS = manual_backprop.functional.__all__
 
 
@@ -33,7 +31,7 @@ WRITTEN = {
     name: module.__module__
     for file in pkgutil.walk_packages(manual_backprop.__path__, "manual_backprop.")
     for name, module in modules_in(import_module(file.name)).items()
-    if module.__module__ == file.name
+    if module.__module__ == file.name and not name.startswith("_")
 }
 
 
@@ -60,6 +58,8 @@ def gaps_in_readme(entries, readme):
     rows = {line.split("`")[1]: line for line in table.split("\n\n")[0].splitlines()[1:]}
     for entry in entries:
         row = rows.pop(entry.name, "")
+        if entry.module and entry.module not in MODULES:
+            continue  # that has been told
         try:
             equation = entry.equation.replace("|", r"\|")
         except LookupError as error:
@@ -73,10 +73,12 @@ def gaps_in_readme(entries, readme):
         yield f"README.md: {name} has a row and no entry in compare/catalogue"
 
 
+GAPS = list(gaps())
+
+
 def test_nothing_is_missing():
-    lines = list(gaps())
-    if lines:
-        pytest.fail("\n".join(lines), pytrace=False)
+    if GAPS:
+        pytest.fail("\n".join(GAPS), pytrace=False)
 
 
 RELU = next(entry for entry in ENTRIES if entry.module == "ReLU")
@@ -90,8 +92,7 @@ class Undocumented(torch.autograd.Function):
 
 def told(**changes):
     """The gaps that come with these changes."""
-    before = list(gaps())
-    return [line for line in gaps(**changes) if line not in before]
+    return [line for line in gaps(**changes) if line not in GAPS]
 
 
 def test_a_layer_without_a_line_is_told():
@@ -115,6 +116,11 @@ def test_an_entry_without_a_layer_is_told():
         "Rely has an entry and no line in manual_backprop/__init__.py",
         "rely has an entry and no line in manual_backprop/functional.py",
     ]
+
+
+def test_a_function_of_another_name_is_told(monkeypatch):
+    monkeypatch.delattr(manual_backprop.activation.rectifiers, "ReLUFunction")
+    assert told() == ["ReLU: its file has no ReLUFunction, nor its entry a derivation"]
 
 
 def test_a_function_that_does_not_say_its_equation_is_told():

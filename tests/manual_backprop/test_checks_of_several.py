@@ -57,7 +57,7 @@ def case(function=several):
     given = call(
         (normal(4, 3), normal(4, 3, seed=1)), torch.tensor([0, 2, 2]), normal(2), constants=(2,)
     )
-    return Case(Entry(None, function, SeveralFunction, [given], twin_function=reference), given)
+    return Case(Entry(None, function, [given], twin_function=reference), given)
 
 
 # Ours keeps i twice, for want of knowing it.
