@@ -35,6 +35,7 @@ def test_right_backward_is_not_accused(name):
 
 def test_there_are_enough_and_every_mistake_is_planted():
     planted = {mistake for specimen in SPECIMENS.values() for mistake in specimen.mistakes}
+    assert len(SPECIMENS) == len(mutants.specimens())  # no name twice
     assert len(BUGS) >= 40
     assert len(SPECIMENS) - len(BUGS) >= 20
     not_diagnosed = [name for name in BUGS if not SPECIMENS[name].diagnosed]
