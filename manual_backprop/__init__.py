@@ -13,44 +13,30 @@ The equations are those of five lecture notes, which are cited by their titles:
     004  "How results change with the loss function"
 """
 
-from manual_backprop import functional, optim
-from manual_backprop.activation.gelu import GELU
-from manual_backprop.activation.identity import Identity
-from manual_backprop.activation.rectifiers import ELU, LeakyReLU, ReLU
-from manual_backprop.activation.sigmoids import Sigmoid, Tanh
-from manual_backprop.activation.smooth_rectifiers import SiLU, Softplus
-from manual_backprop.activation.softmax import LogSoftmax, Softmax
-from manual_backprop.affine.activated_linear import ActivatedLinear
-from manual_backprop.affine.linear import Linear
-from manual_backprop.loss.binary_cross_entropy import BCELoss
-from manual_backprop.loss.binary_cross_entropy_with_logits import BCEWithLogitsLoss
-from manual_backprop.loss.cross_entropy import CrossEntropyLoss
-from manual_backprop.loss.mse import MSELoss
-from manual_backprop.loss.nll import NLLLoss
-from manual_backprop.loss.squared_error import SquaredErrorLoss
-from manual_backprop.network import Network
+from manual_backprop import functional as functional
+from manual_backprop import optim as optim
+from manual_backprop.activation.gelu import GELU as GELU
+from manual_backprop.activation.identity import Identity as Identity
+from manual_backprop.activation.rectifiers import ELU as ELU
+from manual_backprop.activation.rectifiers import LeakyReLU as LeakyReLU
+from manual_backprop.activation.rectifiers import ReLU as ReLU
+from manual_backprop.activation.sigmoids import Sigmoid as Sigmoid
+from manual_backprop.activation.sigmoids import Tanh as Tanh
+from manual_backprop.activation.smooth_rectifiers import SiLU as SiLU
+from manual_backprop.activation.smooth_rectifiers import Softplus as Softplus
+from manual_backprop.activation.softmax import LogSoftmax as LogSoftmax
+from manual_backprop.activation.softmax import Softmax as Softmax
+from manual_backprop.activation.softsign import Softsign as Softsign
+from manual_backprop.affine.activated_linear import ActivatedLinear as ActivatedLinear
+from manual_backprop.affine.linear import Linear as Linear
+from manual_backprop.loss.binary_cross_entropy import BCELoss as BCELoss
+from manual_backprop.loss.binary_cross_entropy_with_logits import (
+    BCEWithLogitsLoss as BCEWithLogitsLoss,
+)
+from manual_backprop.loss.cross_entropy import CrossEntropyLoss as CrossEntropyLoss
+from manual_backprop.loss.mse import MSELoss as MSELoss
+from manual_backprop.loss.nll import NLLLoss as NLLLoss
+from manual_backprop.loss.squared_error import SquaredErrorLoss as SquaredErrorLoss
+from manual_backprop.network import Network as Network
 
-__all__ = [
-    "ELU",
-    "GELU",
-    "ActivatedLinear",
-    "BCELoss",
-    "BCEWithLogitsLoss",
-    "CrossEntropyLoss",
-    "Identity",
-    "LeakyReLU",
-    "Linear",
-    "LogSoftmax",
-    "MSELoss",
-    "NLLLoss",
-    "Network",
-    "ReLU",
-    "SiLU",
-    "Sigmoid",
-    "Softmax",
-    "Softplus",
-    "SquaredErrorLoss",
-    "Tanh",
-    "functional",
-    "optim",
-]
+__all__ = [name for name in dir() if name[0].isupper()] + ["functional", "optim"]

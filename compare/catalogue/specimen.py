@@ -1,17 +1,14 @@
-"""What a planted bug is, and the small networks that they are planted in."""
+"""What is planted: wrong backwards, which must be found, and right ones written otherwise."""
 
-import copy
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from types import MappingProxyType
 
-import torch
-from torch import Tensor, nn
-
+from compare.catalogue.host import Host, LossHost
+from compare.catalogue.rewritten import Formula
 from compare.diagnosis.mistake import Mistake
 from compare.trial.question import Question
-
-Backward = Callable[..., Any]  # (g, *inputs) → one gradient for each input
 
 
 @dataclass(frozen=True)
@@ -22,63 +19,39 @@ class Specimen:
     build: Callable[[], Question]
     places: tuple[tuple[str, str], ...] = ()  # layer in manual, gradient of that layer
     mistakes: frozenset[Mistake] = frozenset()  # each of these names is true of it
+    diagnosed: bool = True  # by one of them; else it is found, but of no kind that is known
+
+    @property
+    def is_right(self) -> bool:
+        """Whether nothing is wrong with it."""
+        return not self.places
 
 
-def function(forward: Callable[..., Tensor], backward: Backward) -> Callable[..., Tensor]:
-    """A hand-written Function of the two."""
+@dataclass(frozen=True)
+class Bug:
+    """A wrong formula for one gradient of a layer, the others being right."""
 
-    class ByHand(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, *inputs):
-            ctx.save_for_backward(*(x for x in inputs if isinstance(x, Tensor)))
-            return forward(*inputs)
-
-        @staticmethod
-        def backward(ctx, g):
-            return backward(g, *ctx.saved_tensors)
-
-    return ByHand.apply
+    mistakes: Mistake | set[Mistake]  # what it may be called
+    formula: Formula  # see ``rewritten`` for what it is given
+    host: Host | LossHost | None = None  # where the layer's own does not show it
+    gradient: str = "input"  # see ``rewritten``
+    diagnosed: bool = True  # see ``Specimen``
 
 
-def layer(base: nn.Module, call: Callable[..., Tensor]) -> nn.Module:
-    """A copy of a module whose forward is ``call(module, *inputs)``."""
-
-    class ByHand(type(base)):  # type: ignore[misc]
-        def forward(self, *inputs):
-            return call(self, *inputs)
-
-    ByHand.__name__ = type(base).__name__
-    module = copy.deepcopy(base)
-    module.__class__ = ByHand
-    return module
-
-
-def linear(base: nn.Linear, backward: Backward) -> nn.Module:
-    """A Linear with this backward, ``(g, x, W, b)`` → ∂L/∂x, ∂L/∂W, ∂L/∂b."""
-    apply = function(nn.functional.linear, backward)
-    return layer(base, lambda self, x: apply(x, self.weight, self.bias))
-
-
-def pointwise(base: nn.Module, backward: Backward) -> nn.Module:
-    """A module without parameters with this backward, ``(g, z, a)`` → ∂L/∂z."""
-    forward = copy.deepcopy(base)
-    apply = function(forward, lambda g, z: backward(g, z, forward(z)))
-    return layer(base, lambda self, z: apply(z))
-
-
-def network(*layers: nn.Module, place: int, by_hand: nn.Module, inputs: Tensor) -> Question:
-    """The layers in a row, and the same with one of them by hand."""
-    reference = nn.Sequential(*layers)
-    manual = copy.deepcopy(reference)
-    manual[place] = by_hand
-    return Question(manual, reference, [inputs])
-
-
-def batch(*shape: int, seed: int = 5) -> Tensor:
-    """Standard normal numbers."""
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def labels(n: int, classes: int) -> Tensor:
-    """Each class in turn."""
-    return torch.arange(n) * 3 % classes
+def planted(
+    title: str,
+    host: Host | LossHost,
+    wrong: Mapping[str, Bug] = MappingProxyType({}),
+    right: Mapping[str, Formula] = MappingProxyType({}),
+) -> list[Specimen]:
+    """The bugs and the right formulas, by what is special about them, in the layer of the host."""
+    found = []
+    for name, b in wrong.items():
+        home = b.host or host
+        build, place = partial(home.plant, b.formula, b.gradient), (home.layer, b.gradient)
+        names = {b.mistakes} if isinstance(b.mistakes, Mistake) else b.mistakes
+        found.append(Specimen(f"{title}: {name}", build, (place,), frozenset(names), b.diagnosed))
+    other = replace(host, seed=4)  # with weights that no bug was tried on
+    for name, formula in right.items():
+        found.append(Specimen(f"{title}: {name}", partial(other.plant, formula)))
+    return found

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from compare.catalogue import specimens
 from compare.command.arguments import new_file
 from torch_models.arguments import OneLineParser
 
@@ -34,7 +35,7 @@ class Outcome:
     @property
     def is_right(self) -> bool:
         """Whether nothing was planted."""
-        return not self.specimen.places
+        return self.specimen.is_right
 
     @property
     def killed(self) -> bool:
@@ -96,17 +97,6 @@ def _run(options: argparse.Namespace) -> bool:
     if options.json:
         write_json(options.json, {**counts, "mutants": [_as_json(o) for o in outcomes]})
     return is_well(counts)
-
-
-def specimens() -> list["Specimen"]:
-    """All that there are, bugs first."""
-    from compare.catalogue import in_activations, in_linear, in_losses, right
-
-    return [
-        specimen
-        for place in (in_linear, in_activations, in_losses, right)
-        for specimen in place.specimens()
-    ]
 
 
 def examine(specimen: "Specimen") -> Outcome:

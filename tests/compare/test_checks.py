@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from compare.catalogue.specimen import function, layer
+from compare.catalogue.rewritten import function, layer
 from compare.checks import ask
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG
 from compare.command.arguments import CHECKS

@@ -1,56 +1,103 @@
 """What every hand-written function must stand; each check takes one case and raises."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from compare.trial.given import map_tensors, tensors_in
 from tests.manual_backprop.cases import Case
 
 SEED = 7
+Arguments = tuple[Any, ...]  # tensors, tuples of tensors, numbers, None
+Function = Callable[..., Any]  # gives a tensor or a tuple of them
 
 
-def arguments(case: Case, dtype: torch.dtype = torch.float64) -> tuple[Any, ...]:
-    return prepared(case, case.arguments(), dtype)
+def arguments(case: Case, dtype: torch.dtype = torch.float64) -> Arguments:
+    return prepared(case, case.given.arguments, dtype)
 
 
-def prepared(case: Case, args: tuple[Any, ...], dtype: torch.dtype) -> tuple[Any, ...]:
-    """Fresh leaves of ``dtype``, those requiring a gradient that the case differentiates."""
+def prepared(case: Case, args: Arguments, dtype: torch.dtype) -> Arguments:
+    """Fresh tensors, floats in ``dtype``, requiring a gradient where the case differentiates."""
+
+    def leaf(a: Tensor, differentiated: bool) -> Tensor:
+        if not a.is_floating_point():
+            return a.clone()
+        return a.detach().to(dtype, copy=True).requires_grad_(differentiated)
+
     return tuple(
-        a.detach().to(dtype).requires_grad_(i not in case.constants)
-        if isinstance(a, Tensor) and a.is_floating_point()
-        else a
-        for i, a in enumerate(args)
+        map_tensors(lambda a, i=i: leaf(a, i not in case.given.constants), arg)
+        for i, arg in enumerate(args)
     )
 
 
-def leaves(args: tuple[Any, ...]) -> list[Tensor]:
-    return [a for a in args if isinstance(a, Tensor) and a.requires_grad]
+def all_tensors(value: Any) -> list[Tensor]:
+    """Also the integers."""
+    found: list[Tensor] = []
+    map_tensors(lambda a: found.append(a) or a, value)
+    return found
 
 
-def untouched(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Non-leaf copies that an in-place option may overwrite."""
-    return tuple(a * 1 if isinstance(a, Tensor) and a.requires_grad else a for a in args)
+def leaves(args: Arguments) -> list[Tensor]:
+    return [a for a in tensors_in(args) if a.requires_grad]
+
+
+def with_leaves(args: Arguments, values: Any) -> Arguments:
+    """The arguments with these for those that require a gradient."""
+    remaining = iter(values)
+    return map_tensors(lambda a: next(remaining) if a.requires_grad else a, args)
+
+
+def untouched(args: Arguments) -> Arguments:
+    """Copies that may be written over, those of leaves no leaves."""
+    return map_tensors(lambda a: a * 1 if a.requires_grad else a.clone(), args)
 
 
 def in_type(case: Case, dtype: torch.dtype) -> Case:
     """The case with its constant tensors (weights of classes and samples) in ``dtype``."""
     options = {
         key: value.to(dtype) if isinstance(value, Tensor) else value
-        for key, value in case.options.items()
+        for key, value in case.given.options.items()
     }
-    return Case(**{**vars(case), "options": options})
+    return replace(case, given=replace(case.given, options=options))
 
 
-def gradients(function: Callable[..., Tensor], args: tuple[Any, ...], g: Tensor) -> list[Tensor]:
-    return list(torch.autograd.grad(function(*untouched(args)), leaves(args), g))
+@contextmanager
+def same_random_numbers() -> Iterator[None]:
+    """For all that is called so: a mask that is drawn is the same for both functions."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        yield
 
 
-def cotangents(like: Tensor) -> Iterator[Tensor]:
+def outputs(function: Function, args: Arguments) -> list[Tensor]:
+    """The floating-point tensors that come out."""
+    with same_random_numbers():
+        return list(tensors_in(function(*args)))
+
+
+def gradients(function: Function, args: Arguments, gs: list[Tensor]) -> list[Tensor]:
+    return list(torch.autograd.grad(outputs(function, untouched(args)), leaves(args), gs))
+
+
+def incoming(case: Case, args: Arguments) -> Iterator[list[Tensor]]:
+    """Incoming gradients, one for each output."""
+    kinds = [
+        list(cotangents(output.detach(), SEED + i))
+        for i, output in enumerate(outputs(case.call, untouched(args)))
+    ]
+    for together in zip_longest(*kinds):
+        yield [g if g is not None else kinds[i][0] for i, g in enumerate(together)]
+
+
+def cotangents(like: Tensor, seed: int = SEED) -> Iterator[Tensor]:
     """Incoming gradients of the shape of ``like``: never a uniform one alone."""
-    generator = torch.Generator().manual_seed(SEED)
+    generator = torch.Generator().manual_seed(seed)
     random = torch.randn(like.shape, generator=generator, dtype=torch.float64).to(like.dtype)
     yield random
     yield random * 1e-20
@@ -64,33 +111,59 @@ def cotangents(like: Tensor) -> Iterator[Tensor]:
         yield random.mT.contiguous().mT
 
 
-def close(actual: Tensor, expected: Tensor, incoming: Tensor | None = None) -> None:
+def close(actual: Tensor, expected: Tensor, *incoming: Tensor | None) -> None:
     """Equal but for float64 rounding, NaN and infinities in the same places.
 
-    What cancels is rounded at the size of its terms: that of the incoming gradient.
+    What cancels is rounded at the size of its terms: that of the incoming gradients.
     """
     assert actual.shape == expected.shape
     assert actual.dtype == expected.dtype
-    magnitudes = [t[t.isfinite()].abs() for t in (expected, incoming) if t is not None]
+    if not actual.is_floating_point():
+        assert torch.equal(actual, expected)
+        return
+    magnitudes = [t[t.isfinite()].abs() for t in (expected, *incoming) if t is not None]
     scale = max(m.max().item() if m.numel() else 0.0 for m in magnitudes)
     torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-12 * scale, equal_nan=True)
 
 
-def check_like_torch(case: Case) -> None:
-    args = arguments(case)
-    output = case.call(*untouched(args))
-    close(output, case.call_reference(*untouched(args)))
-    for g in cotangents(output):
+def compare(case: Case, args: Arguments) -> list[Tensor]:
+    """Outputs, what is left in the arguments, and gradients are torch's; the gradients."""
+    left = []
+    for function in (case.call, case.call_reference):
+        copies = untouched(args)
+        with same_random_numbers():
+            left.append(all_tensors((function(*copies), copies)))
+    for actual, expected in zip(*left, strict=True):
+        close(actual, expected)
+    found = []
+    for gs in incoming(case, args):
         for actual, expected in zip(
-            gradients(case.call, args, g), gradients(case.call_reference, args, g), strict=True
+            gradients(case.call, args, gs), gradients(case.call_reference, args, gs), strict=True
         ):
-            close(actual, expected, incoming=g)
+            close(actual, expected, *gs)
+            found.append(actual)
+    return found
+
+
+def check_like_torch(case: Case) -> None:
+    compare(case, arguments(case))
+
+
+def check_special_values(case: Case) -> None:
+    args = arguments(case)
+    found = compare(case, args)
+    if all(a.isfinite().all() for a in tensors_in(args)):
+        assert not any(gradient.isnan().any() for gradient in found)
 
 
 def check_gradcheck(case: Case) -> None:
     args = arguments(case)
-    torch.autograd.gradcheck(lambda *a: case.call(*untouched(a)), args)
-    torch.autograd.gradgradcheck(lambda *a: case.call(*untouched(a)), args)
+
+    def run(*values: Tensor) -> tuple[Tensor, ...]:
+        return tuple(outputs(case.call, untouched(with_leaves(args, values))))
+
+    torch.autograd.gradcheck(run, leaves(args))
+    torch.autograd.gradgradcheck(run, leaves(args))
 
 
 def check_lower_precision(case: Case) -> None:
@@ -103,11 +176,11 @@ def check_lower_precision(case: Case) -> None:
         exact = prepared(case, arguments(case, dtype), torch.float64)  # the same, rounded values
         args, typed = prepared(case, exact, dtype), in_type(case, dtype)
         case64 = in_type(typed, torch.float64)
-        g = next(cotangents(typed.call(*untouched(args))))
+        gs = next(incoming(typed, args))
         for manual, auto, truth in zip(
-            gradients(typed.call, args, g),
-            gradients(typed.call_reference, args, g),
-            gradients(case64.call_reference, exact, g.double()),
+            gradients(typed.call, args, gs),
+            gradients(typed.call_reference, args, gs),
+            gradients(case64.call_reference, exact, [g.double() for g in gs]),
             strict=True,
         ):
             assert manual.dtype == auto.dtype
@@ -118,75 +191,38 @@ def check_lower_precision(case: Case) -> None:
                 assert error.mean() <= 1.5 * torch_error.mean() + 0.01 * eps, dtype
 
 
-def check_special_values(case: Case) -> None:
-    for make in case.special:
-        args = prepared(case, make(), torch.float64)
-        output = case.call(*untouched(args))
-        close(output, case.call_reference(*untouched(args)))
-        for g in cotangents(output):
-            for actual, expected in zip(
-                gradients(case.call, args, g), gradients(case.call_reference, args, g), strict=True
-            ):
-                close(actual, expected, incoming=g)
-                if all(a.isfinite().all() for a in args):
-                    assert not actual.isnan().any()
-
-
 def check_layouts(case: Case) -> None:
     """Inputs that are not contiguous give the gradients of those that are."""
     args = arguments(case)
-    g = next(cotangents(case.call(*untouched(args))))
-    spread = tuple(
-        torch.stack([a, a], -1)[..., 0].detach().requires_grad_(a.requires_grad) for a in args
+    gs = next(incoming(case, args))
+    spread = map_tensors(
+        lambda a: torch.stack([a, a], -1)[..., 0].detach().requires_grad_(a.requires_grad), args
     )
     # Without untouched(): its copies would be contiguous.
-    inplace = case.options.get("inplace")
-    actual = torch.autograd.grad(
-        case.call(*(untouched(spread) if inplace else spread)), leaves(spread), g
-    )
-    for grad, expected in zip(actual, gradients(case.call, args, g), strict=True):
+    inplace = case.given.options.get("inplace")
+    found = outputs(case.call, untouched(spread) if inplace else spread)
+    actual = torch.autograd.grad(found, leaves(spread), gs)
+    for grad, expected in zip(actual, gradients(case.call, args, gs), strict=True):
         close(grad, expected)
-
-
-def check_empty_and_scalar(case: Case) -> None:
-    if case.elementwise:
-        shapes = [(0,), (0, 3), ()]
-    elif case.name in ("softmax", "log_softmax") and case.arguments()[0].dim() == 2:
-        shapes = [(0, 3), (3, 0)]
-    elif case.name in ("linear", "activated_linear"):
-        empty = [(a, (4, a[-1])) for a in ((0, 3), (2, 0, 3), (2, 0), (0, 0))]
-        for shapes in empty:
-            compare_on(case, tuple(torch.ones(s, dtype=torch.float64) for s in shapes))
-        return
-    else:
-        return
-    for shape in shapes:
-        compare_on(case, (torch.full(shape, 0.5, dtype=torch.float64),))
-
-
-def compare_on(case: Case, args: tuple[Any, ...]) -> None:
-    args = prepared(case, args, torch.float64)
-    output = case.call(*untouched(args))
-    close(output, case.call_reference(*untouched(args)))
-    g = torch.ones_like(output)
-    for actual, expected in zip(
-        gradients(case.call, args, g), gradients(case.call_reference, args, g), strict=True
-    ):
-        close(actual, expected)
 
 
 def check_func_grad_and_vmap(case: Case) -> None:
     args = arguments(case)
-    batched = tuple(torch.stack([a, a * 0.5 if a.is_floating_point() else a]) for a in args)
-    batched = tuple(a.detach() for a in batched)
-    positions = tuple(i for i, a in enumerate(args) if a.requires_grad)
-    g = next(cotangents(case.call(*untouched(args))))
+    gs = next(incoming(case, args))
+    tensors = all_tensors(args)
+    positions = tuple(i for i, a in enumerate(tensors) if a.requires_grad)
+    batched = [torch.stack([a, a * 0.5 if a.is_floating_point() else a]).detach() for a in tensors]
 
-    def per_sample(function: Callable[..., Tensor]) -> Any:
-        def loss(*a: Tensor) -> Tensor:
-            return (function(*(x * 1 if x.is_floating_point() else x for x in a)) * g).sum()
+    def per_sample(function: Function) -> Any:
+        def loss(*values: Tensor) -> Tensor:
+            remaining = iter(values)
+            copies = map_tensors(lambda _: next(remaining).clone(), args)
+            found = tensors_in(function(*copies))
+            return sum((y * g).sum() for y, g in zip(found, gs, strict=True))
 
-        return torch.func.vmap(torch.func.grad(loss, argnums=positions))(*batched)
+        with same_random_numbers():
+            one = torch.func.grad(loss, argnums=positions)
+            return torch.func.vmap(one, randomness="different")(*batched)
 
     for actual, expected in zip(
         per_sample(case.call), per_sample(case.call_reference), strict=True
@@ -197,14 +233,12 @@ def check_func_grad_and_vmap(case: Case) -> None:
 def check_compile(case: Case) -> None:
     torch._dynamo.reset()
     args = arguments(case)
-    g = next(cotangents(case.call(*untouched(args))))
-
-    @torch.compile(fullgraph=True, backend="aot_eager")
-    def compiled(*args: Any) -> Tensor:
-        return case.call(*untouched(args))
-
-    actual = torch.autograd.grad(compiled(*args), leaves(args), g)
-    for grad, expected in zip(actual, gradients(case.call, args, g), strict=True):
+    gs = next(incoming(case, args))
+    compiled = torch.compile(
+        lambda *args: case.call(*untouched(args)), fullgraph=True, backend="aot_eager"
+    )
+    actual = torch.autograd.grad(outputs(compiled, args), leaves(args), gs)
+    for grad, expected in zip(actual, gradients(case.call, args, gs), strict=True):
         close(grad, expected)
 
 
@@ -213,14 +247,14 @@ def check_autocast(case: Case) -> None:
     typed = in_type(case, torch.float32)
     args = arguments(typed, torch.float32)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        output = typed.call(*untouched(args))
-        expected = typed.call_reference(*untouched(args))
-    assert output.dtype == expected.dtype
-    torch.testing.assert_close(output, expected)
-    g = next(cotangents(output))
+        found, expected = (
+            outputs(function, untouched(args)) for function in (typed.call, typed.call_reference)
+        )
+    torch.testing.assert_close(found, expected)  # types, too
+    gs = [next(cotangents(output.detach(), SEED + i)) for i, output in enumerate(found)]
     for actual, reference in zip(
-        torch.autograd.grad(output, leaves(args), g),
-        torch.autograd.grad(expected, leaves(args), g),
+        torch.autograd.grad(found, leaves(args), gs),
+        torch.autograd.grad(expected, leaves(args), gs),
         strict=True,
     ):
         assert actual.dtype == torch.float32
@@ -234,15 +268,14 @@ def check_formula(case: Case) -> None:
     by hand.
     """
     args = arguments(case)
-    for wanted in [None, *range(len(leaves(args)))]:
-        only = tuple(leaves(args)) if wanted is None else (leaves(args)[wanted],)
-        some = tuple(
-            a if isinstance(a, Tensor) and any(a is w for w in only) else _detached(a) for a in args
+    for wanted in [leaves(args), *([leaf] for leaf in leaves(args))]:
+        some = with_leaves(
+            args, [a if any(a is w for w in wanted) else a.detach() for a in leaves(args)]
         )
-        output = case.call(*untouched(some))  # kept: the node lives as long as its output
-        node = _hand_written_node(output)
-        incoming = [torch.ones(m.shape, dtype=m.dtype) for m in node._input_metadata]
-        grads = node.apply(*incoming)
+        found = outputs(case.call, untouched(some))  # kept: the node lives as long as its outputs
+        node = _hand_written_node(found)
+        ones = [torch.ones(m.shape, dtype=m.dtype) for m in node._input_metadata]
+        grads = node.apply(*ones)
         grads = grads if isinstance(grads, tuple) else (grads,)
         assert [grad is not None for grad in grads] == list(node.needs_input_grad)
         expected = [above._input_metadata[i] for above, i in node.next_functions if above]
@@ -251,13 +284,9 @@ def check_formula(case: Case) -> None:
             assert grad.dtype == metadata.dtype
 
 
-def _detached(a: Any) -> Any:
-    return a.detach() if isinstance(a, Tensor) else a
-
-
-def _hand_written_node(output: Tensor) -> Any:
-    """The first node of ours in the graph above ``output``."""
-    nodes: list[Any] = [output.grad_fn]
+def _hand_written_node(found: list[Tensor]) -> Any:
+    """The first node of ours in the graph above the outputs."""
+    nodes: list[Any] = [output.grad_fn for output in found if output.grad_fn]
     while not type(nodes[0]).__name__.endswith("FunctionBackward"):
         nodes += [above for above, _ in nodes.pop(0).next_functions if above]
     return nodes[0]
@@ -278,14 +307,15 @@ class Operations(TorchDispatchMode):
 def check_written_by_hand(case: Case) -> None:
     """The backward calls none of PyTorch's backward kernels."""
     args = arguments(case)
-    output = case.call(*untouched(args))
+    gs = next(incoming(case, args))
+    found = outputs(case.call, untouched(args))
     with Operations() as operations:
-        torch.autograd.grad(output, leaves(args), next(cotangents(output)))
+        torch.autograd.grad(found, leaves(args), gs)
     assert operations.names
     assert not [name for name in operations.names if "backward" in name]
 
 
-def saved_bytes(function: Callable[..., Tensor], args: tuple[Any, ...]) -> int:
+def saved_bytes(function: Function, args: Arguments) -> int:
     """Bytes kept for the backward, a storage that several tensors share counted once."""
     storages: dict[int, int] = {}
 
@@ -296,8 +326,8 @@ def saved_bytes(function: Callable[..., Tensor], args: tuple[Any, ...]) -> int:
 
     fresh = untouched(args)
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        output = function(*fresh)
-    assert output.requires_grad
+        found = outputs(function, fresh)
+    assert any(output.requires_grad for output in found)
     return sum(storages.values())
 
 
@@ -310,9 +340,7 @@ CHECKS = [
     check_like_torch,
     check_gradcheck,
     check_lower_precision,
-    check_special_values,
     check_layouts,
-    check_empty_and_scalar,
     check_func_grad_and_vmap,
     check_compile,
     check_autocast,

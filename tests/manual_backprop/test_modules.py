@@ -4,69 +4,10 @@ import pytest
 import torch
 
 import manual_backprop
+from compare.catalogue.values import classes, normal
 from manual_backprop import functional
 from manual_backprop.kit.function import Function
-from tests.manual_backprop.cases import classes, normal, probabilities
-
-ACTIVATIONS = [
-    ("Sigmoid", {}),
-    ("Tanh", {}),
-    ("ReLU", {}),
-    ("ReLU", {"inplace": True}),
-    ("LeakyReLU", {"negative_slope": 0.2}),
-    ("ELU", {"alpha": 0.5}),
-    ("Softplus", {"beta": 2.0, "threshold": 3.0}),
-    ("SiLU", {}),
-    ("GELU", {"approximate": "tanh"}),
-    ("Identity", {}),
-    ("Softmax", {"dim": 0}),
-    ("LogSoftmax", {"dim": 1}),
-    ("Linear", {"in_features": 4, "out_features": 3}),
-    ("Linear", {"in_features": 4, "out_features": 3, "bias": False}),
-]
-WEIGHT = torch.tensor([1.0, 2, 0.5, 3], dtype=torch.float64)
-LOSSES = [
-    ("MSELoss", {}, lambda: normal(6, 4, seed=1)),
-    ("BCELoss", {"weight": WEIGHT}, lambda: probabilities(6, 4, seed=1)),
-    ("BCEWithLogitsLoss", {"pos_weight": WEIGHT}, lambda: probabilities(6, 4, seed=1)),
-    ("NLLLoss", {"weight": WEIGHT, "ignore_index": 2}, lambda: classes(6, of=4)),
-    ("CrossEntropyLoss", {"weight": WEIGHT, "label_smoothing": 0.1}, lambda: classes(6, of=4)),
-    ("CrossEntropyLoss", {"reduction": "sum"}, lambda: probabilities(6, 4)),
-]
-
-
-def twins(name, options):
-    reference = getattr(torch.nn, name)(**options).double()
-    manual = getattr(manual_backprop, name)(**options).double()
-    manual.load_state_dict(reference.state_dict())
-    return manual, reference
-
-
-@pytest.mark.parametrize(("name", "options"), ACTIVATIONS, ids=str)
-def test_layer_is_the_one_of_torch_nn(name, options):
-    manual, reference = twins(name, options)
-    assert isinstance(manual, getattr(torch.nn, name))
-    assert repr(manual) == repr(reference)
-    x, g = normal(6, 4), normal(6, manual(normal(6, 4)).shape[1], seed=1)
-    grads = []
-    for layer in (manual, reference):
-        leaf = x.clone().requires_grad_()
-        grads.append(torch.autograd.grad(layer(leaf * 1), [leaf, *layer.parameters()], g))
-    torch.testing.assert_close(*grads, rtol=1e-12, atol=1e-15)
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "target"), LOSSES, ids=lambda v: v if isinstance(v, str) else ""
-)
-def test_loss_is_the_one_of_torch_nn(name, options, target):
-    manual, reference = twins(name, options)
-    assert isinstance(manual, getattr(torch.nn, name))
-    input = probabilities(6, 4, seed=5).requires_grad_()
-    losses = [loss(input, target()) for loss in (manual, reference)]
-    torch.testing.assert_close(*losses, rtol=1e-12, atol=0)
-    torch.testing.assert_close(
-        *[torch.autograd.grad(loss, input) for loss in losses], rtol=1e-12, atol=1e-15
-    )
+from tests.manual_backprop.cases import OURS_ALONE
 
 
 def test_same_seed_same_initial_weights():
@@ -75,22 +16,6 @@ def test_same_seed_same_initial_weights():
     torch.manual_seed(0)
     reference = torch.nn.Linear(5, 3)
     assert torch.equal(manual.weight, reference.weight)
-
-
-LAYERS = [
-    name for name in manual_backprop.__all__ if inspect.isclass(getattr(manual_backprop, name))
-]
-
-
-@pytest.mark.parametrize("name", [name for name in LAYERS if name != "Network"])
-def test_the_equation_of_the_backward_is_in_the_docstring(name):
-    file = inspect.getmodule(getattr(manual_backprop, name))
-    function = getattr(file, f"{name.removesuffix('Loss')}Function")
-    paragraphs = inspect.getdoc(function).split("\n\n")
-    assert sum(paragraph.startswith("Backward: ") for paragraph in paragraphs) == 1
-
-
-OURS_ALONE = ("activated_linear", "squared_error_loss")
 
 
 @pytest.mark.parametrize("name", [n for n in functional.__all__ if n not in OURS_ALONE])
