@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from compare.diagnosis.evidence import Evidence
 from compare.trial.key import Key, Kind
 from compare.trial.sides import Sides
+from compare.trial.strides import read_as_contiguous
 from compare.trial.trial import Trial, pairs
 from compare.trial.watch import Item
 from compare.verdict.judge import Row
@@ -50,6 +51,7 @@ def evidence(trial: Trial, rows: Sequence[Row], sides: Sides, label: str) -> Evi
         vjp=vjp,
         dtype=next(i.tensor.dtype for i in trial.reference if i.tensor is not None),
         scales={row.key: row.scale for row in rows if row.key},
+        unstrided=[read_as_contiguous(x).double() for x in trial.fed_in],
         training=bool(getattr(model, "training", True)),
         label=label,
     )

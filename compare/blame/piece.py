@@ -10,6 +10,7 @@ from compare.blame.evidence import evidence
 from compare.blame.finding import Fault
 from compare.blame.residual import residual
 from compare.diagnosis import diagnose
+from compare.diagnosis.evidence import Evidence
 from compare.diagnosis.mistake import Diagnosis, Mistake
 from compare.trial import past_engine
 from compare.trial.cotangents import feed, makers
@@ -20,9 +21,16 @@ from compare.trial.key import Key, Kind
 from compare.trial.pairing import Pairing
 from compare.trial.side_effects import written_over
 from compare.trial.sides import Sides
-from compare.trial.trial import Trial, pairs, run
+from compare.trial.trial import Trial, pairs, run, without_slow
 from compare.verdict.excuses import excused
-from compare.verdict.judge import BUG, SUBGRADIENT, Row
+from compare.verdict.judge import (
+    BUG,
+    LESS_ACCURATE,
+    NO_SUBGRADIENT,
+    SUBGRADIENT,
+    Row,
+    less_accurate,
+)
 from compare.verdict.judging import judge_trials
 
 INCOMING = "received"  # the gradient that the layer really receives
@@ -57,9 +65,11 @@ def judge_piece(piece: Piece, seed: int, strict: bool) -> Judged:
     """Run the piece under all kinds of inputs and incoming gradients."""
     judged = Judged(remark="" if piece.calls else "the reference does not run it")
     for given, incoming in piece.calls:
-        derived = kinds(given, piece.sides.reference.model, seed) if piece.derive else [given]
+        reference = piece.sides.reference
+        derived = kinds(given, reference.model, seed) if piece.derive else [given]
         try:
-            trials = [t for kind in derived for t in _trials(piece, kind, incoming, seed)]
+            asked_on = without_slow(derived, reference)
+            trials = [t for kind in asked_on for t in _trials(piece, kind, incoming, seed)]
         except Exception as error:  # of the reference's: manual's are in the trials
             judged.remark = f"could not be run by itself: {said(error)}"
             continue
@@ -97,7 +107,7 @@ def _note_side_effects(judged: Judged, piece: Piece, trial: Trial, seed: int) ->
 
 def _rank(row: Row) -> int:
     """How much a row has to tell."""
-    return 2 if not row.passed else 1 if row.verdict == SUBGRADIENT else 0
+    return 2 if not row.passed else 1 if row.verdict in (SUBGRADIENT, LESS_ACCURATE) else 0
 
 
 def _trials(piece: Piece, given: Given, incoming: Sequence[Tensor], seed: int) -> list[Trial]:
@@ -127,7 +137,7 @@ def _faults(
     wrong: dict[Key, list[tuple[Trial, Row]]] = {}
     for trial, rows in results:
         # A gradient of another function is not the reference's to judge: the forward comes first.
-        bad = [row for row in rows if row.verdict == BUG]
+        bad = [row for row in rows if row.verdict == BUG or not row.passed]
         for row in [row for row in bad if row.kind == Kind.OUTPUT] or bad:
             assert row.key
             wrong.setdefault(row.key, []).append((trial, row))
@@ -140,19 +150,40 @@ def _faults(
             yield Fault(row.name, _raised(trial), row, trial.given.kind, seed)
             return  # and nothing else can be told
         trials = [t for t, _ in seen if not t.raised]
-        trials += [t for t, _ in results if not t.raised and all(t is not s for s in trials)][
-            :_RIGHT_ONES
-        ]
+        right = [t for t, _ in results if not t.raised and all(t is not s for s in trials)]
+        derived = {t.given.kind: t for t in right if t.given.kind != GIVEN}
+        trials += [*right[:_RIGHT_ONES], *derived.values()]
         found_in = {id(t): rows for t, rows in results}
         shown = [evidence(t, found_in[id(t)], piece.sides, piece.label) for t in trials]
         found, true = _tensors(trial, piece.sides.pairing, key)
         picture = residual(found, true, row)
-        diagnosis = diagnose(key, shown)
-        where = {t.given.kind for t, _ in seen}
-        if diagnosis.mistake is Mistake.UNKNOWN and len(where) == 1 and GIVEN not in where:
-            there = diagnose(key, shown[: len([t for t, _ in seen if not t.raised])])
-            diagnosis = replace(there, sentence=f"only on {where.pop()}: {there.sentence}")
+        diagnosis = _diagnosis(key, shown, len([t for t, _ in seen if not t.raised]))
+        if all(row.verdict == LESS_ACCURATE for _, row in seen):
+            diagnosis = Diagnosis(Mistake.ROUNDING, less_accurate(row))
+        if all(row.reason == NO_SUBGRADIENT for _, row in seen):
+            diagnosis = Diagnosis(
+                Mistake.NO_SUBGRADIENT,
+                "at kinks and ties it is neither one of the gradients around nor a mixture of them",
+            )
         yield Fault(row.name, diagnosis, row, trial.given.kind, seed, picture)
+
+
+def _diagnosis(key: Key, shown: Sequence[Evidence], wrong: int) -> Diagnosis:
+    """What the mistake is; the first ``wrong`` are those that show it.
+
+    Where nothing explains all of them, perhaps it is made in some settings only.
+    """
+    diagnosis = diagnose(key, shown)
+    if diagnosis.mistake is not Mistake.UNKNOWN:
+        return diagnosis
+    there = list(dict.fromkeys(e.input for e in shown[:wrong]))
+    elsewhere = list(dict.fromkeys(e.input for e in shown[wrong:] if e.input not in there))
+    only = diagnose(key, shown[:wrong])
+    if GIVEN not in there:
+        return replace(only, sentence=f"only on {', '.join(there)}: {only.sentence}")
+    if elsewhere and only.mistake is not Mistake.UNKNOWN:
+        return replace(only, sentence=f"except on {', '.join(elsewhere)}: {only.sentence}")
+    return diagnosis
 
 
 def _raised(trial: Trial) -> Diagnosis:

@@ -99,7 +99,6 @@ _WRONG = {
     "weight accumulates": _weight(Mistake.TWICE, _Remembering(adds=True), chain(2)),
     "bias averaged over the batch": _bias(Mistake.MEAN_FOR_SUM, lambda g, x, w, b: g.mean(0)),
     "bias of the first sample": _bias(Mistake.PART_OF_BATCH, lambda g, x, w, b: g[0]),
-    "bias not summed over the batch": _bias(Mistake.NOT_SUMMED, lambda g, x, w, b: g),
     "bias summed over the wrong axis": _bias(
         Mistake.WRONG_AXIS, lambda g, x, w, b: g.sum(1), chain(2, square=True)
     ),
@@ -157,6 +156,7 @@ _RIGHT = {
         (g[:, :, None] * x[:, None]).sum(0),
         g.sum(0),
     ),
+    "bias summed by autograd itself": lambda g, x, w, b: (g @ w, g.T @ x, g),
     "transposed in memory": lambda g, x, w, b: (
         (w.T @ g.T).T,
         (x.T @ g).T,

@@ -70,6 +70,11 @@ _MAX_POOL = Host(
 _WORDS = torch.tensor([[1, 2, 3, 1], [4, 5, 2, 6], [7, 8, 9, 10]])
 _EMBEDDING = Host(lambda: [nn.Embedding(11, 6), nn.Linear(6, CLASSES)], 0, _WORDS, seed=3)
 
+
+def _kept_as_it_is(g: Tensor, x: Tensor, a: Tensor, training: bool) -> Tensor:
+    return g * (F.dropout(torch.ones_like(x), 0.3, training) > 0)
+
+
 SPECIMENS = [
     *planted(
         "LayerNorm",
@@ -105,9 +110,7 @@ SPECIMENS = [
         "Dropout",
         between(nn.Dropout(0.3)),
         wrong={
-            "what is kept is not scaled": Bug(
-                Mistake.FACTOR, lambda g, x, a: g * (F.dropout(torch.ones_like(x), 0.3) > 0)
-            ),
+            "what is kept is not scaled": Bug(Mistake.FACTOR, _kept_as_it_is),
             "mask forgotten": Bug(
                 {Mistake.IN_A_PART, Mistake.NO_DERIVATIVE}, lambda g, x, a: g / 0.7
             ),

@@ -1,6 +1,7 @@
 """Functions and modules of PyTorch with another backward than PyTorch's."""
 
 import copy
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -49,12 +50,14 @@ def rewritten(base: nn.Module, formula: Formula, gradient: str = "") -> nn.Modul
         base: the module.
         formula: ``(g, *inputs, *parameters, *buffers)`` → the gradients of inputs and parameters.
             For a module that has neither parameters nor buffers it is ``(g, *inputs, output)``. It
-            draws the random numbers that the forward drew.
+            draws the random numbers that the forward drew. One that has an argument ``training``
+            is told the module's mode.
         gradient: the only one that the formula gives: ``"input"``, of several ``"input 0"`` and
             so on, or a parameter's name. The others are autograd's.
     """
     original = copy.deepcopy(base)
     state = [*dict(base.named_parameters()), *dict(base.named_buffers())]
+    wants_mode = "training" in inspect.signature(formula).parameters
 
     def run(*tensors: Tensor) -> Tensor:
         inputs = len(tensors) - len(state)
@@ -74,7 +77,8 @@ def rewritten(base: nn.Module, formula: Formula, gradient: str = "") -> nn.Modul
             *tensors, output = ctx.saved_tensors
             with undisturbed(tensors):
                 ctx.random_state.restore()
-                found = formula(g, *tensors, *([] if state else [output]))
+                mode = {"training": original.training} if wants_mode else {}
+                found = formula(g, *tensors, *([] if state else [output]), **mode)
                 if gradient:
                     ctx.random_state.restore()
                     gradients = _by_autograd(run, tensors, ctx.needs_input_grad, g)

@@ -22,7 +22,7 @@ from compare.trial.question import Question
 from compare.trial.randomness import random_state, undisturbed
 from compare.trial.recorder import Model, class_name
 from compare.trial.sides import Sides
-from compare.trial.trial import Trial, mode_matters, run
+from compare.trial.trial import Trial, mode_matters, run, without_slow
 from compare.verdict.excuses import excused
 from compare.verdict.judging import Results, judge_trials
 
@@ -98,6 +98,7 @@ def compare_gradients(
         given = question.given
         progress("the whole")
         asked_on = kinds(given, reference, seed) if layers else [given]
+        asked_on = without_slow(asked_on, sides.reference)
         results, asked = _run_whole(sides, asked_on, cotangents, seed)
         found = []
         if layers:

@@ -15,6 +15,7 @@ from compare.verdict.judge import (
     ROUNDING,
     SUBGRADIENT,
     Row,
+    less_accurate,
 )
 
 if TYPE_CHECKING:
@@ -77,6 +78,16 @@ class Report:
     def failures(self) -> list[Row]:
         """The rows that disagree; the first one is where the error shows first in the backward."""
         return [row for row in self.rows if not row.passed]
+
+    @property
+    def less_accurate(self) -> list[tuple[str, Row]]:
+        """Tensors that are further from the truth than the reference's, and no formula is wrong.
+
+        Each with the layer that it was found in by itself, or none.
+        """
+        found = [("", row) for row in self.rows]
+        found += [(layer.label, row) for layer in self.layers for row in layer.rows]
+        return [(label, row) for label, row in found if row.verdict == LESS_ACCURATE]
 
     @property
     def originators(self) -> list[JudgedLayer]:
@@ -152,7 +163,8 @@ class Report:
         return lines
 
     def __str__(self) -> str:
-        lines = [*self.by_layer(), *map(describe, self.failures)]
+        worse = [tell_less_accurate(label, row) for label, row in self.less_accurate]
+        lines = [*self.by_layer(), *map(describe, self.failures), *worse]
         return "\n".join([self.summary(), *(f"  {line}" for line in lines)])
 
     def as_json(self) -> dict[str, Any]:
@@ -167,6 +179,18 @@ class Report:
             "verdict": self.verdict,
             "rows": rows,
             "layers": [_layer_as_json(layer) for layer in self.layers],
+            "less_accurate": [
+                {
+                    "layer": label,
+                    "name": row.name,
+                    "error": finite(row.error_manual),
+                    "allowed": finite(row.allowed),
+                    "conditioning": finite(row.conditioning),
+                    "input": row.input,
+                    "cotangent": row.cotangent,
+                }
+                for label, row in self.less_accurate
+            ],
             "inputs": [str(asked) for asked in self.inputs],
             "checks": checks,
         }
@@ -219,6 +243,13 @@ def tell(fault: Fault) -> str:
         return f"{fault.gradient}: {fault.diagnosis.sentence} ({exposed})"
     numbers = f"{row.manual:.6g} instead of {row.reference:.6g} at {list(row.index)}"
     return f"{fault.gradient}: {fault.diagnosis.sentence} ({exposed}; {numbers})"
+
+
+def tell_less_accurate(label: str, row: Row) -> str:
+    """A tensor that is less accurate than the reference's, in one line."""
+    exposed = f"input {row.input}, incoming gradient {row.cotangent}"
+    name = f"{label}, {row.name}" if label else row.name
+    return f"{name}: {less_accurate(row).removeprefix('it is ')} ({exposed})"
 
 
 def blame(row: Row) -> str:

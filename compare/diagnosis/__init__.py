@@ -22,6 +22,7 @@ OF_GRADIENTS: Sequence[Hypothesis] = (
     numbers.overflow,
     scale.sign,
     stale.ignores_incoming,
+    stale.unstrided,
     scale.factor,
     places.transposed,
     places.permuted,

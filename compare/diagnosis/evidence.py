@@ -36,5 +36,6 @@ class Evidence:
     vjp: Vjp
     dtype: torch.dtype  # that manual computes in
     scales: Mapping[Key, float]  # of the terms that each gradient is a sum of; see judge
+    unstrided: Sequence[Tensor] = ()  # what is read at each incoming gradient as if contiguous
     training: bool = True
     label: str = ""  # the layer's class, for people: "Linear", "Softmax"

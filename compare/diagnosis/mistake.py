@@ -25,6 +25,7 @@ class Mistake(StrEnum):
     DETACHED = "detached"
     IGNORES_INCOMING = "incoming gradient ignored"
     IN_A_PART = "wrong in a part"  # right in one part, wrong in one way in the other
+    NO_SUBGRADIENT = "no subgradient"  # at a kink or a tie
     ADDED = "something added"
     NO_TARGET = "target left out"
     CLIPPED = "clipped"

@@ -33,6 +33,16 @@ def ignores_incoming(clues: Clues) -> Diagnosis | None:
     return None
 
 
+def unstrided(clues: Clues) -> Diagnosis | None:
+    """Right for what lies in memory from where the incoming gradient begins."""
+    if clues.explained_by(lambda trial: trial.vjp(incoming=trial.evidence.unstrided)):
+        return Diagnosis(
+            Mistake.READ_AS_CONTIGUOUS,
+            "it reads the incoming gradient as if it were contiguous: its strides are ignored",
+        )
+    return None
+
+
 def earlier(clues: Clues) -> Diagnosis | None:
     """What an earlier backward should have given, or that added to the right one."""
     wrong = list(clues.wrong())

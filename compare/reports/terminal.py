@@ -6,7 +6,7 @@ from rich.text import Text
 from compare.blame.finding import CLEAN, INHERITED, ORIGINATES
 from compare.checks.check import AGREES
 from compare.command import console
-from compare.comparison.report import Report, count, describe, tell
+from compare.comparison.report import Report, count, describe, tell, tell_less_accurate
 from compare.verdict.judge import (
     BUG,
     CLOSER,
@@ -43,6 +43,8 @@ def show(report: Report) -> None:
     exposed = [f"{at.label}, {tell(fault)}" for at in report.layers for fault in at.faults]
     for line in [*exposed, *map(describe, report.failures), *report.by_trial()]:
         console.say(out, line)
+    for label, row in report.less_accurate:
+        console.say(out, tell_less_accurate(label, row), "yellow")
     for asked in (asked for asked in report.inputs if asked.left_out):
         console.say(out, str(asked))
     console.say(out, report.summary(), "green" if report.passed else "bold red")

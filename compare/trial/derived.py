@@ -10,7 +10,8 @@ caller gives, these are derived from it:
     saturating               a random half of the numbers pushed out to ±30 (±10 in float16)
     odd batch                about two thirds of the batch, an odd number
     one sample               the first one
-    size 12 as 131           every dimension of one size longer, the numbers drawn from those given
+    size 12 as 25            every dimension of one size longer, the numbers drawn from those given
+    size 12 as 131           the same, beyond the blocks that kernels work in
     size 12 as 9             the same, shorter
     other indices            whole numbers as large as a parameter has rows
     inputs without gradient  as in training, where the data need none
@@ -47,7 +48,7 @@ _FAR_OUT_IN_FLOAT16 = 10.0
 
 # Prime, and beyond the blocks of 64 and 128 that kernels work in.
 _LONG = 131
-# Elements of an input made longer: more take seconds, and twice the size must do.
+# Elements of an input made as long: more take seconds, and twice the size must do.
 _MOST = 2**18
 # Dimensions of different sizes that are made longer and shorter.
 _SIZES = 3
@@ -120,15 +121,18 @@ def _cut(batch: int, size: int) -> Callable[[Tensor], Tensor]:
 def _of_other_sizes(given: Given, seed: int) -> Iterator[Given]:
     """Each size of a dimension, but for the batch's, longer and shorter everywhere at once."""
     batch = next((x.shape[0] for x in given.tensors if x.dim()), 0)
-    sizes = dict.fromkeys(n for x in given.tensors for n in x.shape if n not in (0, 1, batch))
-    for size in list(sizes)[:_SIZES]:
+    there = dict.fromkeys(n for x in given.tensors for n in x.shape if n not in (0, 1, batch))
+    for size in list(there)[:_SIZES]:
         most = max(x.numel() for x in given.tensors)
-        longer = _LONG if size < _LONG and most * _LONG // size <= _MOST else 2 * size + 1
-        for other in (longer, (2 * size // 3) | 1):
+        double = 2 * size + 1
+        sizes = [2 * size // 3 | 1, double]
+        if double < _LONG and most * _LONG // size <= _MOST:
+            sizes.append(_LONG)
+        for other in sizes:
             if other != size:
                 generator = torch.Generator().manual_seed(seed)
                 resized = given.map(_resized(size, other, generator), f"size {size} as {other}")
-                yield replace(resized, optional=True)
+                yield replace(resized, optional=True, long=other == _LONG)
 
 
 def _resized(size: int, other: int, generator: Generator) -> Callable[[Tensor], Tensor]:

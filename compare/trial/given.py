@@ -22,6 +22,7 @@ class Given:
     kind: str = GIVEN
     training: bool | None = None  # the mode that a module is put in; None leaves it as it is
     optional: bool = False  # whether nobody claims that the models take it
+    long: bool = False  # whether it takes seconds where what was given takes a tenth of one
 
     @property
     def tensors(self) -> list[Tensor]:

@@ -27,6 +27,18 @@ def copy_with_layout(
     return copy.expand(x.shape)
 
 
+def read_as_contiguous(x: Tensor) -> Tensor:
+    """The numbers that a kernel finds which takes x for contiguous; x itself where it would crash.
+
+    Shape as x.
+    """
+    x = x.detach()
+    behind = x.untyped_storage().nbytes() // x.element_size() - x.storage_offset()
+    if x.is_contiguous() or behind < x.numel():
+        return x
+    return x.as_strided((x.numel(),), (1,), x.storage_offset()).reshape(x.shape)
+
+
 def _overlaps(x: Tensor) -> bool:
     """Whether two indices can mean the same memory."""
     reach = 0  # the largest offset that the dimensions so far can add up to

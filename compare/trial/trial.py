@@ -1,6 +1,8 @@
 """Two models under the same inputs and incoming gradients, and the reference in float64."""
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -9,7 +11,7 @@ from torch import Tensor
 
 from compare.trial import past_engine
 from compare.trial.case import Case, truth
-from compare.trial.given import Given
+from compare.trial.given import GIVEN, Given
 from compare.trial.key import Kind
 from compare.trial.pairing import Pairing
 from compare.trial.randomness import RandomState
@@ -68,6 +70,23 @@ def run(sides: Sides, given: Given, cotangents: Mapping[str, Sequence[Tensor]]) 
         in_float64 = _truth(sides.reference, given, fed_in, expected, after)
         trials.append(Trial(name, fed_in, found, expected, in_float64, given, raised))
     return trials
+
+
+# Of a forward pass; with its backward and in float64 it takes some ten times as long.
+_SLOW = 0.02
+
+
+def without_slow(kinds: Iterable[Given], reference: Case) -> Iterator[Given]:
+    """The kinds of inputs, without the long ones where the reference is slow already."""
+    slow = False
+    for given in kinds:
+        if given.kind == GIVEN:
+            start = time.perf_counter()
+            with suppress(Exception):  # whoever asks it is told
+                reference.outputs(given)
+            slow = time.perf_counter() - start > _SLOW
+        if not (given.long and slow):
+            yield given
 
 
 def mode_matters(sides: Sides, given: Given) -> bool:

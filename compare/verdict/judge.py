@@ -48,6 +48,8 @@ BUG = "bug"
 
 #: The reason of a ``BUG`` that no number measures.
 NOT_FINITE = "infinite or NaN"
+#: The reason of a ``BUG`` that is wrong at kinks and ties alone.
+NO_SUBGRADIENT = "no subgradient of the reference, which is not differentiable there"
 
 C = {torch.float64: 4096.0, torch.float32: 8.0, torch.float16: 2.0, torch.bfloat16: 2.0}
 
@@ -202,6 +204,13 @@ def _decide(row: Row, manual: Tensor, reference: Tensor, t: Tensor) -> Row:
     if not reference_right.all():
         return replace(row, verdict=CLOSER)
     return replace(row, verdict=ROUNDING, reason="" if row.max_abs else "only the sign of a zero")
+
+
+def less_accurate(row: Row) -> str:
+    """A row of that verdict in words: how far from the truth, and what is allowed."""
+    allowed = f"where {row.allowed:.2g} is rounding" if row.allowed is not None else ""
+    beyond = f" and {row.conditioning:.2g} its conditioning" if row.conditioning else ""
+    return f"it is less accurate than the reference: error {row.error_manual:.2g} {allowed}{beyond}"
 
 
 def scale_of(truth: Tensor, dtype: torch.dtype) -> float:

@@ -32,18 +32,18 @@ def judge_trials(trials: Iterable[Trial], pairing: Pairing) -> Results:
             input without one is left out.
     """
     trials = list(trials)
-    sizes = _Sizes(trials)
+    sizes = Sizes(trials)
     judged = []
     for trial in trials:
         try:
-            judged.append((trial, list(_rows(trial, sizes, pairing))))
+            judged.append((trial, judge_trial(trial, sizes, pairing)))
         except ComparisonError:
             if trial.given.kind == GIVEN:
                 raise
     return judged
 
 
-class _Sizes:
+class Sizes:
     """Of each gradient, on each kind of input, for an incoming one of size 1."""
 
     def __init__(self, trials: Sequence[Trial]) -> None:
@@ -87,7 +87,12 @@ def _sizes(trials: Iterable[Trial]) -> dict[Key, float]:
     return sizes
 
 
-def _rows(trial: Trial, sizes: _Sizes, pairing: Pairing) -> Iterator[Row]:
+def judge_trial(trial: Trial, sizes: Sizes, pairing: Pairing) -> list[Row]:
+    """One row for each tensor; ``sizes`` are those of all trials that this one is among."""
+    return list(_rows(trial, sizes, pairing))
+
+
+def _rows(trial: Trial, sizes: Sizes, pairing: Pairing) -> Iterator[Row]:
     for found, expected in pairs(trial, pairing):
         if expected.kind is Kind.DELTA and not same_place(found, expected, trial):
             continue
@@ -106,7 +111,7 @@ def _rows(trial: Trial, sizes: _Sizes, pairing: Pairing) -> Iterator[Row]:
         )
 
 
-def _row(found: Item, expected: Item, trial: Trial, sizes: _Sizes) -> Row:
+def _row(found: Item, expected: Item, trial: Trial, sizes: Sizes) -> Row:
     row = measure(found.name, expected.kind, found.tensor, expected.tensor)
     m, a = found.tensor, expected.tensor
     if row.verdict or m is None or a is None:

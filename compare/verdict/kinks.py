@@ -61,13 +61,16 @@ class Kinks:
                     return None
         return cls(_stacked(near), _stacked(far))
 
-    def at(self, key: Key) -> Tensor:
-        """Which elements of this gradient jump: they differ on the nearer points as much."""
+    def at(self, key: Key, allowed: float = 0.0) -> Tensor:
+        """Which elements of this gradient jump, by more than is allowed as rounding.
+
+        On the nearer points they differ as much as on those away.
+        """
         near, far = self._near[key], self._far[key]
         size = near.abs().max() if near.numel() else near.new_zeros(())
         width = near.amax(0) - near.amin(0)
         far_width = far.amax(0) - far.amin(0)
-        return (width > _STILL_APART * far_width) & (width > _NOISE * size)
+        return (width > _STILL_APART * far_width) & (width > _NOISE * size) & (width > allowed)
 
     def between(self, key: Key, m: Tensor, allowed: float) -> Tensor:
         """Which elements of ``m`` lie between those around; ``allowed`` is rounding."""

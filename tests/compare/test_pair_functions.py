@@ -6,7 +6,15 @@ from compare import assert_gradients_match, compare_gradients
 from compare.trial.cotangents import TENSORS
 from tests.compare.by_hand import one_at_zero
 
-DERIVED = ("rounded", "saturating", "odd batch", "one sample")
+DERIVED = (
+    "rounded",
+    "beside kinks",
+    "saturating",
+    "odd batch",
+    "one sample",
+    "size 3 as 7",
+    "size 3 as 131",
+)
 
 
 class TestFunctions:

@@ -48,8 +48,11 @@ def test_one_gradient_of_several(gradient):
     assert found.diagnosed
 
 
-def batch_norm(g, x, w, b, mean, variance, batches):
+def batch_norm(g, x, w, b, mean, variance, batches, training):
     """The buffers come last; in training they are not what x is normalised by."""
+    if not training:
+        x_hat = (x - mean) / (variance + 1e-5).sqrt()
+        return g * w / (variance + 1e-5).sqrt(), (g * x_hat).sum(0), g.sum(0)
     σ = (x.var(0, correction=0) + 1e-5).sqrt()
     x_hat = (x - x.mean(0)) / σ
     grad_w, grad_b = (g * x_hat).sum(0), g.sum(0)
@@ -59,7 +62,8 @@ def batch_norm(g, x, w, b, mean, variance, batches):
 def test_buffers():
     host = between(nn.BatchNorm1d(6))
     assert outcome(host, batch_norm).passed
-    found = outcome(host, lambda *given: 2 * batch_norm(*given)[1], "weight")
+    twice = lambda *given, training: 2 * batch_norm(*given, training)[1]  # noqa: E731
+    found = outcome(host, twice, "weight")
     assert found.blamed
     question = host.plant(batch_norm)
     question.manual(*question.inputs)
@@ -69,12 +73,12 @@ def test_buffers():
 
 
 def test_random_numbers_are_those_of_the_forward():
-    def masked(g, x, a):
-        return g * torch.nn.functional.dropout(torch.ones_like(x), 0.3)
+    def masked(g, x, a, training):
+        return g * torch.nn.functional.dropout(torch.ones_like(x), 0.3, training)
 
-    def drawn_again(g, x, a):
+    def drawn_again(g, x, a, training):
         torch.rand(1)
-        return masked(g, x, a)
+        return masked(g, x, a, training)
 
     host = between(nn.Dropout(0.3))
     assert outcome(host, masked).passed

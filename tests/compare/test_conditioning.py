@@ -1,0 +1,93 @@
+"""What is ill-conditioned is less accurate, and not wrong; what is wrong by a little still is."""
+
+import json
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from compare import compare_gradients
+from compare.trial.cotangents import feed, random
+from compare.trial.question import Question
+from compare.trial.trial import run
+from compare.verdict.conditioning import movement
+from tests.compare.by_hand import by_hand
+
+
+def written_out(q, k, v):
+    return (q @ k.mT / math.sqrt(q.shape[-1])).softmax(-1) @ v
+
+
+def scaled_first(q, k, v):
+    return ((q / math.sqrt(q.shape[-1])) @ k.mT).softmax(-1) @ v
+
+
+def flash_forward(q, k, v):
+    scores = q @ k.mT / math.sqrt(q.shape[-1])
+    return (scores - scores.logsumexp(-1, keepdim=True)).exp() @ v
+
+
+def flash_backward(g, q, k, v):
+    scale = 1 / math.sqrt(q.shape[-1])
+    scores = q @ k.mT * scale
+    p = (scores - scores.logsumexp(-1, keepdim=True)).exp()
+    delta = p * (g @ v.mT - (g * (p @ v)).sum(-1, keepdim=True)) * scale
+    return delta @ k, delta.mT @ q, p.mT @ g
+
+
+flash = by_hand(flash_forward, flash_backward)
+
+
+def qkv(seed):
+    torch.manual_seed(seed)
+    return [torch.randn(2, 9, 8) for _ in range(3)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("manual", [F.scaled_dot_product_attention, scaled_first, flash])
+def test_right_attentions_are_not_accused(manual, seed):
+    report = compare_gradients(manual, written_out, *qkv(seed), seed=seed)
+    assert report.passed, str(report)
+
+
+def test_less_accurate_has_its_own_row_and_fails_when_strict():
+    report = compare_gradients(flash, written_out, *qkv(0))
+    assert report.verdict == "less accurate than the reference"
+    content = json.loads(json.dumps(report.as_json()))
+    worse = content["less_accurate"]
+    assert worse
+    assert set(worse[0]) >= {"name", "error", "allowed", "conditioning", "input", "cotangent"}
+    assert all(row["error"] > row["allowed"] for row in worse)
+    assert all(row["input"] == "saturating" for row in worse)
+
+    strict = compare_gradients(flash, written_out, *qkv(0), strict=True)
+    assert not strict.passed
+    assert "less accurate" in str(strict)
+
+
+@pytest.mark.parametrize("factor", [1.001, 0.999])
+def test_a_factor_on_what_is_given_is_not_hidden(factor):
+    def backward(*args):
+        grad_q, *others = flash_backward(*args)
+        return grad_q * factor, *others
+
+    report = compare_gradients(by_hand(flash_forward, backward), written_out, *qkv(0))
+    [layer] = report.originators
+    assert [fault.gradient for fault in layer.faults] == ["input 0"]
+    assert layer.faults[0].input == "given"
+
+
+def test_the_movement_is_what_mathematics_says():
+    """x − y loses as many digits as they share; their product loses none."""
+    x, y = torch.tensor([1000.0, 1.0]), torch.tensor([999.0, -1.0])
+    question = Question(lambda x, y: (x - y).exp(), lambda x, y: (x - y).exp(), (x, y))
+    sides = question.sides()
+    fed_in = {"one": feed(random, sides.reference.outputs(question.given), 0)}
+    [trial] = run(sides, question.given, fed_in)
+    moved = movement(trial, sides.reference, torch.float32)
+    [output] = [m for key, m in moved.items() if key.kind == "output"]
+    relative = output / (x - y).double().exp()
+    eps = torch.finfo(torch.float32).eps
+    assert 500 * eps < relative[0] < 3000 * eps
+    assert relative[1] < 10 * eps

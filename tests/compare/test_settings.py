@@ -1,0 +1,177 @@
+"""What is wrong only in a setting that was not given: sizes, modes, indices, layouts, kinks, ties."""
+
+import pytest
+import torch
+from torch import nn
+
+from compare import compare_gradients
+from tests.compare.by_hand import by_hand, module
+
+
+def accused(manual, reference, *inputs):
+    """The one fault there is: its sentence, and the kind of input that exposed it."""
+    report = compare_gradients(manual, reference, *inputs)
+    [layer] = report.originators
+    [fault] = layer.faults
+    return fault
+
+
+def test_beside_a_kink():
+    for host in (lambda f: f, lambda f: nn.Sequential(nn.Linear(5, 5), module(f)())):
+        torch.manual_seed(0)
+        manual = host(by_hand(torch.relu, lambda g, x: g * (x > -1e-3)))
+        torch.manual_seed(0)
+        assert accused(manual, host(torch.relu), torch.randn(6, 5)).input == "beside kinks"
+
+
+def test_beside_a_kink_that_is_not_at_zero():
+    manual = by_hand(nn.functional.hardtanh, lambda g, x: g * (x.abs() < 1 + 1e-4))
+    assert accused(manual, nn.functional.hardtanh, torch.randn(9, 8)).input == "beside kinks"
+
+
+def row_maximum(x):
+    return x.amax(1, keepdim=True)
+
+
+def tied(x):
+    return (x == x.amax(1, keepdim=True)).to(x.dtype)
+
+
+@pytest.mark.parametrize(
+    ("formula", "right"),
+    [
+        (lambda g, x: g * tied(x) * (tied(x).sum(1, True) == 1), False),  # nothing
+        (lambda g, x: g * tied(x), False),  # all of it to each
+        (lambda g, x: g * tied(x) / tied(x).sum(1, True), True),  # shared
+        (lambda g, x: g * (tied(x).cumsum(1) == 1) * tied(x), True),  # to the first
+    ],
+    ids=["nothing", "all", "shared", "first"],
+)
+def test_ties(formula, right):
+    report = compare_gradients(by_hand(row_maximum, formula), row_maximum, torch.randn(6, 5))
+    assert report.passed is right
+    if not right:
+        [fault] = report.originators[0].faults
+        assert str(fault.diagnosis.mistake) == "no subgradient"
+
+
+def test_a_slope_beyond_those_on_both_sides():
+    manual = by_hand(torch.relu, lambda g, x: torch.where(x == 0, 1.4 * g, g * (x > 0)))
+    assert not compare_gradients(manual, torch.relu, torch.randn(6, 5)).passed
+
+
+def test_no_multiple_of_a_block():
+    def backward(g, x):
+        a = x.softmax(-1)
+        n = a.shape[-1] // 4 * 4  # the rest is forgotten
+        return a * (g - (g * a)[..., :n].sum(-1, keepdim=True))
+
+    manual = by_hand(lambda x: x.softmax(-1), backward)
+    fault = accused(manual, lambda x: x.softmax(-1), torch.randn(6, 8))
+    assert fault.input.startswith("size 8 as")
+
+
+def test_beyond_a_threshold():
+    def backward(g, x):
+        found = g.cumsum(1).flip(1).flip(1)
+        found = g.flip(1).cumsum(1).flip(1)
+        return found if x.shape[1] <= 64 else found * (torch.arange(x.shape[1]) < 64)
+
+    manual = by_hand(lambda x: x.cumsum(1), backward)
+    fault = accused(manual, lambda x: x.cumsum(1), torch.randn(4, 12))
+    assert fault.input == "size 12 as 131"
+
+
+def test_a_size_that_manual_refuses_is_no_fault():
+    def pairs(g, x):
+        return g.reshape(*x.shape[:1], x.shape[1] // 2, 2).flatten(1)
+
+    manual = by_hand(torch.clone, pairs)
+    assert compare_gradients(manual, torch.clone, torch.randn(4, 6)).passed
+
+
+def test_indices_that_were_not_used():
+    class Words(nn.Embedding):
+        def forward(self, words):
+            def backward(g, words, w):
+                rows = (words % 64).flatten()
+                return None, torch.zeros_like(w).index_add(0, rows, g.flatten(0, -2))
+
+            return by_hand(nn.functional.embedding, backward)(words, self.weight)
+
+    words = torch.randint(20, (4, 5))
+    assert accused(Words(100, 3), nn.Embedding(100, 3), words).input == "other indices"
+
+
+def test_inputs_that_need_no_gradient():
+    class Function(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, w):
+            ctx.save_for_backward(x, w)
+            return x @ w.T
+
+        @staticmethod
+        def backward(ctx, g):
+            x, w = ctx.saved_tensors
+            if ctx.needs_input_grad[0]:
+                return g @ w, g.T @ x
+            return None, g.T @ x / 2
+
+    class Linear(nn.Linear):
+        def forward(self, x):
+            return Function.apply(x, self.weight)
+
+    manual, reference = Linear(5, 4, bias=False), nn.Linear(5, 4, bias=False)
+    fault = accused(manual, reference, torch.randn(6, 5))
+    assert fault.input == "inputs without gradient"
+    assert "1/2 of what it should be" in fault.diagnosis.sentence
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_other_mode(training):
+    class Doubled(nn.Module):
+        def __init__(self, wrong):
+            super().__init__()
+            self.wrong = wrong
+
+        def forward(self, x):
+            by_mode = self.wrong and self.training is not training
+            return by_hand(lambda x: 2 * x, lambda g, x: g)(x) if by_mode else 2 * x
+
+    fault = accused(
+        Doubled(True).train(training), Doubled(False).train(training), torch.randn(6, 5)
+    )
+    assert fault.input == ("evaluation mode" if training else "training mode")
+
+
+def test_rows_cut_out_of_longer_ones_and_strides_in_general():
+    def backward(g, x):
+        behind = g.untyped_storage().nbytes() // g.element_size() - g.storage_offset()
+        if behind >= g.numel():
+            g = g.as_strided((g.numel(),), (1,), g.storage_offset()).reshape(g.shape)
+        return 2 * g
+
+    fault = accused(by_hand(lambda x: 2 * x, backward), lambda x: 2 * x, torch.randn(6, 5))
+    assert str(fault.diagnosis.mistake) == "read as contiguous"
+
+    def rows_alone(g, x):  # right for what is transposed, wrong for a slice
+        return 2 * (g if g.stride(0) in (0, 1, g.shape[1]) else g.flip(0))
+
+    fault = accused(by_hand(lambda x: 2 * x, rows_alone), lambda x: 2 * x, torch.randn(6, 5))
+    assert fault.cotangent == "sliced"
+
+
+def test_two_dead_models():
+    class Unused(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.used, self.unused = nn.Linear(5, 4), nn.Linear(5, 4)
+
+        def forward(self, x):
+            return self.used(x)
+
+    report = compare_gradients(Unused(), Unused(), torch.randn(6, 5))
+    assert report.passed
+    assert "unused.weight, unused.bias: no gradient reaches them on either side" in str(report)
+    both = compare_gradients(lambda x: x.round(), lambda x: x.round(), torch.randn(6))
+    assert not both.passed

@@ -1,0 +1,150 @@
+"""What a forward or a backward writes over, past autograd's version counter."""
+
+import pytest
+import torch
+from torch import nn
+
+from compare import compare_gradients
+from tests.compare.by_hand import by_hand, module
+
+
+class Tanh(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        a = x.tanh()
+        ctx.save_for_backward(x, a)
+        return a
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * (1 - ctx.saved_tensors[1] ** 2)
+
+
+class OverIncoming(Tanh):
+    @staticmethod
+    def backward(ctx, g):
+        found = Tanh.backward(ctx, g)
+        if g.is_contiguous():
+            g.data.zero_()
+        return found
+
+
+class OverOutput(Tanh):
+    @staticmethod
+    def backward(ctx, g):
+        found = Tanh.backward(ctx, g)
+        ctx.saved_tensors[1].data.copy_(found)
+        return found
+
+
+class OverInputInForward(Tanh):
+    @staticmethod
+    def forward(ctx, x):
+        a = Tanh.forward(ctx, x)
+        x.data.add_(1)
+        return a
+
+
+class OverInputInBackward(Tanh):
+    @staticmethod
+    def backward(ctx, g):
+        found = Tanh.backward(ctx, g)
+        ctx.saved_tensors[0].data.zero_()
+        return found
+
+
+class OverScratch(Tanh):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.a = x.tanh()
+        return ctx.a.clone()
+
+    @staticmethod
+    def backward(ctx, g):
+        ctx.a.square_()
+        return g * (1 - ctx.a)
+
+
+WRITERS = [
+    (OverIncoming, "the incoming gradient", "its backward writes over the incoming gradient"),
+    (OverOutput, "its output", "its backward writes over its output"),
+    (OverInputInForward, "input", "its forward writes over its input without telling autograd"),
+    (OverInputInBackward, "input", "its backward writes over its input"),
+    (OverScratch, "what it saved", "a second backward on the same graph gives other gradients"),
+]
+
+
+def network(activation):
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Linear(5, 7), activation, nn.Linear(7, 3))
+
+
+@pytest.mark.parametrize(("function", "what", "said"), WRITERS)
+def test_alone(function, what, said):
+    report = compare_gradients(function.apply, torch.tanh, torch.randn(6, 5))
+    [layer] = report.originators
+    [fault] = layer.faults
+    assert fault.gradient == what
+    assert fault.diagnosis.sentence.startswith(said)
+
+
+@pytest.mark.parametrize(("function", "what", "said"), WRITERS)
+def test_in_a_network_the_layer_is_named(function, what, said):
+    manual = network(module(function.apply)())
+    report = compare_gradients(manual, network(nn.Tanh()), torch.randn(6, 5))
+    assert [layer.name for layer in report.originators] == ["1"]
+    assert [fault.gradient for fault in report.originators[0].faults] == [what]
+
+
+def test_over_a_weight():
+    def backward(g, x, w):
+        found = g @ w, g.T @ x
+        w.data.mul_(0.5)
+        return found
+
+    class Linear(nn.Linear):
+        def forward(self, x):
+            return by_hand(lambda x, w: x @ w.T, backward)(x, self.weight)
+
+    def one(layer):
+        return nn.Sequential(layer(5, 4, bias=False), nn.Tanh())
+
+    report = compare_gradients(one(Linear), one(nn.Linear), torch.randn(6, 5))
+    [layer] = report.originators
+    assert [(f.gradient, f.diagnosis.sentence) for f in layer.faults] == [
+        ("weight", "its backward writes over weight")
+    ]
+
+
+def test_in_place_as_the_reference_and_as_autograd_knows_it_passes():
+    x = torch.randn(6, 5)
+    assert compare_gradients(network(nn.ReLU(inplace=True)), network(nn.ReLU()), x).passed
+
+
+def test_what_autograd_sums_up_is_right_and_costs_memory():
+    class Summed(nn.Linear):
+        def forward(self, x):
+            backward = lambda g, x, w, b: (g @ w, g.T @ x, g)  # noqa: E731
+            forward = torch.nn.functional.linear
+            return by_hand(forward, backward)(x, self.weight, self.bias)
+
+    report = compare_gradients(Summed(5, 4), nn.Linear(5, 4), torch.randn(6, 5))
+    assert report.passed
+    [layer] = report.layers
+    assert "returned as (6, 4), and autograd sums it to (4,)" in layer.remark
+    assert "80 bytes more" in layer.remark  # 24 − 4 numbers of 4 bytes
+
+
+def test_a_number_for_a_whole_tensor():
+    class Scale(nn.Module):
+        def __init__(self, function):
+            super().__init__()
+            self.factor, self.function = nn.Parameter(torch.tensor(2.0)), function
+
+        def forward(self, x):
+            return self.function(x, self.factor)
+
+    by_autograd = by_hand(torch.mul, lambda g, x, s: (g * s, g * x))
+    report = compare_gradients(Scale(by_autograd), Scale(torch.mul), torch.randn(6, 5))
+    assert report.passed
+    assert "autograd sums it to ()" in report.layers[0].remark
