@@ -1,9 +1,39 @@
 """What tests of several rooms need."""
 
+import os
+
+# The tensors here are small: threads that wait for each other take most of the time. This is read
+# when torch is imported, here and in the processes that tests start: two runs have the same bits
+# only if they have as many threads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from pathlib import Path
+
 import pytest
 import torch
 
 from tests import recording
+
+CAPABILITY = torch.backends.cpu.get_cpu_capability()
+# torch.compile takes what it compiled for other vector instructions for its own: its results are
+# wrong, or it fails.
+os.environ.setdefault(
+    "TORCHINDUCTOR_CACHE_DIR",
+    str(Path(__file__).parents[1] / ".pytest_cache" / f"compiled-{CAPABILITY}"),
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Files that are named run here: a worker would be longer in starting than most of them run."""
+    return None if config.args_source is config.ArgsSource.TESTPATHS else 0
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """``-p no:xdist`` need not take back what pyproject.toml asks of xdist."""
+    if not pluginmanager.hasplugin("xdist"):
+        for option in ("--numprocesses", "--maxprocesses", "--dist"):
+            parser.addoption(option)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -102,7 +102,7 @@ class Classifier(L.LightningModule):
             descent.step()  # only counts
             return seen
         output = self(x)
-        loss = self.loss_of(output, labels)
+        loss = self.loss(output, labels)
         descent.zero_grad()
         with torch.autocast(self.device.type, enabled=False):  # it is for forward passes only
             self.manual_backward(loss)
@@ -152,18 +152,8 @@ class Classifier(L.LightningModule):
     def _evaluate(self, stage: str, batch: Batch) -> None:
         x, labels = batch
         output = self(x)
-        loss = self.loss_of(output, labels).view(1)
+        loss = self.loss(output, labels).view(1)
         self._tally(stage).update(loss, [len(labels)], output, labels)
-
-    def loss_of(self, output: Tensor, labels: Tensor) -> Tensor:
-        """The loss of a batch, (); where the output is not finite, neither is the loss."""
-        try:
-            return self.loss(output, labels)
-        except RuntimeError:  # of bce, which takes no probability that is NaN
-            total = output.sum()
-            if total.isfinite():
-                raise
-            return total
 
     def on_validation_epoch_end(self) -> None:
         """Log ``loss/val`` and ``accuracy/val``."""

@@ -77,7 +77,7 @@ def in_step(
         explicit.backward(labels)
     else:
         with context():
-            loss = classifier.loss_of(classifier(x), labels)
+            loss = classifier.loss(classifier(x), labels)
         loss.backward()
     if not loss.isfinite():
         return in_forward(classifier.network, x, context())

@@ -91,7 +91,26 @@ def loss_function(
             "mse": layers.MSELoss,
         }
         loss = modules[name]()
+    if name == "bce":
+        loss = _nan_for_nan(loss)
     return lambda output, labels: loss(output, F.one_hot(labels, classes).to(output.dtype))
+
+
+def _nan_for_nan(
+    bce: Callable[[Tensor, Tensor], Tensor],
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss of a training that diverges is NaN, by bce as by the others, and that is noticed.
+
+    PyTorch's bce itself takes no NaN for a probability: it raises, and on a GPU it ends all that
+    the process can do there. So it gets ½ instead, and what it returns becomes NaN; the bits of
+    all other losses and gradients stay as they are.
+    """
+
+    def loss(a: Tensor, y: Tensor) -> Tensor:
+        known = a.nan_to_num(0.5)
+        return bce(known, y) + (a - known).detach().sum()  # + 0, or NaN
+
+    return loss
 
 
 class SquaredErrorLoss(nn.Module):

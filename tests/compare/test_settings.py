@@ -1,4 +1,4 @@
-"""What is wrong only in a setting that was not given: sizes, modes, indices, layouts, kinks, ties."""
+"""What is wrong only in a setting that was not given: a size, a mode, an index, a kink, a tie."""
 
 import pytest
 import torch

@@ -93,7 +93,7 @@ def test_no_speed_of_a_wrong_recomputation(monkeypatch, capsys):
 
 def test_recomputing_keeps_less(tmp_path):
     path = tmp_path / "out.json"
-    arguments = ["--activation", "gelu", "--depth", "4", "--hidden", "512", "--rounds", "2"]
+    arguments = ["--activation", "gelu", "--depth", "4", "--hidden", "256", "--rounds", "2"]
     assert speed.main([*arguments, "--eager", "--json", str(path)]) == 0
     found = json.loads(path.read_text())["candidates"]
     assert "NumPy" not in found

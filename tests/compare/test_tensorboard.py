@@ -1,8 +1,8 @@
 """Every page of the real TensorBoard, in a real browser."""
 
 import os
+import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +24,7 @@ FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     "--enable-unsafe-swiftshader",  # the projector's WebGL, without a GPU
 ]
+URL = r"http://127\.0\.0\.1:\d+"
 RUNS = (*NAMESPACES, "manual-against-autograd")
 #: Counts what is wide and high enough to be a curve; a flat axis or a marker is not.
 CURVES = """paths => paths.filter(path => {
@@ -58,15 +59,15 @@ def log_dir(tmp_path_factory):
 @pytest.fixture(scope="module")
 def address(log_dir):
     """Of a TensorBoard that has read the runs."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    # The system chooses the port; TensorBoard says which.
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(log_dir)]
-    command += ["--host", "127.0.0.1", "--port", str(port)]
-    with (log_dir / "server.txt").open("w") as said:
+    command += ["--host", "127.0.0.1", "--port", "0"]
+    told = log_dir / "server.txt"
+    with told.open("w") as said:
         server = subprocess.Popen(command, stdout=said, stderr=said)
     try:
-        url = f"http://127.0.0.1:{port}"
+        _wait(lambda: re.search(URL, told.read_text()), server)
+        url = re.search(URL, told.read_text())[0]
         _wait(lambda: "lecture-notes/version_0" in _read(f"{url}/data/runs"), server)
         yield url
     finally:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from torch_models.classifier import Classifier
+from torch_models.dashboards.pages import STEPS_PER_NORM
 from torch_models.diverged import in_step
 from torch_models.train import main
 
@@ -51,6 +52,25 @@ def test_in_validation_alone(tmp_path, capsys):
     line = capsys.readouterr().err
     assert "loss/val is nan after step 1" in line
     assert re.search(r"it first appeared in the output of network\.\d, .* after step 1", line)
+
+
+@pytest.mark.parametrize("loss", ["bce", "cross-entropy"])
+@pytest.mark.parametrize("way", ["autograd", "manual", "explicit"])
+def test_looked_at_before_it_is_noticed(tmp_path, capsys, monkeypatch, way, loss):
+    """The dashboards come between the step that spoils the weights and the next one."""
+    descend = Classifier._descend
+
+    def spoil(self, x, labels):
+        seen = descend(self, x, labels)
+        if self.global_step == STEPS_PER_NORM:
+            self.network[0].weight.detach().fill_(torch.nan)
+        return seen
+
+    monkeypatch.setattr(Classifier, "_descend", spoil)
+    options = ["--backprop", way, "--loss", loss, "--hidden", "4", "--batch-size", "8"]
+    assert main([*DIGITS, str(tmp_path), *options]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert "the training loss became nan at step 101 (epoch 1)" in line
 
 
 def step(classifier, x):

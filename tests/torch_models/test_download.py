@@ -58,21 +58,27 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+def server(monkeypatch):
+    monkeypatch.setattr("tqdm.tqdm.monitor_interval", 0)  # a thread that would outlive the test
+    before = set(threading.enumerate())
+    server = serve(Handler)
     server.stop = threading.Event()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/"
     server.stop.set()
     server.shutdown()
     server.server_close()
     # A transfer that was given up ends with its server; what it left open must not be blamed on
     # the tests that follow.
-    for thread in threading.enumerate():
-        if thread.daemon:
-            thread.join(2)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(2)
     gc.collect()
+
+
+def serve(handler):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    # The fraction of a second that the end of the test waits for it.
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    return server
 
 
 def test_the_first_mirror_that_works_gives_the_file(server, tmp_path):
@@ -126,8 +132,7 @@ def test_mnist_from_a_mirror(server, tmp_path, monkeypatch, mnist_root):
             self.end_headers()
             self.wfile.write(body)
 
-    mirror = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
-    threading.Thread(target=mirror.serve_forever, daemon=True).start()
+    mirror = serve(Mirror)
     here = f"http://127.0.0.1:{mirror.server_port}/"
     monkeypatch.setattr(source, "mirrors", [f"{server}missing/", here])
     contents = mnist.load("mnist", tmp_path)

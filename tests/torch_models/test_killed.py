@@ -14,8 +14,6 @@ OPTIONS = ["--manual", "--dataset", "digits", "--hidden", "8", "--epochs", "40"]
 # Imports once, forks a training for each moment, kills it there, and lets the last one finish.
 KILLER = """
 import os, random, signal, sys, time
-import torch
-torch.set_num_threads(1)
 from pathlib import Path
 from torch_models import classifier, checkpoints, data, progress, resume, train
 import sklearn.datasets

@@ -36,6 +36,28 @@ def test_squared_error_by_hand():
     assert SquaredErrorLoss("none")(a, y).tolist() == [[2, 0], [0.5, 2]]
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("layers", [torch.nn, manual_backprop], ids=["autograd", "manual"])
+def test_the_loss_of_nan_is_nan(loss, layers):
+    """PyTorch's bce itself raises for it; on a GPU that cannot be mended."""
+    output = torch.tensor([[torch.nan, 0.25], [0.5, 0.75]], requires_grad=True)
+    value = loss_function(loss, layers, classes=2)(output, torch.tensor([0, 1]))
+    assert value.isnan()
+    value.backward()
+
+
+@pytest.mark.parametrize("layers", [torch.nn, manual_backprop], ids=["autograd", "manual"])
+def test_bce_is_that_of_its_namespace_to_the_bit(layers):
+    """And no probability outside [0, 1] is let through."""
+    output, labels = torch.rand(5, 3, requires_grad=True), torch.tensor([0, 1, 2, 0, 1])
+    ours = loss_function("bce", layers, classes=3)(output, labels)
+    plain = layers.BCELoss()(output, torch.nn.functional.one_hot(labels, 3).float())
+    assert torch.equal(ours, plain)
+    assert torch.equal(*(torch.autograd.grad(value, output)[0] for value in (ours, plain)))
+    with pytest.raises(RuntimeError, match="between 0 and 1"):
+        loss_function("bce", layers, classes=3)(output + 1, labels)
+
+
 @pytest.mark.parametrize(
     ("sizes", "activation", "loss"),
     [

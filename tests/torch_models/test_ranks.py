@@ -1,11 +1,14 @@
 """Two processes that train together end where one does."""
 
+import contextlib
+import io
 import os
 import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,6 +18,7 @@ from torch_models import train
 from torch_models.batches import ShuffledBatches
 
 OPTIONS = ["--dataset", "digits", "--hidden", "8", "--accelerator", "cpu"]
+EXACT = ["--precision", "64-true"]
 TWO = ["--devices", "2", "--strategy", "ddp"]
 ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
 
@@ -48,34 +52,64 @@ def test_ranks_share_each_batch():
         ShuffledBatches(*data, 3, ranks=2)
 
 
-@pytest.mark.multiprocess
-@pytest.mark.parametrize(("way", "start"), [("manual", "lightning"), ("autograd", "torchrun")])
-def test_two_end_where_one_does(tmp_path, capsys, way, start):
-    """The whole training: gradients that were not averaged right would not stay hidden."""
-    one, two = tmp_path / "one", tmp_path / "two"
-    options = [*OPTIONS, "--backprop", way, "--epochs", "3", "--precision", "64-true"]
-    assert train.main([*options, "--log-dir", str(one)]) == 0
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """What three epochs of one process leave, and what it prints."""
+    logs = tmp_path_factory.mktemp("one")
+    options = [*OPTIONS, *EXACT, "--manual", "--epochs", "3", "--log-dir", str(logs)]
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert train.main(options) == 0
+    return SimpleNamespace(logs=logs, said=said.getvalue())
+
+
+def in_two(start, *options):
+    """What two processes print that train together."""
     python = [sys.executable, "-m"]
     if start == "torchrun":
         python += ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m"]
-    command = [*python, "torch_models.train", *TWO, *options, "--log-dir", str(two)]
-    first = [*command, "--epochs", "1"]
-    done = subprocess.run(first, capture_output=True, text=True, env=ONE_THREAD)
+    command = [*python, "torch_models.train", *TWO, *OPTIONS, *EXACT, *options]
+    done = subprocess.run(command, capture_output=True, text=True, env=ONE_THREAD)
     assert done.returncode == 0, done.stderr
-    assert len(re.findall("^epoch 1", done.stdout, re.MULTILINE)) == 1
-    go_on = [*command, "--resume", "last"]
-    done = subprocess.run(go_on, capture_output=True, text=True, env=ONE_THREAD)
-    assert done.returncode == 0, done.stderr
-    assert re.findall("^epoch (.)", done.stdout, re.MULTILINE) == ["2", "3"]
-    assert len(re.findall("^test loss", done.stdout, re.MULTILINE)) == 1
-    figures = "train loss ([0-9.]+) accuracy ([0-9.]+)  val loss ([0-9.]+) accuracy ([0-9.]+)"
-    assert re.findall(figures, done.stdout) == re.findall(figures, capsys.readouterr().out)[1:]
+    return done.stdout
+
+
+def epochs(said):
+    return re.findall("^epoch (.)", said, re.MULTILINE)
+
+
+def figures(said):
+    each = "train loss ([0-9.]+) accuracy ([0-9.]+)  val loss ([0-9.]+) accuracy ([0-9.]+)"
+    return re.findall(each, said)
+
+
+def assert_ends_as(one, logs):
     # Logged by one of the two alone: an epoch has one point, at the step of the one process.
-    assert points(two) == pytest.approx(points(one), rel=1e-6)
-    ours, theirs = saved(two), saved(one)
+    assert points(logs) == pytest.approx(points(one.logs), rel=1e-6)
+    ours, theirs = saved(logs), saved(one.logs)
     assert ours.keys() == theirs.keys()
     for name, weight in theirs.items():
         torch.testing.assert_close(ours[name], weight, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.multiprocess
+def test_one_goes_on_where_two_ended(one, tmp_path, capsys):
+    """Gradients that were not averaged right would not stay hidden: the weights are compared."""
+    options = ["--backprop", "autograd", "--log-dir", str(tmp_path), "--epochs"]
+    assert epochs(in_two("torchrun", *options, "1")) == ["1"]
+    assert train.main([*OPTIONS, *EXACT, *options, "3", "--resume", "last"]) == 0
+    assert epochs(capsys.readouterr().out) == ["2", "3"]
+    assert_ends_as(one, tmp_path)
+
+
+@pytest.mark.multiprocess
+def test_two_go_on_where_one_ended(one, tmp_path, capsys):
+    options = ["--backprop", "manual", "--log-dir", str(tmp_path), "--epochs"]
+    assert train.main([*OPTIONS, *EXACT, *options, "1"]) == 0
+    said = in_two("lightning", *options, "3", "--resume", "last")
+    assert epochs(said) == ["2", "3"]
+    assert len(re.findall("^test loss", said, re.MULTILINE)) == 1
+    assert figures(said) == figures(one.said)[1:]
+    assert_ends_as(one, tmp_path)
 
 
 def running(session):
