@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from compare.trial.given import map_tensors, tensors_in
@@ -230,6 +231,39 @@ def check_func_grad_and_vmap(case: Case) -> None:
         close(actual, expected)
 
 
+def check_forward_mode(case: Case) -> None:
+    """The tangent is PyTorch's, also differentiated again; dual numbers give it as jvp does."""
+    args = arguments(case)
+    points = [leaf.detach() for leaf in leaves(args)]
+    directions = [torch.randn(p.shape, dtype=p.dtype) for p in points]
+
+    def tangent(function: Function) -> list[Tensor]:
+        def at(*values: Tensor) -> tuple[Tensor, ...]:
+            with same_random_numbers():
+                copies = with_leaves(args, [v.clone() for v in values])
+                return tuple(tensors_in(function(*copies)))
+
+        def of_square(*values: Tensor) -> Tensor:
+            _, moved = torch.func.jvp(at, values, tuple(directions))
+            return sum((m * m).sum() for m in moved)
+
+        _, moved = torch.func.jvp(at, tuple(points), tuple(directions))
+        return [*moved, *torch.func.grad(of_square, tuple(range(len(points))))(*points)]
+
+    try:
+        expected = tangent(case.call_reference)
+    except (NotImplementedError, RuntimeError):  # PyTorch has no forward mode for it
+        expected = None
+    found = tangent(case.call)
+    for actual, right in zip(found, expected or found, strict=True):
+        close(actual, right, *directions)
+    with forward_ad.dual_level(), same_random_numbers():
+        duals = [forward_ad.make_dual(p, d) for p, d in zip(points, directions, strict=True)]
+        copies = with_leaves(args, [dual.clone() for dual in duals])
+        for output, moved in zip(tensors_in(case.call(*copies)), found, strict=False):
+            close(forward_ad.unpack_dual(output).tangent, moved)
+
+
 def check_compile(case: Case) -> None:
     torch._dynamo.reset()
     args = arguments(case)
@@ -342,6 +376,7 @@ CHECKS = [
     check_lower_precision,
     check_layouts,
     check_func_grad_and_vmap,
+    check_forward_mode,
     check_compile,
     check_autocast,
     check_formula,

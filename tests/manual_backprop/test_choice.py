@@ -73,8 +73,6 @@ def test_vmap():
     assert torch.vmap(lambda c, x: where(c, x, 0))(c, x).tolist() == [[1, 0], [0, 4]]
 
 
-# PyTorch's own, once, where forward mode is first used.
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script. is deprecated")
 def test_tangents_are_chosen_too():
     c, x, tangent = torch.tensor([True, False]), torch.ones(2), torch.tensor([3.0, 4.0])
     of_rows = torch.vmap(lambda x: where(c, x, 0))

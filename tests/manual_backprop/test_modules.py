@@ -6,7 +6,6 @@ import torch
 import manual_backprop
 from compare.catalogue.values import classes, normal
 from manual_backprop import functional
-from manual_backprop.kit.function import Function
 from tests.manual_backprop.cases import OURS_ALONE
 
 
@@ -99,31 +98,6 @@ def test_samples_that_are_ignored_have_no_gradient(name, reduction):
     loss = getattr(functional, name)(z, torch.full((2,), -100), reduction=reduction)
     incoming = torch.full_like(loss, torch.inf if reduction == "none" else 1)
     assert torch.autograd.grad(loss, z, incoming)[0].tolist() == [[0, 0, 0]] * 2
-
-
-# PyTorch's own, of what it imports for forward mode.
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script. is deprecated")
-def test_a_rule_for_forward_mode_is_kept():
-    class Double(Function):
-        @staticmethod
-        def forward(x):
-            return 2 * x
-
-        @staticmethod
-        def setup_context(ctx, inputs, output):
-            pass
-
-        @staticmethod
-        def backward(ctx, g):
-            return 2 * g
-
-        @staticmethod
-        def jvp(ctx, tangent):
-            return 2 * tangent
-
-    with torch.autograd.forward_ad.dual_level():
-        x = torch.autograd.forward_ad.make_dual(torch.ones(1), torch.ones(1))
-        assert torch.autograd.forward_ad.unpack_dual(Double.apply(x)).tangent == 2
 
 
 def test_batched_gradients():

@@ -1,0 +1,73 @@
+"""Forward mode, for every Function at once, out of its backward.
+
+    backward     g ↦ Jᵀ g                      J = ∂output/∂input, g = ∂L/∂output
+    tangent      v ↦ J v                       v a direction in the input, J v the output's
+
+The backward is linear in g, so its own derivative with respect to g is Jᵀ, and the backward of
+that is v ↦ (Jᵀ)ᵀ v. Nobody writes a second rule that could disagree with the first.
+
+Source: Townsend 2017, "A new trick for calculating Jacobian vector products".
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class Keeping:
+    """A context that keeps for forward mode, too, what is saved for the backward."""
+
+    def __init__(self, ctx: Any, output: Any) -> None:
+        outputs = output if isinstance(output, tuple) else (output,)
+        ctx.shapes = [(o.shape, o.dtype, o.device) for o in outputs]
+        object.__setattr__(self, "_ctx", ctx)
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None:
+        """As PyTorch's."""
+        self._ctx.save_for_backward(*tensors)
+        self._ctx.save_for_forward(*tensors)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ctx, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._ctx, name, value)
+
+
+class _Asked:
+    """The context of a backward that is asked for some of its gradients."""
+
+    def __init__(self, ctx: Any, needed: Sequence[bool]) -> None:
+        self._ctx, self.needs_input_grad = ctx, tuple(needed)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ctx, name)
+
+
+def tangents(backward: Callable[..., Any], ctx: Any, grad_inputs: Sequence[Tensor | None]) -> Any:
+    """J v, one for each output; None for an output that has no derivative.
+
+    Args:
+        backward: of a Function.
+        ctx: its context.
+        grad_inputs: v, one for each input; None for one that does not move.
+    """
+    asked = _Asked(ctx, [v is not None for v in grad_inputs])
+    directions: list[Tensor] = []
+
+    def gradients(*grad_outputs: Tensor) -> tuple[Tensor, ...]:
+        found = backward(asked, *grad_outputs)
+        found = found if isinstance(found, tuple) else (found,)
+        pairs = list(zip(found, grad_inputs, strict=False))
+        # A constant moves nowhere: it has no gradient, and a direction of zeros at most.
+        directions[:] = [v for g, v in pairs if g is not None and v is not None]
+        return tuple(g for g, v in pairs if g is not None and v is not None)
+
+    real = [dtype.is_floating_point for _, dtype, _ in ctx.shapes]
+    zeros = [torch.zeros(s, dtype=dtype, device=device) for s, dtype, device in ctx.shapes]
+    _, transposed, *_ = torch.func.vjp(gradients, *zeros)
+    moved = transposed(tuple(directions))
+    outputs = tuple(t if is_real else None for t, is_real in zip(moved, real, strict=True))
+    return outputs if len(outputs) > 1 else outputs[0]
