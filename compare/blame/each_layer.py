@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 
 from compare.blame.alignment import Aligned, Alignment
-from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, Fault, JudgedLayer
+from compare.blame.finding import (
+    CLEAN,
+    INHERITED,
+    ORIGINATES,
+    SURROGATE,
+    Fault,
+    JudgedLayer,
+)
 from compare.blame.piece import Piece, judge_piece
 from compare.diagnosis.mistake import Diagnosis, Mistake
 from compare.trial.case import Case
@@ -41,7 +48,12 @@ class Whole:
 
 
 def blame(
-    whole: Whole, seed: int = 0, *, strict: bool = False, progress: Progress = lambda _: None
+    whole: Whole,
+    seed: int = 0,
+    *,
+    strict: bool = False,
+    surrogates: Sequence[str] = (),
+    progress: Progress = lambda _: None,
 ) -> list[JudgedLayer]:
     """A verdict for every layer, in the order in which manual runs them; the loss comes last.
 
@@ -52,9 +64,16 @@ def blame(
         whole: The two models, on what they were given.
         seed: Of the inputs and incoming gradients.
         strict: Whether another subgradient than the reference's is wrong.
+        surrogates: Names of layers whose backward is another one on purpose: told, not accused.
         progress: Called with the label of each layer before it is judged.
     """
-    return _Blame(whole, seed, strict, progress).layers()
+    found = _Blame(whole, seed, strict, progress).layers()
+    return [_declared(layer) if {*layer.names} & {*surrogates} else layer for layer in found]
+
+
+def _declared(layer: JudgedLayer) -> JudgedLayer:
+    said = "; ".join(f"{f.gradient}: {f.diagnosis.sentence}" for f in layer.faults)
+    return replace(layer, verdict=SURROGATE, faults=(), rows=(), remark=said)
 
 
 class _Blame:
@@ -80,7 +99,7 @@ class _Blame:
         if self.sides.reference.loss is not None:
             found.append(self._judged((LOSS,), (LOSS,), self._loss()))
         found = [self._by_elimination(self._seen(layer)) for layer in found]
-        if not self.whole.passed and self.alignment and not is_layer(self.manual):
+        if not self.whole.passed and aligned and not is_layer(self.manual):
             found = self._with_glue(aligned, found)
         if any(layer.verdict == ORIGINATES for layer in found):
             disturbed = self._disturbed()

@@ -12,6 +12,7 @@ from compare.verdict.judge import Row
 CLEAN = "clean"
 INHERITED = "inherited"  # its own backward is right, what came in was wrong
 ORIGINATES = "originates here"
+SURROGATE = "surrogate"  # declared to be another gradient than the forward's, on purpose
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from compare.verdict.excuses import excused
 from compare.verdict.judge import (
     BUG,
     LESS_ACCURATE,
+    NO_REFERENCE,
     NO_SUBGRADIENT,
     SUBGRADIENT,
     Row,
@@ -158,6 +159,12 @@ def _faults(
         found, true = _tensors(trial, piece.sides.pairing, key)
         picture = residual(found, true, row)
         diagnosis = _diagnosis(key, shown, len([t for t, _ in seen if not t.raised]))
+        if row.reason == NO_REFERENCE:
+            diagnosis = Diagnosis(
+                Mistake.NO_REFERENCE,
+                "the reference has no gradient there, and manual has one; if that is on purpose, "
+                "declare it as a surrogate",
+            )
         if all(row.verdict == LESS_ACCURATE for _, row in seen):
             diagnosis = Diagnosis(Mistake.ROUNDING, less_accurate(row))
         if all(row.reason == NO_SUBGRADIENT for _, row in seen):

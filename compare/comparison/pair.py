@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,9 @@ from torch import Tensor
 from compare.blame.each_layer import Whole, blame, unexplained
 from compare.blame.finding import ORIGINATES
 from compare.comparison import annotations
+from compare.comparison.remarks import remarks
 from compare.comparison.report import Asked, Report
+from compare.comparison.surrogates import behind
 from compare.trial.case import Case, truth
 from compare.trial.cotangents import Maker, feed, makers
 from compare.trial.derived import kinds
@@ -54,6 +56,7 @@ def compare_gradients(
     seed: int = 0,
     strict: bool = False,
     layers: bool = True,
+    surrogates: Sequence[str] = (),
     progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """Compare outputs and gradients of two modules or functions on the same values.
@@ -80,6 +83,9 @@ def compare_gradients(
             only right one; otherwise each subgradient is right.
         layers: Whether to judge each layer by itself as well, and to ask on the inputs derived from
             what is given.
+        surrogates: Names of manual's layers whose gradient is another one than the forward's on
+            purpose, as that of a step function: they are reported and do not fail, nor does what
+            their gradient reaches.
         progress: Called with what is done next, for a progress bar.
 
     Returns:
@@ -100,9 +106,11 @@ def compare_gradients(
         asked_on = kinds(given, reference, seed) if layers else [given]
         asked_on = without_slow(asked_on, sides.reference)
         results, asked = _run_whole(sides, asked_on, cotangents, seed)
+        results = behind(results, sides, given, surrogates)
         found = []
         if layers:
-            found = blame(Whole(sides, given, results), seed, strict=strict, progress=progress)
+            whole = Whole(sides, given, results)
+            found = blame(whole, seed, strict=strict, surrogates=surrogates, progress=progress)
         if not any(layer.verdict == ORIGINATES for layer in found):
             results = excused(results, sides, strict=strict, whole=layers)
             found = unexplained(results, found, seed) if layers else []
@@ -114,6 +122,7 @@ def compare_gradients(
         seed=seed,
         layers=found,
         inputs=asked,
+        remarks=tuple(remarks(sides, results[0][0])),
         title=f"{class_name(manual) or 'manual'} against {class_name(reference) or 'reference'}",
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, Fault, JudgedLayer
 from compare.verdict.judge import (
+    BEHIND_SURROGATE,
     BUG,
     CLOSER,
     EXACT,
@@ -28,6 +29,7 @@ _IN_WORDS = {
     ROUNDING: "the same but for rounding",
     CLOSER: "closer to the truth than the reference",
     SUBGRADIENT: "another valid subgradient",
+    BEHIND_SURROGATE: "behind a surrogate",
     LESS_ACCURATE: "less accurate than the reference",
     NO_TRUTH: "without a reference, which is NaN",
     BUG: "wrong",
@@ -45,7 +47,7 @@ class Asked:
     def __str__(self) -> str:
         if self.left_out:
             return f"{self.kind}: left out, {self.left_out}"
-        return f"{self.kind}: under {', '.join(self.cotangents)}"
+        return f"{self.kind}: asked with the incoming gradients {', '.join(self.cotangents)}"
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Report:
     seed: int
     layers: Sequence[JudgedLayer] = ()  # of manual, in the order in which it runs them
     inputs: Sequence[Asked] = ()  # in the order in which they were asked
+    remarks: Sequence[str] = ()  # what else there is to say
     title: str = ""
     checks: "Sequence[Check]" = ()  # the ones asked for in addition
 
@@ -114,7 +117,16 @@ class Report:
         found |= {row.verdict for layer in self.layers for row in layer.rows}
         if self.originators or any(not check.passed for check in self.checks):
             found.add(BUG)
-        order = (BUG, NO_TRUTH, LESS_ACCURATE, SUBGRADIENT, ROUNDING, CLOSER, EXACT)
+        order = (
+            BUG,
+            NO_TRUTH,
+            BEHIND_SURROGATE,
+            LESS_ACCURATE,
+            SUBGRADIENT,
+            ROUNDING,
+            CLOSER,
+            EXACT,
+        )
         return next(verdict for verdict in order if verdict in found)
 
     def summary(self) -> str:
@@ -164,7 +176,7 @@ class Report:
 
     def __str__(self) -> str:
         worse = [tell_less_accurate(label, row) for label, row in self.less_accurate]
-        lines = [*self.by_layer(), *map(describe, self.failures), *worse]
+        lines = [*self.by_layer(), *map(describe, self.failures), *worse, *self.remarks]
         return "\n".join([self.summary(), *(f"  {line}" for line in lines)])
 
     def as_json(self) -> dict[str, Any]:
@@ -191,6 +203,7 @@ class Report:
                 }
                 for label, row in self.less_accurate
             ],
+            "remarks": list(self.remarks),
             "inputs": [str(asked) for asked in self.inputs],
             "checks": checks,
         }

@@ -23,6 +23,7 @@ class Mistake(StrEnum):
     WRONG_WEIGHT = "wrong weight"
     STALE = "stale gradient"
     DETACHED = "detached"
+    NO_REFERENCE = "reference without a gradient"
     IGNORES_INCOMING = "incoming gradient ignored"
     IN_A_PART = "wrong in a part"  # right in one part, wrong in one way in the other
     NO_SUBGRADIENT = "no subgradient"  # at a kink or a tie

@@ -19,6 +19,10 @@ _PARTS: list[tuple[str, Callable[[Clue], Tensor]]] = [
 ]
 
 
+# Below this share of the largest number an error is called small.
+_SMALL = 1e-3
+
+
 def where(clues: Clues) -> Diagnosis | None:
     """Wrong only where the input, or the incoming gradient, has one sign; and how it is there."""
     for shown, of in _PARTS:
@@ -121,6 +125,10 @@ def located(clues: Clues) -> str:
     size = float(trial.t.abs().max()) if total else 0.0
     numbers = f"largest error {float(error.max()):.3g} where the largest number is {size:.3g}"
     places = _lines(wrong)
+    relative = float(error.max()) / size if size else 0.0
+    if 0 < relative <= _SMALL:
+        where = places or f"{count} of {total} elements"
+        return f"a small error, {relative:.1e} of its largest number, in {where}"
     if places:
         return f"no known mistake explains it: wrong only in {places}; {numbers}"
     share = "all" if count == total else f"{count} of {total}"

@@ -91,6 +91,14 @@ def gradients_parser() -> OneLineParser:
         help="at a kink, accept the reference's own subgradient only",
     )
     group.add_argument(
+        "--surrogate",
+        action="append",
+        default=[],
+        metavar="LAYER",
+        help="a layer of MANUAL whose gradient is another one than its forward's on purpose: "
+        "reported, not failed; repeat it for several",
+    )
+    group.add_argument(
         "--also",
         type=checks,
         default=(),

@@ -119,6 +119,7 @@ def _judge(question: Question, options: argparse.Namespace) -> Report:
             mapping=question.mapping,
             seed=question.seed,
             strict=options.strict,
+            surrogates=options.surrogate,
             progress=lambda _: advance(),
         )
 

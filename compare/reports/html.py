@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, Fault, JudgedLayer
+from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, SURROGATE, Fault, JudgedLayer
 from compare.checks.check import AGREES
 from compare.comparison.report import Report, count
 from compare.reports import charts
 from compare.reports.style import CSS
 from compare.verdict.judge import Row
 
-_CLASS = {CLEAN: "clean", INHERITED: "inherited", ORIGINATES: "origin"}
-_SIGN = {CLEAN: "✓", INHERITED: "↤", ORIGINATES: "✗"}
+_CLASS = {CLEAN: "clean", INHERITED: "inherited", SURROGATE: "inherited", ORIGINATES: "origin"}
+_SIGN = {CLEAN: "✓", INHERITED: "↤", SURROGATE: "≈", ORIGINATES: "✗"}
 _NUMBERS, _NUMBER = ("max abs", "max rel", "ULP"), ' class="number"'
 _HISTOGRAMS = 8  # on one page, of the tensors that differ most
 
@@ -206,7 +206,7 @@ def _histograms(report: Report) -> Iterator[str]:
 
 def _asked(report: Report) -> Iterator[str]:
     yield "<h2>What was fed in</h2>"
-    for line in [*map(str, report.inputs), *report.by_trial()]:
+    for line in [*report.remarks, *map(str, report.inputs), *report.by_trial()]:
         yield f'<p class="soft">{escape(line)}</p>'
 
 

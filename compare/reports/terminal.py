@@ -3,11 +3,12 @@
 from rich.table import Table
 from rich.text import Text
 
-from compare.blame.finding import CLEAN, INHERITED, ORIGINATES
+from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, SURROGATE
 from compare.checks.check import AGREES
 from compare.command import console
 from compare.comparison.report import Report, count, describe, tell, tell_less_accurate
 from compare.verdict.judge import (
+    BEHIND_SURROGATE,
     BUG,
     CLOSER,
     EXACT,
@@ -22,11 +23,13 @@ _STYLES = {
     ROUNDING: "green",
     CLOSER: "cyan",
     SUBGRADIENT: "cyan",
+    BEHIND_SURROGATE: "yellow",
     LESS_ACCURATE: "yellow",
     NO_TRUTH: "red",
     BUG: "bold red",
     CLEAN: "green",
     INHERITED: "yellow",
+    SURROGATE: "yellow",
     ORIGINATES: "bold red",
 }
 
@@ -45,6 +48,8 @@ def show(report: Report) -> None:
         console.say(out, line)
     for label, row in report.less_accurate:
         console.say(out, tell_less_accurate(label, row), "yellow")
+    for remark in report.remarks:
+        console.say(out, remark)
     for asked in (asked for asked in report.inputs if asked.left_out):
         console.say(out, str(asked))
     console.say(out, report.summary(), "green" if report.passed else "bold red")

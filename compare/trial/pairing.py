@@ -26,6 +26,7 @@ class Pairing:
 
     tensors: Mapping[str, str] = field(default_factory=dict)  # of parameters and buffers
     modules: Mapping[str, str] = field(default_factory=dict)
+    guessed: bool = False  # by the order and shapes of the tensors, as no name told
 
     def key(self, key: Key) -> Key:
         """The reference's for one of manual's; its own where there is none."""
@@ -49,6 +50,7 @@ def pair(manual: Model, reference: Model, mapping: Mapping[str, str] | None = No
     ours, theirs = state(manual), state(reference)
     modules = _mapped_modules(manual, reference, mapping or {})
     tensors = _by_name(ours, theirs, mapping or {})
+    guessed = tensors is None
     if tensors is None:
         tensors = _by_order(ours, theirs)
         for name, twin in tensors.items():
@@ -65,7 +67,7 @@ def pair(manual: Model, reference: Model, mapping: Mapping[str, str] | None = No
         for name, _ in manual.named_modules() if isinstance(manual, nn.Module) else ():
             if name in there and name not in modules and name not in modules.values():
                 modules[name] = name
-    return Pairing(tensors, modules)
+    return Pairing(tensors, modules, guessed)
 
 
 def with_state_of(reference: Model, manual: M, pairing: Pairing | None = None) -> M:

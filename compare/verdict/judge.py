@@ -43,11 +43,15 @@ CLOSER = "manual is closer to the truth"  # the reference would fail the test th
 ROUNDING = "rounding"
 SUBGRADIENT = "another subgradient"  # at a kink of the reference, where both are valid
 LESS_ACCURATE = "less accurate than the reference"  # more than rounding, and no wrong formula
+BEHIND_SURROGATE = "behind a surrogate"  # declared to be another gradient, on purpose
 NO_TRUTH = "reference is NaN"
 BUG = "bug"
 
 #: The reason of a ``BUG`` that no number measures.
 NOT_FINITE = "infinite or NaN"
+#: The reasons of one that there is nothing to subtract from.
+NO_GRADIENT = "manual has no gradient here, the reference has one"
+NO_REFERENCE = "the reference has no gradient here, manual has one"
 #: The reason of a ``BUG`` that is wrong at kinks and ties alone.
 NO_SUBGRADIENT = "no subgradient of the reference, which is not differentiable there"
 
@@ -87,7 +91,7 @@ class Row:
         """Whether the verdict is agreement of some kind."""
         if self.verdict == LESS_ACCURATE:
             return not self.strict
-        return self.verdict in (EXACT, CLOSER, ROUNDING, SUBGRADIENT)
+        return self.verdict in (EXACT, CLOSER, ROUNDING, SUBGRADIENT, BEHIND_SURROGATE)
 
 
 def judge(
@@ -137,8 +141,7 @@ def measure(name: str, kind: str, manual: Tensor | None, reference: Tensor | Non
     if reference is None or manual is None:
         if reference is manual:
             raise ValueError(f"{name}: neither side has a tensor, so there is nothing to judge")
-        missing, other = ("manual", "reference") if manual is None else ("reference", "manual")
-        return Row(name, kind, BUG, reason=f"{missing} has no gradient here, {other} has one")
+        return Row(name, kind, BUG, reason=NO_GRADIENT if manual is None else NO_REFERENCE)
     if reference.dtype not in INTEGERS:
         names = ", ".join(str(dtype) for dtype in INTEGERS)
         raise TypeError(f"{name}: can judge {names}; the reference is {reference.dtype}")

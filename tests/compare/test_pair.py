@@ -151,7 +151,7 @@ class TestManualAtFault:
         report = compare_gradients(lambda x: x.tanh().T, torch.tanh, torch.randn(3, 2))
         assert [row.reason for row in report.failures] == [
             "shape (2, 3), reference (3, 2)",
-            "manual has no gradient here, reference has one",
+            "manual has no gradient here, the reference has one",
         ]
 
     def test_other_number_of_outputs(self):
