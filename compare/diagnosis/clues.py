@@ -138,8 +138,9 @@ class Clues:
             if guessed is None or not trial.is_near(guessed):
                 return False
             if not trial.is_near(trial.t):
-                left, error = largest(trial.m - guessed), largest(trial.m - trial.t)
-                if trial.t.shape == trial.m.shape and left > _NEARER * error:
-                    return False
                 told = True
+                if trial.t.shape == trial.m.shape:
+                    left, error = largest(trial.m - guessed), largest(trial.m - trial.t)
+                    if left > _NEARER * error:
+                        return False
         return told

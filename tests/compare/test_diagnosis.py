@@ -45,6 +45,7 @@ def test_there_are_enough_and_every_mistake_is_planted():
         Mistake.ROUNDING,
         Mistake.RAISED,
         Mistake.WRONG_SHAPE,
+        Mistake.NO_REFERENCE,
         Mistake.UNKNOWN,
     }
 
