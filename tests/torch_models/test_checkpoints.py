@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -161,7 +162,9 @@ def test_interrupts_wait_for_the_end_of_a_batch(number):
 def test_ended_before_it_began_is_one_line(tmp_path, number):
     command = [sys.executable, "-m", "torch_models.train", "--log-dir", str(tmp_path)]
     training = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(1)  # in the middle of the imports
+    while "libtorch" not in Path(f"/proc/{training.pid}/maps").read_text():
+        assert training.poll() is None
+        time.sleep(0.01)  # until it is in the middle of the imports
     training.send_signal(number)
     _, error = training.communicate(timeout=60)
     assert training.returncode == 130
