@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from compare.catalogue import entries
-from compare.command.arguments import new_file
-from compare.command.options import DTYPES, EXIT_CODES
+from compare.command.argument_types import new_file
+from compare.command.shared_options import DTYPES, EXIT_CODES
 from torch_models.arguments import OneLineParser, integer
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-from compare.blame.evidence import evidence
 from compare.blame.finding import Fault
+from compare.blame.layer_evidence import evidence
 from compare.blame.residual import residual
 from compare.diagnosis import diagnose
 from compare.diagnosis.evidence import Evidence

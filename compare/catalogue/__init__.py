@@ -20,8 +20,8 @@ def entries() -> list["Entry"]:
 
 def specimens() -> list["Specimen"]:
     """All that is planted, bugs first."""
-    from compare.catalogue import composed, memory, not_yet
+    from compare.catalogue import composed, not_yet, unseen
 
     found = [specimen for entry in entries() for specimen in entry.specimens()]
-    found += [*not_yet.SPECIMENS, *composed.SPECIMENS, *memory.SPECIMENS]
+    found += [*not_yet.SPECIMENS, *composed.SPECIMENS, *unseen.SPECIMENS]
     return sorted(found, key=lambda specimen: specimen.is_right)

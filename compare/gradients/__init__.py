@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compare.checks import CHECKS
-from compare.command.arguments import checks, mapping, new_file, shape
-from compare.command.options import EXIT_CODES, add_comparison_options, changed, checked
+from compare.command.argument_types import checks, mapping, new_file, shape
+from compare.command.shared_options import EXIT_CODES, add_comparison_options, changed, checked
 from torch_models.arguments import OneLineParser
 from torch_models.names import LOSSES
 from torch_models.options import add_data_options, add_network_options

@@ -12,7 +12,7 @@ from compare.checks import ask
 from compare.checks.check import Check
 from compare.command import console, our_network
 from compare.command.device import device_named
-from compare.comparison.explicit import compare_explicit
+from compare.comparison.explicit_gradients import compare_explicit
 from compare.comparison.pair import compare_gradients
 from compare.comparison.report import Report
 from compare.gradients import importing

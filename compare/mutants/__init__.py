@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from compare.catalogue import specimens
-from compare.command.arguments import new_file
+from compare.command.argument_types import new_file
 from torch_models.arguments import OneLineParser
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ that should agree does not, or a known misprint agrees as printed), 2 for bad us
 import argparse
 from collections.abc import Sequence
 
-from compare.command.arguments import folder, new_file
+from compare.command.argument_types import folder, new_file
 from torch_models.arguments import OneLineParser
 
 

@@ -8,8 +8,8 @@ matrix products alone. The gradients are compared first; a wrong one gets no spe
 import argparse
 from collections.abc import Sequence
 
-from compare.command.arguments import new_file, picture
-from compare.command.options import changed
+from compare.command.argument_types import new_file, picture
+from compare.command.shared_options import changed
 from torch_models.arguments import OneLineParser, integer
 from torch_models.names import ACTIVATIONS
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import manual_backprop
-from compare.comparison.explicit import compare_explicit
+from compare.comparison.explicit_gradients import compare_explicit
 from compare.comparison.pair import compare_gradients
 from compare.speed.candidates import RECOMPUTING, TOLD_BY_OUTPUT, network_of, recomputing_mlp
 from compare.speed.setting import LR, MOMENTUM, Setting

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from compare.command.arguments import folder
-from compare.command.options import EXIT_CODES, add_comparison_options, checked
+from compare.command.argument_types import folder
+from compare.command.shared_options import EXIT_CODES, add_comparison_options, checked
 from torch_models.arguments import OneLineParser, integer
 from torch_models.options import add_data_options, add_descent_options, add_network_options
 
@@ -55,7 +55,7 @@ def training_parser() -> OneLineParser:
 def _compare(options: argparse.Namespace) -> bool:
     from compare.command import console, our_network
     from compare.command.writing import write_json
-    from compare.comparison.explicit import LockstepExplicit
+    from compare.comparison.explicit_gradients import LockstepExplicit
     from compare.training.lockstep import train_in_lockstep
 
     images = our_network.load(options)

@@ -19,7 +19,11 @@ from torch.nn import functional as F
 from manual_backprop.kit.function import Function
 from manual_backprop.kit.precision import in_opmath
 from manual_backprop.kit.public import public
-from manual_backprop.loss.arguments import chosen_reduction, require_constant, require_same_shape
+from manual_backprop.loss.loss_arguments import (
+    chosen_reduction,
+    require_constant,
+    require_same_shape,
+)
 from manual_backprop.loss.reduction import unreduced
 
 SMALLEST_VARIANCE = torch.tensor(1e-12, dtype=torch.float32).item()  # PyTorch's, a C++ float

@@ -24,8 +24,8 @@ from manual_backprop.activation.softmax import log_softmax, log_softmax_gradient
 from manual_backprop.kit.function import Function
 from manual_backprop.kit.precision import in_opmath
 from manual_backprop.kit.public import public
-from manual_backprop.loss.arguments import chosen_reduction, require_constant
 from manual_backprop.loss.classes import check_class_indices, check_classes, class_dim
+from manual_backprop.loss.loss_arguments import chosen_reduction, require_constant
 from manual_backprop.loss.nll import nll, nll_gradient
 from manual_backprop.loss.soft_nll import SoftNLLFunction
 

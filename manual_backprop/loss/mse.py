@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from manual_backprop.kit.function import Function
 from manual_backprop.kit.precision import in_opmath
 from manual_backprop.kit.public import public
-from manual_backprop.loss.arguments import chosen_reduction
+from manual_backprop.loss.loss_arguments import chosen_reduction
 from manual_backprop.loss.reduction import reduced, unreduced
 
 

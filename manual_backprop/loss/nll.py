@@ -24,7 +24,6 @@ from torch.nn import functional as F
 from manual_backprop.kit.function import Function
 from manual_backprop.kit.precision import in_opmath
 from manual_backprop.kit.public import public
-from manual_backprop.loss.arguments import chosen_reduction, require_constant
 from manual_backprop.loss.classes import (
     check_class_indices,
     check_classes,
@@ -32,6 +31,7 @@ from manual_backprop.loss.classes import (
     per_class,
     targets_and_weights,
 )
+from manual_backprop.loss.loss_arguments import chosen_reduction, require_constant
 from manual_backprop.loss.reduction import reduced, unreduced
 
 

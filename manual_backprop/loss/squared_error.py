@@ -18,7 +18,7 @@ from torch import Tensor
 from manual_backprop.kit.function import Function
 from manual_backprop.kit.precision import in_opmath
 from manual_backprop.kit.public import public
-from manual_backprop.loss.arguments import chosen_reduction, require_same_shape
+from manual_backprop.loss.loss_arguments import chosen_reduction, require_same_shape
 from manual_backprop.loss.reduction import reduced, unreduced
 
 

@@ -240,7 +240,7 @@ def check_forward_mode(case: Case) -> None:
     def tangent(function: Function) -> list[Tensor]:
         def at(*values: Tensor) -> tuple[Tensor, ...]:
             with same_random_numbers():
-                copies = with_leaves(args, [v.clone() for v in values])
+                copies = untouched(with_leaves(args, values))
                 return tuple(tensors_in(function(*copies)))
 
         def of_square(*values: Tensor) -> Tensor:
@@ -259,7 +259,7 @@ def check_forward_mode(case: Case) -> None:
         close(actual, right, *directions)
     with forward_ad.dual_level(), same_random_numbers():
         duals = [forward_ad.make_dual(p, d) for p, d in zip(points, directions, strict=True)]
-        copies = with_leaves(args, [dual.clone() for dual in duals])
+        copies = untouched(with_leaves(args, duals))
         for output, moved in zip(tensors_in(case.call(*copies)), found, strict=False):
             close(forward_ad.unpack_dual(output).tangent, moved)
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from compare.catalogue.rewritten import function, layer
 from compare.checks import ask
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG
-from compare.command.arguments import CHECKS
+from compare.command.argument_types import CHECKS
 from compare.trial.question import Question
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from compare import gradients, training
-from compare.comparison.explicit import LockstepExplicit, compare_explicit
+from compare.comparison.explicit_gradients import LockstepExplicit, compare_explicit
 from compare.training.lockstep import train_in_lockstep
 from manual_backprop.network import Network
 from manual_backprop.network.losses import LOSSES

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from compare.catalogue.values import classes, normal, probabilities
 from manual_backprop import functional
-from tests.manual_backprop.cases import classes, normal, probabilities
 
 REDUCTIONS = ["none", "mean", "sum"]
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from compare.command.arguments import new_file
+from compare.command.argument_types import new_file
 from torch_models.arguments import OneLineParser, integer
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
