@@ -39,7 +39,7 @@ class Function(torch.autograd.Function):
             return output
 
         def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-            cls.setup_context(Keeping(ctx, output), inputs, output)
+            cls.setup_context(Keeping(ctx, inputs, output), inputs, output)
 
         def backward(ctx: Any, *grad_outputs: Any) -> Any:
             return cls.backward(ctx, *grad_outputs)

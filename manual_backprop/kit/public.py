@@ -4,13 +4,14 @@ PyTorch's autocast rules, and a clear error for complex numbers.
 """
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar, cast
 
 import torch
 from torch import Tensor
 
-Precision = Literal["lower", "float32"]
+Precision = Literal["lower", "float32", "widest"]
 F = TypeVar("F", bound=Callable[..., Tensor])
 
 
@@ -21,9 +22,10 @@ def public(
 
     Args:
         cpu: what autocast on the CPU casts the floating-point arguments to: ``"lower"`` for
-            autocast's own type, ``"float32"``, or ``None`` to leave them as they are.
+            autocast's own type, ``"float32"``, ``"widest"`` for the widest type among them, or
+            ``None`` to leave them as they are.
         cuda: the same on an NVIDIA GPU. PyTorch's rules differ between the two.
-        input_as_is: leave the first argument, ``input``, as it is.
+        input_as_is: leave the first argument as it is.
 
     The casts are ordinary, differentiable ones, so each gradient comes back in its input's type.
 
@@ -34,9 +36,11 @@ def public(
     policy = {"cpu": cpu, "cuda": cuda}
 
     def decorate(function: F) -> F:
+        first = next(iter(inspect.signature(function).parameters))
+
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Tensor:
-            input = args[0] if args else kwargs["input"]
+            input = args[0] if args else kwargs[first]
             if input.is_complex():
                 raise TypeError(
                     f"{function.__name__}: expected a real tensor, got {input.dtype}; "
@@ -47,9 +51,13 @@ def public(
             if precision is None or not torch.is_autocast_enabled(device):
                 return function(*args, **kwargs)
             dtype = torch.float32 if precision == "float32" else torch.get_autocast_dtype(device)
+            if precision == "widest":
+                types = [a.dtype for a in (*args, *kwargs.values()) if _eligible(a, device)]
+                dtype = functools.reduce(torch.promote_types, types, dtype)
 
             def cast_to(arg: Any) -> Any:
-                return arg if input_as_is and arg is input else _autocast(arg, device, dtype)
+                as_is = input_as_is and arg is input
+                return arg.to(dtype) if _eligible(arg, device) and not as_is else arg
 
             with torch.autocast(device, enabled=False):
                 return function(
@@ -61,12 +69,11 @@ def public(
     return decorate
 
 
-def _autocast(arg: Any, device: str, dtype: torch.dtype) -> Any:
-    """``arg`` in ``dtype`` if autocast would cast it: floating point, on the device, not double."""
-    eligible = (
+def _eligible(arg: Any, device: str) -> bool:
+    """Whether autocast would cast it: floating point, on the device, not double."""
+    return (
         isinstance(arg, Tensor)
         and arg.is_floating_point()
         and arg.device.type == device
         and arg.dtype != torch.float64
     )
-    return arg.to(dtype) if eligible else arg

@@ -17,12 +17,17 @@ from torch import Tensor
 
 
 class Keeping:
-    """A context that keeps for forward mode, too, what is saved for the backward."""
+    """A context that keeps for forward mode, too, what is saved for the backward.
 
-    def __init__(self, ctx: Any, output: Any) -> None:
+    A tensor that only moves requires no gradient, and what its derivative needs is to be saved all
+    the same: all inputs are said to need one.
+    """
+
+    def __init__(self, ctx: Any, inputs: Any, output: Any) -> None:
         outputs = output if isinstance(output, tuple) else (output,)
         ctx.shapes = [(o.shape, o.dtype, o.device) for o in outputs]
         object.__setattr__(self, "_ctx", ctx)
+        object.__setattr__(self, "needs_input_grad", (True,) * len(inputs))
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """As PyTorch's."""
