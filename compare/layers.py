@@ -87,7 +87,7 @@ def _compare(options: argparse.Namespace) -> bool:
                 "verdict": verdict,
             }
         )
-        difference = f"{largest:.1e}" if largest else "0"
+        difference = f"{largest:.1e}" if largest else "0" if verdict == "exact" else "±0"
         console.row(view, entry.name, entry.equation, entry.file, difference, verdict)
     out = console.stdout()
     out.print(view)

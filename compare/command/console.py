@@ -39,9 +39,8 @@ def say_first(console: Console, lines: Sequence[str], where: str, style: str = "
     """Say the first ``MOST`` of the lines, and how many more there are, and ``where``."""
     for line in lines[:MOST]:
         say(console, line, style)
-    if more := len(lines) - MOST:
-        if more > 0:
-            say(console, f"… and {more} more: {where}", style)
+    if len(lines) > MOST:
+        say(console, f"… and {len(lines) - MOST} more: {where}", style)
 
 
 def table(*columns: str, numbers: Iterable[str] = ()) -> Table:

@@ -20,6 +20,7 @@ NOT_JUDGED = 3
 NOT_DONE = "2: an option or a file is wrong; 3: it could not be judged; 130: interrupted."
 EXIT_CODES = f"Exit code 0: they agree; 1: they do not; {NOT_DONE}"
 
+
 def exit_code(program: str, work: Callable[[], bool], *, foreign: bool = False) -> int:
     """0 or 1 for what ``work`` found; another one, and a line on stderr, for what it raised.
 
@@ -46,7 +47,9 @@ def exit_code(program: str, work: Callable[[], bool], *, foreign: bool = False) 
             return fail(program, 130, "interrupted")
         except BaseException as error:
             if isinstance(error, MemoryError | RuntimeError) and is_exhausted(error):
-                return fail(program, 2, "this takes more memory than there is: choose smaller sizes")
+                return fail(
+                    program, 2, "this takes more memory than there is: choose smaller sizes"
+                )
             if sys.flags.dev_mode:
                 traceback.print_exc()
             return fail(program, NOT_JUDGED, not_judged(error))
