@@ -26,7 +26,8 @@ def malformed(
     except InvalidVersion:
         yield "pytorch-lightning_version"
     epochs = contents["epoch"] + 1
-    if epochs < 1 or contents["global_step"] != epochs * steps:
+    whole = type(contents["epoch"]) is type(contents["global_step"]) is int
+    if not whole or epochs < 1 or contents["global_step"] != epochs * steps:
         yield f"epoch {contents['epoch']} and global_step {contents['global_step']}"
     if contents.get("lr_schedulers") != []:
         yield "lr_schedulers"
