@@ -51,8 +51,7 @@ class Network(nn.Module):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_everywhere(name, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(Layer, "__name__", f"Layer {name}")
+def test_everywhere(name, tmp_path, capsys):
     manual, reference = Network(name, Wrong.apply), Network(name, torch.matmul)
     report = compare_gradients(manual, reference, torch.randn(4, 3))
     assert not report.passed
@@ -78,18 +77,17 @@ def test_everywhere(name, tmp_path, capsys, monkeypatch):
     assert any(shown.replace(" ", "_") in tag for tag in events.Tags()["scalars"])
 
 
-def test_thirty_lines_of_failures(capsys):
-    wrong = nn.Sequential(*(Layer("W", Wrong.apply) for _ in range(40)))
-    right = nn.Sequential(*(Layer("W", torch.matmul) for _ in range(40)))
-    with torch.no_grad():
-        for W in right.parameters():
-            W.copy_(torch.eye(3) + 0.01 * W)
+def test_thirty_lines_of_failures(capsys, monkeypatch):
+    assert console.MOST == 30
+    monkeypatch.setattr(console, "MOST", 3)
+    wrong = nn.Sequential(*(Layer("W", Wrong.apply) for _ in range(4)))
+    right = nn.Sequential(*(Layer("W", torch.matmul) for _ in range(4)))
     terminal.show(compare_gradients(wrong, right, torch.randn(4, 3)))
     lines = capsys.readouterr().out.splitlines()
     assert sum("instead of" in line for line in lines) == console.MOST
-    assert "… and 50 more: --html FILE, --json FILE or --junit FILE has them all" in lines
+    assert "… and 5 more: --html FILE, --json FILE or --junit FILE has them all" in lines
     assert sum("│ bug" in line for line in lines) == console.MOST
-    assert "and 37 more layers" in lines[-1]
+    assert lines[-1].endswith("; and 1 more")
 
 
 class Negative(torch.autograd.Function):
