@@ -67,16 +67,15 @@ def watch(
         by_layer: Whether to watch each module.
     """
     with Recorder(model if by_layer else None) as recorder:
+        # A layer that works in place must not be given a leaf.
+        args, kwargs = map_tensors(
+            lambda x: x.clone() if x.requires_grad else x, (given.args, given.kwargs)
+        )
         recorder.labels[LOSS] = f"{LOSS} {class_name(loss)}".strip() if loss else LOSS
         if not isinstance(model, nn.Module):
             recorder.labels[""] = class_name(model)
-            recorder.took((given.args, given.kwargs), "")
-        # A layer that works in place must not be given a leaf; where it does, a model is to blame.
-        args, kwargs = (given.args, given.kwargs)
-        if not by_layer:
-            args, kwargs = map_tensors(
-                lambda x: x.clone() if x.requires_grad else x, (args, kwargs)
-            )
+            recorder.took((args, kwargs), "")
+        copies = [x for x in tensors_in((args, kwargs)) if x.requires_grad]
         output = model(*args, **kwargs)
         roots = list(tensors_in(output))
         items = list(_outputs("output", "", roots))
@@ -95,8 +94,8 @@ def watch(
         gradients = _gradients(recorder, roots, [*parameters.values(), *leaves], cotangents)
     of_parameter = dict(zip(parameters, gradients, strict=False))
     items += _of_layers(recorder, roots, of_parameter)
-    for i, (leaf, gradient) in enumerate(zip(leaves, gradients[len(parameters) :], strict=True)):
-        takers = tuple(recorder.input_taken_by.get(id(leaf), ()))
+    for i, gradient in enumerate(gradients[len(parameters) :]):
+        takers = tuple(recorder.input_taken_by.get(id(copies[i]), ()))
         name = numbered("input", i, leaves)
         key = Key(Kind.INPUT, place=i)
         items.append(Item(key, name, gradient, takers, _source(recorder, takers)))
