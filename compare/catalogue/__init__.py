@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 def entries() -> list["Entry"]:
     """All layers, chapter by chapter."""
-    from compare.catalogue import activation, affine, loss  # they import torch, which takes seconds
+    # They import torch, which takes seconds.
+    from compare.catalogue import activation, affine, attention, loss
 
-    return [*affine.ENTRIES, *activation.ENTRIES, *loss.ENTRIES]
+    return [*affine.ENTRIES, *activation.ENTRIES, *attention.ENTRIES, *loss.ENTRIES]
 
 
 def specimens() -> list["Specimen"]:
