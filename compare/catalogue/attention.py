@@ -66,6 +66,7 @@ ENTRIES = [
             call(*_qkv((3,), (2, 3))),
             call(*_qkv(), _SEEN),
             call(*_qkv(), normal(4, 5, seed=3)),
+            call(*_qkv(), normal(2, 3, 4, 5, seed=3)),
             call(*_qkv(), normal(3, 1, 5, seed=3), constants=(3,)),
             call(*_qkv(), is_causal=True),
             call(*_qkv(), dropout_p=0.4),
@@ -76,9 +77,6 @@ ENTRIES = [
             call(*_qkv(), _SEES_NOTHING),
             call(*_qkv(), _HIDDEN),
             call(*_qkv(), _HIDDEN, constants=(3,)),
-            # The mask is as large as the scores: it is kept, and λ beside it, where PyTorch keeps
-            # the probabilities.
-            call(*_qkv(), normal(2, 3, 4, 5, seed=3)),
             call(*_LOUD),
             call(*_LOUD, is_causal=True, scale=-1.0),
             call(*_qkv(), dropout_p=1.0),

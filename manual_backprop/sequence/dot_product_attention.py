@@ -1,7 +1,7 @@
 """Scaled dot-product attention: a mean of the values, weighted by how the keys suit the query.
 
     S = q kᵀ·scale + M              S_ls = scale Σ_e q_le k_se + M_ls
-    P = softmax(S)                  P_ls = e^{S_ls − λ_l},   λ_l = ln Σ_s e^{S_ls}
+    P = softmax(S)                  P_ls = e^{S_ls} / Σ_t e^{S_lt}
     o = P v                         o_le = Σ_s P_ls v_se
 
     g = ∂L/∂o                       the gradient that arrives from above
@@ -9,16 +9,15 @@
     ∂L/∂S = P ⊙ (∂L/∂P − Σ_s P ⊙ ∂L/∂P)                      along s, as for Softmax
     ∂L/∂q = ∂L/∂S k·scale           ∂L/∂k = (∂L/∂S)ᵀ q·scale           ∂L/∂M = ∂L/∂S
 
-l counts queries, s keys and values, e features. Shapes: q (…, L, E), k (…, S, E), v (…, S, V), o
-and g (…, L, V); M, S and P (…, L, S); λ (…, L). M is 0 and −∞ for a boolean mask. A query that may
-look at no key has P = 0 instead of 0/0; λ = 0 says so, since every e^{S − 0} is 0 in its row.
+l counts queries, s and t keys and values, e features. Shapes: q (…, L, E), k (…, S, E),
+v (…, S, V), o and g (…, L, V); M, S and P (…, L, S). M is 0 and −∞ for a boolean mask. A query that
+may look at no key has P = 0 in place of 0/0.
 
 Dropout multiplies P by D, which is 0 or 1/(1 − p): o = (D ⊙ P) v and ∂L/∂P = D ⊙ g vᵀ.
 
-S and P are the only large matrices. Neither is kept: from λ the backward computes P again, in one
-product. λ is a second output of the Function, ∂λ/∂S = P, for whoever differentiates twice.
+S and P are the only large matrices. Neither is kept: the backward computes P again, from q and k.
 
-Source: Vaswani et al. 2017; λ for P: Rabe, Staats 2021, and Dao et al. 2022 (flash attention).
+Source: Vaswani et al. 2017.
 """
 
 import math
@@ -32,7 +31,7 @@ from manual_backprop.kit.public import public
 
 
 class ScaledDotProductAttentionFunction(Function):
-    """o = softmax(q kᵀ·scale + M) v, and λ.
+    """o = softmax(q kᵀ·scale + M) v.
 
     Backward: ∂L/∂v = Pᵀg,  ∂L/∂S = P ⊙ (gvᵀ − Σ P ⊙ gvᵀ),  ∂L/∂q = ∂L/∂S k·scale,
     ∂L/∂k = (∂L/∂S)ᵀq·scale
@@ -48,31 +47,28 @@ class ScaledDotProductAttentionFunction(Function):
         dropout_p: float,
         is_causal: bool,
         scale: float,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Tensor:
         q, k, v = in_opmath(query, key, value)
-        S = scores(q, k, attn_mask, is_causal, scale)
-        λ = S.logsumexp(-1)
-        λ = λ.masked_fill(λ == -torch.inf, 0)
-        P = (S - λ.unsqueeze(-1)).exp()
-        return (dropped(P, keep, dropout_p) @ v).to(query.dtype), λ
+        P = probabilities(q, k, attn_mask, is_causal, scale)
+        return (dropped(P, keep, dropout_p) @ v).to(query.dtype)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
         *tensors, ctx.dropout_p, ctx.is_causal, ctx.scale = inputs
-        ctx.save_for_backward(*tensors, output[1])
+        ctx.save_for_backward(*tensors)
 
     @staticmethod
-    def backward(ctx, grad_output, grad_λ):
-        query, key, value, attn_mask, keep, λ = ctx.saved_tensors
+    def backward(ctx, grad_output):
+        query, key, value, attn_mask, keep = ctx.saved_tensors
         g, q, k, v = in_opmath(grad_output, query, key, value)
         of_query, of_key, of_value, of_mask, *_ = ctx.needs_input_grad
         grad_query = grad_key = grad_value = grad_mask = None
-        P = (scores(q, k, attn_mask, ctx.is_causal, ctx.scale) - λ.unsqueeze(-1)).exp()
+        P = probabilities(q, k, attn_mask, ctx.is_causal, ctx.scale)
         if of_value:
             grad_value = summed(dropped(P, keep, ctx.dropout_p).mT @ g, value)  # Pᵀ g
         if of_query or of_key or of_mask:
             grad_P = dropped((g @ v.mT).sum_to_size(P.shape), keep, ctx.dropout_p)  # D ⊙ g vᵀ
-            grad_S = P * (grad_P - (P * grad_P).sum(-1, keepdim=True) + grad_λ.unsqueeze(-1))
+            grad_S = P * (grad_P - (P * grad_P).sum(-1, keepdim=True))
         if of_query:
             grad_query = summed(grad_S @ (k * ctx.scale), query)  # ∂L/∂S k·scale
         if of_key:
@@ -82,14 +78,18 @@ class ScaledDotProductAttentionFunction(Function):
         return grad_query, grad_key, grad_value, grad_mask, None, None, None, None
 
 
-def scores(q: Tensor, k: Tensor, mask: Tensor | None, is_causal: bool, scale: float) -> Tensor:
-    """S = q kᵀ·scale + M."""
+def probabilities(
+    q: Tensor, k: Tensor, mask: Tensor | None, is_causal: bool, scale: float
+) -> Tensor:
+    """P = softmax(q kᵀ·scale + M), 0 for a query that sees nothing."""
     S = (q * scale) @ k.mT
     if is_causal:
         mask = torch.ones(S.shape[-2:], dtype=torch.bool, device=S.device).tril()
     if mask is None:
-        return S
-    return S.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else S + mask
+        return S.softmax(-1)
+    S = S.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else S + mask
+    sees_nothing = S.isneginf().all(-1, keepdim=True)
+    return S.masked_fill(sees_nothing, 0).softmax(-1).masked_fill(sees_nothing, 0)
 
 
 def dropped(P: Tensor, keep: Tensor | None, dropout_p: float) -> Tensor:
@@ -144,7 +144,7 @@ def scaled_dot_product_attention(
         query = query.unflatten(-3, (groups, -1))
         key, value = key.unsqueeze(-3), value.unsqueeze(-3)
     keep = _drawn(query, key, attn_mask, dropout_p) if dropout_p > 0 else None
-    o, _ = ScaledDotProductAttentionFunction.apply(
+    o = ScaledDotProductAttentionFunction.apply(
         query, key, value, attn_mask, keep, dropout_p, is_causal, scale
     )
     return o.flatten(-4, -3) if enable_gqa else o
