@@ -46,8 +46,8 @@ def test_samples(op, samples, dtype):
                 *args[1:],
             )
         if op.name == "nn.functional.scaled_dot_product_attention":
-            # Of samples up to 9 the scores are near 100, and their rounding in float32 alone is worth
-            # 1e-5 of a probability, in PyTorch as well.
+            # Of samples up to 9 the scores are near 100, and their rounding in float32 alone is
+            # worth 1e-5 of a probability, in PyTorch as well.
             args = tuple((a.detach() / 3).requires_grad_() for a in args)
         # With the seed that PyTorch's own tests give to what draws random numbers.
         outputs = [wrapper_set_seed(f, *args, **sample.kwargs) for f in (manual, op.op)]
