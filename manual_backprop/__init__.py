@@ -44,5 +44,6 @@ from manual_backprop.sequence.lstm import LSTM as LSTM
 from manual_backprop.sequence.lstm import LSTMCell as LSTMCell
 from manual_backprop.sequence.rnn import RNN as RNN
 from manual_backprop.sequence.rnn import RNNCell as RNNCell
+from manual_backprop.sequence.rotary import RotaryEmbedding as RotaryEmbedding
 
 __all__ = [name for name in dir() if name[0].isupper()] + ["functional", "optim"]

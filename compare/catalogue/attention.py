@@ -56,6 +56,47 @@ _SEES_NOTHING = _SEEN & torch.tensor([[True], [False], [True], [False]])
 _HIDDEN = torch.zeros(4, 5, dtype=torch.float64).masked_fill(~_SEES_NOTHING, -torch.inf)
 _LOUD = tuple(t * 100 for t in _qkv())
 
+
+def _rotary(x: Tensor, positions: Tensor | None = None, base: float = 10_000.0) -> Tensor:
+    """Pairs as complex numbers, times e^{iθ}."""
+    T, D = x.shape[-2:]
+    positions = torch.arange(T) if positions is None else positions
+    θ = positions[..., None] * base ** (-torch.arange(0, D, 2, dtype=torch.float64) / D)
+    full = x if x.dtype == torch.float64 else x.float()
+    turn = torch.polar(torch.ones_like(θ), θ).to(full.dtype.to_complex())
+    z = torch.view_as_complex(full.unflatten(-1, (D // 2, 2)).contiguous())
+    return torch.view_as_real(z * turn).flatten(-2).to(x.dtype)
+
+
+class _Rotary(nn.Module):
+    def __init__(self, base: float = 10_000.0) -> None:
+        super().__init__()
+        self.base = base
+
+    def forward(self, x: Tensor, positions: Tensor | None = None) -> Tensor:
+        return _rotary(x, positions, self.base)
+
+
+def _turned_on(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    return _rotary(g)
+
+
+def _back(g: Tensor) -> Tensor:
+    """By turning on the reversed pairs."""
+    return (
+        _rotary(g.unflatten(-1, (-1, 2)).flip(-1).flatten(-2))
+        .unflatten(-1, (-1, 2))
+        .flip(-1)
+        .flatten(-2)
+    )
+
+
+def _by_matrices(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    D = g.shape[-1]
+    matrices = _rotary(torch.eye(D, dtype=g.dtype)[:, None].expand(D, g.shape[-2], D))
+    return torch.einsum("dte,nte->ntd", matrices, g)
+
+
 ENTRIES = [
     Entry(
         None,
@@ -117,5 +158,32 @@ ENTRIES = [
             ),
         },
         right={"by g ⊙ o": _by_the_output, "by the Jacobian": _by_its_jacobian},
+    ),
+    Entry(
+        "RotaryEmbedding",
+        "rotary_embedding",
+        calls=[
+            call(normal(2, 3, 4)),
+            call(normal(3, 6), base=100.0),
+            call(normal(2, 2, 3, 4), torch.tensor([5, 0, 1000])),
+            call(normal(2, 3, 4), torch.tensor([[0, 1, 2], [7, 8, 9]])),
+        ],
+        special=[
+            call(normal(3, 0)),
+            call(empty(0, 4)),
+            call(normal(2, 4), torch.tensor([0, 10**8])),
+            call(normal(2, 4) * torch.nan),
+        ],
+        modules=[{}, {"base": 100.0}],
+        inputs=lambda: (torch.randn(3, 7, 6),),
+        twin_module=_Rotary,
+        twin_function=_rotary,
+        host=Host(lambda: [nn.Linear(11, 6), _Rotary(), nn.Linear(6, CLASSES)], 1, batch(3, N, 11)),
+        wrong={
+            "turned on instead of back": Bug(Mistake.SIGN, _turned_on, diagnosed=False),
+            "handed on": Bug(Mistake.NO_DERIVATIVE, lambda g, x, y: g.clone()),
+            "halved": Bug(Mistake.FACTOR, lambda g, x, y: _back(g) / 2),
+        },
+        right={"by matrices": _by_matrices},
     ),
 ]

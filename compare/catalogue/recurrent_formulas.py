@@ -24,6 +24,7 @@ def rnn_backward(
 
 
 def rnn_cell_delta(g: Tensor, x: Tensor, h: Tensor, *parameters: Tensor) -> Tensor:
+    """∂L/∂a of one step, a being what tanh is given."""
     w_ih, w_hh, b_ih, b_hh = parameters
     return g * (1 - torch.tanh(x @ w_ih.T + b_ih + h @ w_hh.T + b_hh) ** 2)
 

@@ -40,6 +40,7 @@ def _places(x: Tensor, reverse: bool) -> list[int]:
 
 @_rounded_once
 def lstm_twin(x: Tensor, h: Tensor, c: Tensor, *parameters: Any, reverse: bool = False) -> Any:
+    """All h and c."""
     hs, cs = {}, {}
     parameters = (*parameters, *[None] * (4 - len(parameters)))
     for t in _places(x, reverse):
@@ -72,4 +73,5 @@ gru_twin, gru_cell_twin = _in_float32(_in_steps(torch.gru_cell)), _in_float32(to
 
 @_in_float32
 def lstm_cell_twin(x: Tensor, h: Tensor, c: Tensor, *parameters: Any) -> Any:
+    """``torch.lstm_cell`` of h and c by themselves."""
     return torch.lstm_cell(x, (h, c), *parameters)
