@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
 def entries() -> list["Entry"]:
     """All layers, chapter by chapter."""
-    from compare.catalogue import activation, affine, loss  # they import torch, which takes seconds
+    # They import torch, which takes seconds.
+    from compare.catalogue import activation, affine, convolutional, loss, pooling, reshaping
 
-    return [*affine.ENTRIES, *activation.ENTRIES, *loss.ENTRIES]
+    chapters = affine, activation, convolutional, pooling, reshaping, loss
+    return [entry for chapter in chapters for entry in chapter.ENTRIES]
 
 
 def specimens() -> list["Specimen"]:
