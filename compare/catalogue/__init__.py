@@ -14,9 +14,18 @@ if TYPE_CHECKING:
 def entries() -> list["Entry"]:
     """All layers, chapter by chapter."""
     # They import torch, which takes seconds.
-    from compare.catalogue import activation, affine, convolutional, loss, pooling, reshaping
+    from compare.catalogue import (
+        activation,
+        affine,
+        average_pooling,
+        convolutional,
+        loss,
+        max_pooling,
+        reshaping,
+    )
 
-    chapters = affine, activation, convolutional, pooling, reshaping, loss
+    images = convolutional, max_pooling, average_pooling, reshaping
+    chapters = affine, activation, *images, loss
     return [entry for chapter in chapters for entry in chapter.ENTRIES]
 
 

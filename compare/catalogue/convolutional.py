@@ -11,15 +11,12 @@ from torch.nn import functional as F
 
 from compare.catalogue.entry import Entry, call
 from compare.catalogue.host import CLASSES, Host, batch
+from compare.catalogue.images import ROOM
 from compare.catalogue.specimen import Bug
 from compare.catalogue.values import empty, normal
 from compare.diagnosis.mistake import Mistake
 from manual_backprop.convolution.convolution import ConvolutionFunction
 from manual_backprop.convolution.transposed_convolution import TransposedConvolutionFunction
-
-#: Positions of the images in the hosts.
-_ROOM = {1: (12,), 2: (5, 7), 3: (3, 4, 5)}
-
 
 # By hand, for a weight of three positions in each dimension, stride 1 and padding 1.
 
@@ -118,7 +115,7 @@ def _by_unfolding(g: Tensor, x: Tensor, w: Tensor, b: Tensor) -> tuple[Tensor, .
 
 def _host(layer: Callable[..., nn.Module], dims: int) -> Host:
     """Two of them, of which the second gets another backward, and a Linear."""
-    room = _ROOM[dims]
+    room = ROOM[dims]
 
     def row() -> list[nn.Module]:
         last = nn.Linear(3 * torch.Size(room).numel(), CLASSES)
