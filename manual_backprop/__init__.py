@@ -38,5 +38,11 @@ from manual_backprop.loss.mse import MSELoss as MSELoss
 from manual_backprop.loss.nll import NLLLoss as NLLLoss
 from manual_backprop.loss.squared_error import SquaredErrorLoss as SquaredErrorLoss
 from manual_backprop.network import Network as Network
+from manual_backprop.normalization.batch_norm import BatchNorm1d as BatchNorm1d
+from manual_backprop.normalization.batch_norm import BatchNorm2d as BatchNorm2d
+from manual_backprop.normalization.batch_norm import BatchNorm3d as BatchNorm3d
+from manual_backprop.normalization.layer_norm import LayerNorm as LayerNorm
+from manual_backprop.regularization.dropout import Dropout as Dropout
+from manual_backprop.sequence.embedding import Embedding as Embedding
 
 __all__ = [name for name in dir() if name[0].isupper()] + ["functional", "optim"]

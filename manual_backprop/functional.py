@@ -21,5 +21,9 @@ from manual_backprop.loss.cross_entropy import cross_entropy as cross_entropy
 from manual_backprop.loss.mse import mse_loss as mse_loss
 from manual_backprop.loss.nll import nll_loss as nll_loss
 from manual_backprop.loss.squared_error import squared_error_loss as squared_error_loss
+from manual_backprop.normalization.batch_norm import batch_norm as batch_norm
+from manual_backprop.normalization.layer_norm import layer_norm as layer_norm
+from manual_backprop.regularization.dropout import dropout as dropout
+from manual_backprop.sequence.embedding import embedding as embedding
 
 __all__ = [name for name in dir() if not name.startswith("_")]

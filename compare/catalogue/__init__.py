@@ -13,9 +13,17 @@ if TYPE_CHECKING:
 
 def entries() -> list["Entry"]:
     """All layers, chapter by chapter."""
-    from compare.catalogue import activation, affine, loss  # they import torch, which takes seconds
+    from compare.catalogue import (  # they import torch, which takes seconds
+        activation,
+        affine,
+        embeddings,
+        loss,
+        normalization,
+        regularization,
+    )
 
-    return [*affine.ENTRIES, *activation.ENTRIES, *loss.ENTRIES]
+    chapters = (affine, activation, normalization, regularization, embeddings, loss)
+    return [entry for chapter in chapters for entry in chapter.ENTRIES]
 
 
 def specimens() -> list["Specimen"]:

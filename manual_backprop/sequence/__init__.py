@@ -1,0 +1,1 @@
+"""Layers for sequences: of words, and in time."""
