@@ -41,8 +41,18 @@ from manual_backprop.network import Network as Network
 from manual_backprop.normalization.batch_norm import BatchNorm1d as BatchNorm1d
 from manual_backprop.normalization.batch_norm import BatchNorm2d as BatchNorm2d
 from manual_backprop.normalization.batch_norm import BatchNorm3d as BatchNorm3d
+from manual_backprop.normalization.group_norm import GroupNorm as GroupNorm
+from manual_backprop.normalization.instance_norm import InstanceNorm1d as InstanceNorm1d
+from manual_backprop.normalization.instance_norm import InstanceNorm2d as InstanceNorm2d
+from manual_backprop.normalization.instance_norm import InstanceNorm3d as InstanceNorm3d
 from manual_backprop.normalization.layer_norm import LayerNorm as LayerNorm
+from manual_backprop.normalization.rms_norm import RMSNorm as RMSNorm
+from manual_backprop.regularization.alpha_dropout import AlphaDropout as AlphaDropout
 from manual_backprop.regularization.dropout import Dropout as Dropout
+from manual_backprop.regularization.feature_dropout import Dropout1d as Dropout1d
+from manual_backprop.regularization.feature_dropout import Dropout2d as Dropout2d
+from manual_backprop.regularization.feature_dropout import Dropout3d as Dropout3d
 from manual_backprop.sequence.embedding import Embedding as Embedding
+from manual_backprop.sequence.embedding_bag import EmbeddingBag as EmbeddingBag
 
 __all__ = [name for name in dir() if name[0].isupper()] + ["functional", "optim"]

@@ -22,8 +22,16 @@ from manual_backprop.loss.mse import mse_loss as mse_loss
 from manual_backprop.loss.nll import nll_loss as nll_loss
 from manual_backprop.loss.squared_error import squared_error_loss as squared_error_loss
 from manual_backprop.normalization.batch_norm import batch_norm as batch_norm
+from manual_backprop.normalization.group_norm import group_norm as group_norm
+from manual_backprop.normalization.instance_norm import instance_norm as instance_norm
 from manual_backprop.normalization.layer_norm import layer_norm as layer_norm
+from manual_backprop.normalization.rms_norm import rms_norm as rms_norm
+from manual_backprop.regularization.alpha_dropout import alpha_dropout as alpha_dropout
 from manual_backprop.regularization.dropout import dropout as dropout
+from manual_backprop.regularization.feature_dropout import dropout1d as dropout1d
+from manual_backprop.regularization.feature_dropout import dropout2d as dropout2d
+from manual_backprop.regularization.feature_dropout import dropout3d as dropout3d
 from manual_backprop.sequence.embedding import embedding as embedding
+from manual_backprop.sequence.embedding_bag import embedding_bag as embedding_bag
 
 __all__ = [name for name in dir() if not name.startswith("_")]

@@ -34,6 +34,7 @@ from manual_backprop.kit.public import public
 from manual_backprop.normalization.channels import (
     all_but_channels,
     check_channels,
+    check_running,
     per_channel,
 )
 from manual_backprop.normalization.fixed_batch_norm import FixedBatchNormFunction
@@ -118,14 +119,8 @@ def batch_norm(
         ValueError: if shapes do not fit, in training if a channel has one element only or ε is
             not positive, in evaluation if there are no running statistics.
     """
-    stats = {"running_mean": running_mean, "running_var": running_var}
-    check_channels("batch_norm", input, **stats, weight=weight, bias=bias)
-    if (running_mean is None) != (running_var is None):
-        raise ValueError("batch_norm: expected both running_mean and running_var or neither")
-    if any(r is not None and r.requires_grad for r in stats.values()):
-        raise RuntimeError("batch_norm: running_mean and running_var must not require a gradient")
-    if not training and running_mean is None:
-        raise ValueError("batch_norm: expected running_mean and running_var to evaluate with")
+    check_channels("batch_norm", input, weight=weight, bias=bias)
+    running = check_running("batch_norm", input, running_mean, running_var, needed=not training)
     if training and input.numel() == input.shape[1]:
         raise ValueError(
             "batch_norm: expected more than one element in each channel in training, got input "
@@ -137,9 +132,8 @@ def batch_norm(
     if not training:
         return FixedBatchNormFunction.apply(*arguments)
     y, _, _, *updated = BatchNormFunction.apply(*arguments)
-    for running, new in zip(stats.values(), updated, strict=False):
-        if running is not None:
-            running.copy_(new)
+    for buffer, new in zip(running, updated, strict=True):
+        buffer.copy_(new)
     return y
 
 

@@ -23,3 +23,20 @@ def check_channels(name: str, input: Tensor, **per_channel: Tensor | None) -> No
                 f"{name}: expected {what} ({input.shape[1]},), one number for each channel of "
                 f"input {tuple(input.shape)}, got {tuple(t.shape)}"
             )
+
+
+def check_running(
+    name: str, input: Tensor, mean: Tensor | None, variance: Tensor | None, *, needed: bool
+) -> list[Tensor]:
+    """The running statistics, where there are any; one line for what does not fit."""
+    check_channels(name, input, running_mean=mean, running_var=variance)
+    running = [r for r in (mean, variance) if r is not None]
+    if len(running) == 1:
+        raise ValueError(f"{name}: expected both running_mean and running_var or neither, got one")
+    if needed and not running:
+        raise ValueError(
+            f"{name}: expected running_mean and running_var to evaluate with, got None"
+        )
+    if any(r.requires_grad for r in running):
+        raise RuntimeError(f"{name}: running_mean and running_var must not require a gradient")
+    return running
