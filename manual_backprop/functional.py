@@ -27,6 +27,11 @@ from manual_backprop.loss.cross_entropy import cross_entropy as cross_entropy
 from manual_backprop.loss.mse import mse_loss as mse_loss
 from manual_backprop.loss.nll import nll_loss as nll_loss
 from manual_backprop.loss.squared_error import squared_error_loss as squared_error_loss
+from manual_backprop.normalization.batch_norm import batch_norm as batch_norm
+from manual_backprop.normalization.group_norm import group_norm as group_norm
+from manual_backprop.normalization.instance_norm import instance_norm as instance_norm
+from manual_backprop.normalization.layer_norm import layer_norm as layer_norm
+from manual_backprop.normalization.rms_norm import rms_norm as rms_norm
 from manual_backprop.pooling.adaptive_avg_pool import adaptive_avg_pool1d as adaptive_avg_pool1d
 from manual_backprop.pooling.adaptive_avg_pool import adaptive_avg_pool2d as adaptive_avg_pool2d
 from manual_backprop.pooling.adaptive_avg_pool import adaptive_avg_pool3d as adaptive_avg_pool3d
@@ -39,9 +44,16 @@ from manual_backprop.pooling.avg_pool import avg_pool3d as avg_pool3d
 from manual_backprop.pooling.max_pool import max_pool1d as max_pool1d
 from manual_backprop.pooling.max_pool import max_pool2d as max_pool2d
 from manual_backprop.pooling.max_pool import max_pool3d as max_pool3d
+from manual_backprop.regularization.alpha_dropout import alpha_dropout as alpha_dropout
+from manual_backprop.regularization.dropout import dropout as dropout
+from manual_backprop.regularization.feature_dropout import dropout1d as dropout1d
+from manual_backprop.regularization.feature_dropout import dropout2d as dropout2d
+from manual_backprop.regularization.feature_dropout import dropout3d as dropout3d
 from manual_backprop.sequence.dot_product_attention import (
     scaled_dot_product_attention as scaled_dot_product_attention,
 )
+from manual_backprop.sequence.embedding import embedding as embedding
+from manual_backprop.sequence.embedding_bag import embedding_bag as embedding_bag
 from manual_backprop.sequence.rotary import rotary_embedding as rotary_embedding
 
 __all__ = [name for name in dir() if not name.startswith("_")]

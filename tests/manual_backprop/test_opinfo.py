@@ -23,9 +23,22 @@ OPS = [
 ]
 
 
+#: Functions that PyTorch has no samples of.
+WITHOUT_SAMPLES = {"dropout1d"}
+
+
 def test_no_function_without_samples():
     names = {op.name.removeprefix("nn.functional.") for op in OPS}
-    assert names == set(functional.__all__) - OURS_ALONE
+    assert names | WITHOUT_SAMPLES == set(functional.__all__) - OURS_ALONE | WITHOUT_SAMPLES
+
+
+def is_left_out(op, sample, dtype):
+    """What ours refuse, or what PyTorch itself has wrong."""
+    name, shape = op.name.removeprefix("nn.functional."), sample.input.shape
+    if name == "batch_norm" and len(shape) == 1:  # no channels; PyTorch takes it if it is empty
+        return True
+    # Of a single feature x̂ is 0, and so is ∂L/∂w; PyTorch's kernel gives 3e-5.
+    return name == "layer_norm" and shape == (1,) and dtype == torch.float32
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
@@ -35,8 +48,15 @@ def test_no_function_without_samples():
 @pytest.mark.filterwarnings("ignore:Using a target size:UserWarning")
 def test_samples(op, samples, dtype):
     manual = getattr(functional, op.name.removeprefix("nn.functional."))
+    if "embedding" in op.name:  # their samples begin with the weight
+
+        def manual(weight, words, manual=manual, **options):
+            return manual(words, weight, **options)
+
     compared = 0
     for sample in getattr(op, samples)("cpu", dtype, requires_grad=True):
+        if is_left_out(op, sample, dtype):
+            continue
         args = tuple(as_leaf(a) for a in (sample.input, *sample.args))
         if op.name == "nn.functional.elu":
             # PyTorch's own gradient at NaN depends on where in the tensor it stands: NaN in its
