@@ -13,9 +13,23 @@ if TYPE_CHECKING:
 
 def entries() -> list["Entry"]:
     """All layers, chapter by chapter."""
-    from compare.catalogue import activation, affine, loss  # they import torch, which takes seconds
+    from compare.catalogue import (  # they import torch, which takes seconds
+        activation,
+        affine,
+        gated_activation,
+        loss,
+        piecewise_activation,
+        smooth_activation,
+    )
 
-    return [*affine.ENTRIES, *activation.ENTRIES, *loss.ENTRIES]
+    return [
+        *affine.ENTRIES,
+        *activation.ENTRIES,
+        *smooth_activation.ENTRIES,
+        *piecewise_activation.ENTRIES,
+        *gated_activation.ENTRIES,
+        *loss.ENTRIES,
+    ]
 
 
 def specimens() -> list["Specimen"]:

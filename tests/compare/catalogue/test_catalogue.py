@@ -124,8 +124,8 @@ def test_an_entry_without_a_layer_is_told():
 
 
 def test_a_layer_that_has_come_is_told():
-    assert told(not_yet=[Specimen("ReLU: no derivative", None)] * 2) == [
-        "ReLU is in manual_backprop: not_yet.py's specimens belong to its entry"
+    assert told(not_yet=[Specimen("Softsign: no derivative", None)] * 2) == [
+        "Softsign is in manual_backprop: not_yet.py's specimens belong to its entry"
     ]
 
 
