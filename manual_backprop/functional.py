@@ -1,15 +1,32 @@
 """The hand-written functions under the names and signatures of ``torch.nn.functional``."""
 
+from manual_backprop.activation.exponential_rectifiers import celu as celu
+from manual_backprop.activation.exponential_rectifiers import elu as elu
+from manual_backprop.activation.exponential_rectifiers import selu as selu
+from manual_backprop.activation.gated import geglu as geglu
+from manual_backprop.activation.gated import glu as glu
+from manual_backprop.activation.gated import swiglu as swiglu
 from manual_backprop.activation.gelu import gelu as gelu
-from manual_backprop.activation.rectifiers import elu as elu
+from manual_backprop.activation.hard import hardsigmoid as hardsigmoid
+from manual_backprop.activation.hard import hardswish as hardswish
+from manual_backprop.activation.hard import hardtanh as hardtanh
+from manual_backprop.activation.hard import relu6 as relu6
+from manual_backprop.activation.log_sigmoid import logsigmoid as logsigmoid
+from manual_backprop.activation.mish import mish as mish
+from manual_backprop.activation.prelu import prelu as prelu
 from manual_backprop.activation.rectifiers import leaky_relu as leaky_relu
 from manual_backprop.activation.rectifiers import relu as relu
+from manual_backprop.activation.rectifiers import threshold as threshold
+from manual_backprop.activation.shrinks import hardshrink as hardshrink
+from manual_backprop.activation.shrinks import softshrink as softshrink
+from manual_backprop.activation.shrinks import tanhshrink as tanhshrink
 from manual_backprop.activation.sigmoids import sigmoid as sigmoid
 from manual_backprop.activation.sigmoids import tanh as tanh
 from manual_backprop.activation.smooth_rectifiers import silu as silu
 from manual_backprop.activation.smooth_rectifiers import softplus as softplus
 from manual_backprop.activation.softmax import log_softmax as log_softmax
 from manual_backprop.activation.softmax import softmax as softmax
+from manual_backprop.activation.softmin import softmin as softmin
 from manual_backprop.activation.softsign import softsign as softsign
 from manual_backprop.affine.activated_linear import activated_linear as activated_linear
 from manual_backprop.affine.linear import linear as linear

@@ -20,17 +20,21 @@ def entries() -> list["Entry"]:
         average_pooling,
         convolutional,
         embeddings,
+        gated_activation,
         loss,
         max_pooling,
         normalization,
+        piecewise_activation,
         recurrent_layers,
         regularization,
         reshaping,
+        smooth_activation,
     )
 
+    activations = activation, smooth_activation, piecewise_activation, gated_activation
     images = convolutional, max_pooling, average_pooling, reshaping
     sequences = embeddings, attention, recurrent_layers
-    chapters = affine, activation, *images, normalization, regularization, *sequences, loss
+    chapters = affine, *activations, *images, normalization, regularization, *sequences, loss
     return [entry for chapter in chapters for entry in chapter.ENTRIES]
 
 
