@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from compare.catalogue.entry import Entry, call
 from compare.catalogue.host import CLASSES, Host, batch
-from compare.catalogue.images import ROOM
+from compare.catalogue.images import ROOM, of_images
 from compare.catalogue.specimen import Bug
 from compare.catalogue.values import empty, normal
 from compare.diagnosis.mistake import Mistake
@@ -139,13 +139,14 @@ def _conv(dims: int) -> Entry:
     return Entry(
         f"Conv{dims}d",
         f"conv{dims}d",
-        calls=[
-            call(x, W, b),
-            call(x, W, b, stride=2, padding=1),
+        calls=of_images(
+            dims,
             call(x, W, stride=strides, padding=paddings),
             call(four, W, b, groups=2, padding="valid"),
+            call(x, W, b),
+            call(x, W, b, stride=2, padding=1),
             call(x, cube, b, padding="same", dilation=2),
-        ],
+        ),
         special=[
             call(empty(0, *x.shape[1:]), W, b),
             call(x.round(), W.round(), b, stride=3, dilation=(2, 1, 1)[:dims]),
@@ -177,13 +178,14 @@ def _conv_transpose(dims: int) -> Entry:
     return Entry(
         f"ConvTranspose{dims}d",
         f"conv_transpose{dims}d",
-        calls=[
-            call(x, W, b),
+        calls=of_images(
+            dims,
             call(x, W, b, stride=2, padding=1, output_padding=1),
-            call(x, W, stride=strides, padding=paddings),
             call(four, grouped, b, groups=2),
+            call(x, W, b),
+            call(x, W, stride=strides, padding=paddings),
             call(x, W, b, dilation=3, output_padding=2),  # more than a stride
-        ],
+        ),
         special=[
             call(empty(0, *x.shape[1:]), W, b),
             call(x.round(), W.round(), b, stride=3, dilation=(2, 1, 1)[:dims]),
