@@ -135,7 +135,7 @@ def _adaptive_avg_pool(dims: int) -> Entry:
         calls=of_images(
             dims,
             call(x[0], (4, 3, 3)[:dims]),
-            call(x, (7, 3, 5)[:dims]),  # more parts than positions
+            call(x, (6, 3, 4)[:dims]),  # more parts than positions
             call(x, 1),
             call(x, (None, 2, 3)[:dims]),
         ),
