@@ -46,6 +46,7 @@ def is_left_out(op, sample, dtype):
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.formatted_name)
 @pytest.mark.filterwarnings("ignore:.*broadcasting:UserWarning")  # some samples broadcast
 @pytest.mark.filterwarnings("ignore:Using a target size:UserWarning")
+@pytest.mark.filterwarnings("ignore:dropout2d:UserWarning")  # (N, C, L)
 def test_samples(op, samples, dtype):
     manual = getattr(functional, op.name.removeprefix("nn.functional."))
     if "embedding" in op.name:  # their samples begin with the weight
