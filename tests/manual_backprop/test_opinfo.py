@@ -53,6 +53,7 @@ def is_left_out(op, sample, dtype):
 @pytest.mark.filterwarnings("ignore:.*broadcasting:UserWarning")  # some samples broadcast
 @pytest.mark.filterwarnings("ignore:Using a target size:UserWarning")
 @pytest.mark.filterwarnings("ignore:Using padding=.same. with even kernel:UserWarning")
+@pytest.mark.filterwarnings("ignore:dropout2d:UserWarning")  # (N, C, L)
 def test_samples(op, samples, dtype):
     manual = getattr(functional, op.name.removeprefix("nn.functional."))
     if samples == "reference_inputs" and op.reference_inputs_func is None:
