@@ -24,6 +24,9 @@ from manual_backprop.loss.squared_error import squared_error_loss as squared_err
 from manual_backprop.sequence.dot_product_attention import (
     scaled_dot_product_attention as scaled_dot_product_attention,
 )
+from manual_backprop.sequence.multihead_attention import (
+    multi_head_attention_forward as multi_head_attention_forward,
+)
 from manual_backprop.sequence.rotary import rotary_embedding as rotary_embedding
 
 __all__ = [name for name in dir() if not name.startswith("_")]
