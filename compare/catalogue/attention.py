@@ -193,7 +193,7 @@ ENTRIES = [
             call(*_qkv(), normal(4, 5, seed=3)),
             call(*_qkv(()), dropout_p=0.4),
         ],
-        special=[call(*_qkv(), _SEES_NOTHING), call(*_LOUD)],
+        special=[call(*_LOUD)],
         inputs=_drawn,
         twin_function=_with_weights,
         derivation=ScaledDotProductAttentionFunction,
@@ -202,9 +202,8 @@ ENTRIES = [
         "MultiheadAttention",
         "multi_head_attention_forward",
         calls=[
-            call(*_MULTIHEAD, need_weights=False),
-            call(*_MULTIHEAD, attn_mask=_SEEN[:, :3], need_weights=False),
-            call(*_SINGLE, need_weights=False),
+            call(*_MULTIHEAD, True, None, False, normal(4, 3, seed=8)),
+            call(*_SINGLE, True, None, False, normal(2, 4, 3, seed=8)),
         ],
         modules=[
             {"embed_dim": 6, "num_heads": 2},

@@ -5,6 +5,7 @@ import warnings
 import pytest
 import torch
 
+from compare.trial.given import tensors_in
 from manual_backprop import functional
 from tests.manual_backprop.cases import OURS_ALONE
 from tests.manual_backprop.checks import close, cotangents
@@ -50,16 +51,19 @@ def test_samples(op, samples, dtype):
             # worth 1e-5 of a probability, in PyTorch as well.
             args = tuple((a.detach() / 3).requires_grad_() for a in args)
         # With the seed that PyTorch's own tests give to what draws random numbers.
-        outputs = [wrapper_set_seed(f, *args, **sample.kwargs) for f in (manual, op.op)]
-        compare(*outputs, dtype)
+        outputs = [
+            list(tensors_in(wrapper_set_seed(f, *args, **sample.kwargs))) for f in (manual, op.op)
+        ]
+        for actual, expected in zip(*outputs, strict=True):
+            compare(actual, expected, dtype)
         leaves = [a for a in args if isinstance(a, torch.Tensor) and a.requires_grad]
-        if leaves and outputs[0].requires_grad:
-            incoming = cotangents(outputs[0].detach())
+        if leaves and outputs[0][0].requires_grad:
+            incoming = zip(*(cotangents(output.detach()) for output in outputs[0]), strict=False)
             # The large samples are there for their sizes; one gradient each is enough.
-            for g in [next(incoming)] if outputs[0].numel() > 10_000 else incoming:
-                grads = [torch.autograd.grad(o, leaves, g, retain_graph=True) for o in outputs]
+            for gs in [next(incoming)] if outputs[0][0].numel() > 10_000 else incoming:
+                grads = [torch.autograd.grad(o, leaves, gs, retain_graph=True) for o in outputs]
                 for actual, expected in zip(*grads, strict=True):
-                    compare(actual, expected, dtype, g)
+                    compare(actual, expected, dtype, *gs)
         compared += 1
     assert compared
 
@@ -69,8 +73,8 @@ def as_leaf(a):
     return a.detach().requires_grad_(a.requires_grad) if isinstance(a, torch.Tensor) else a
 
 
-def compare(actual, expected, dtype, incoming=None):
+def compare(actual, expected, dtype, *incoming):
     if dtype == torch.float64:
-        close(actual, expected, incoming)
+        close(actual, expected, *incoming)
     else:
         torch.testing.assert_close(actual, expected, equal_nan=True)
