@@ -95,6 +95,7 @@ from manual_backprop.sequence.gru import GRU as GRU
 from manual_backprop.sequence.gru import GRUCell as GRUCell
 from manual_backprop.sequence.lstm import LSTM as LSTM
 from manual_backprop.sequence.lstm import LSTMCell as LSTMCell
+from manual_backprop.sequence.multihead_attention import MultiheadAttention as MultiheadAttention
 from manual_backprop.sequence.rnn import RNN as RNN
 from manual_backprop.sequence.rnn import RNNCell as RNNCell
 from manual_backprop.sequence.rotary import RotaryEmbedding as RotaryEmbedding

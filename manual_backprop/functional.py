@@ -71,6 +71,9 @@ from manual_backprop.sequence.dot_product_attention import (
 )
 from manual_backprop.sequence.embedding import embedding as embedding
 from manual_backprop.sequence.embedding_bag import embedding_bag as embedding_bag
+from manual_backprop.sequence.multihead_attention import (
+    multi_head_attention_forward as multi_head_attention_forward,
+)
 from manual_backprop.sequence.rotary import rotary_embedding as rotary_embedding
 
 __all__ = [name for name in dir() if not name.startswith("_")]

@@ -82,28 +82,34 @@ def test_samples(op, samples, dtype):
             # worth 1e-5 of a probability, in PyTorch as well.
             args = tuple((a.detach() / 3).requires_grad_() for a in args)
         # With the seed that PyTorch's own tests give to what draws random numbers.
-        outputs = [wrapper_set_seed(f, *args, **sample.kwargs) for f in (manual, op.op)]
-        if isinstance(outputs[0], tuple):  # values and indices
-            compare(*(indices for _, indices in outputs), dtype)
-            outputs = [values for values, _ in outputs]
-        compare(*outputs, dtype)
+        outputs = [flat(wrapper_set_seed(f, *args, **sample.kwargs)) for f in (manual, op.op)]
+        for actual, expected in zip(*outputs, strict=True):
+            compare(actual, expected, dtype)
         leaves = [a for a in args if isinstance(a, torch.Tensor) and a.requires_grad]
-        if leaves and outputs[0].requires_grad:
-            incoming = cotangents(outputs[0].detach())
+        outputs = [[o for o in some if o.requires_grad] for some in outputs]
+        if leaves and outputs[0]:
+            incoming = zip(*(cotangents(output.detach()) for output in outputs[0]), strict=False)
             # Large samples are there for their sizes, hundreds of them for all options: one
             # gradient each is enough.
-            one = outputs[0].numel() > 10_000 or len(found) > 100
-            for g in [next(incoming)] if one else incoming:
-                grads = [torch.autograd.grad(o, leaves, g, retain_graph=True) for o in outputs]
+            one = outputs[0][0].numel() > 10_000 or len(found) > 100
+            for gs in [next(incoming)] if one else incoming:
+                grads = [torch.autograd.grad(o, leaves, gs, retain_graph=True) for o in outputs]
                 if "conv" in op.name and dtype == torch.float32:
                     positive = [a.detach().abs().requires_grad_() for a in leaves]
-                    terms = torch.autograd.grad(op(*positive, **sample.kwargs), positive, g.abs())
-                    compare_sums(*grads, terms)
+                    y = op(*positive, **sample.kwargs)
+                    compare_sums(*grads, torch.autograd.grad(y, positive, gs[0].abs()))
                     continue
                 for actual, expected in zip(*grads, strict=True):
-                    compare(actual, expected, dtype, g)
+                    compare(actual, expected, dtype, *gs)
         compared += 1
     assert compared
+
+
+def flat(output):
+    """The tensors that a function gives: one, or values and indices, or a state of several."""
+    if isinstance(output, torch.Tensor):
+        return [output]
+    return [tensor for part in output for tensor in flat(part)]
 
 
 def as_leaf(a):
@@ -111,9 +117,9 @@ def as_leaf(a):
     return a.detach().requires_grad_(a.requires_grad) if isinstance(a, torch.Tensor) else a
 
 
-def compare(actual, expected, dtype, incoming=None):
+def compare(actual, expected, dtype, *incoming):
     if dtype == torch.float64:
-        close(actual, expected, incoming)
+        close(actual, expected, *incoming)
     else:
         torch.testing.assert_close(actual, expected, equal_nan=True)
 
