@@ -28,7 +28,7 @@ class CheckpointError(Exception):
     """The checkpoint cannot be used; the message says which, why, and what to do."""
 
 
-def find(resume: str, log_dir: Path | str, backprop: str) -> Path:
+def find(resume: str, log_dir: Path | str, name: str) -> Path:
     """The path that ``--resume`` means: itself, or for ``last`` the newest run's ``last.ckpt``.
 
     A run that was ended in its first epoch has none yet: that path is still where it goes on.
@@ -40,7 +40,7 @@ def find(resume: str, log_dir: Path | str, backprop: str) -> Path:
         if not os.path.isfile(resume):
             raise CheckpointError(f"--resume {resume}: there is no such file")
         return Path(resume)
-    runs = Path(log_dir, backprop)
+    runs = Path(log_dir, name)
     try:
         newest = max((path for path in runs.glob("version_*") if path.is_dir()), key=_saved)
     except (ValueError, OSError):

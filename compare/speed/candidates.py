@@ -18,7 +18,8 @@ from compare.speed.setting import LR, MOMENTUM, Setting
 from manual_backprop import Network
 from manual_backprop.network.captured import Captured
 from manual_backprop.network.fused_step import FusedStep
-from torch_models.networks import loss_function, mlp
+from torch_models.networks.loss_function import loss_function
+from torch_models.networks.mlp import mlp
 
 RECOMPUTING = "manual, recomputing"
 #: Activations whose derivative follows from their output, which the next layer keeps anyway.

@@ -14,7 +14,8 @@ from compare.speed.setting import LR, MOMENTUM, Setting
 from compare.verdict.judge import judge
 from manual_backprop.network.captured import Captured, Step
 from manual_backprop.network.fused_step import FusedStep
-from torch_models.networks import loss_function, mlp
+from torch_models.networks.loss_function import loss_function
+from torch_models.networks.mlp import mlp
 
 
 def wrong_gradients(setting: Setting) -> list[str]:

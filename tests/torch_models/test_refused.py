@@ -94,7 +94,7 @@ def test_more_than_the_memory_holds(tmp_path, capsys, monkeypatch, error):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr("torch_models.classifier.mlp", fail)
+    monkeypatch.setattr("torch_models.classifier.build", fail)
     assert train(tmp_path, "--hidden", 60_000) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert "choose a smaller --hidden than 60000" in line

@@ -13,7 +13,8 @@ from manual_backprop.network.losses import LOSSES
 from tests.seconds import spent_on_children
 from tests.torch_models.outcome import train_digits as train
 from torch_models import curves, datasets
-from torch_models.networks import loss_function, mlp
+from torch_models.networks.loss_function import loss_function
+from torch_models.networks.mlp import mlp
 from torch_models.train import main
 
 

@@ -5,7 +5,7 @@ from torch import nn
 from torch_models.classifier import Classifier
 from torch_models.dashboards import probe
 from torch_models.names import LOSSES, NAMESPACES
-from torch_models.networks import loss_function
+from torch_models.networks.loss_function import loss_function
 
 
 def batch(m=7):
