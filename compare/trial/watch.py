@@ -31,6 +31,7 @@ class Item:
     taken_by: tuple[str, ...] = ()  # the layers whose backward computed it, as far as can be told
     source: str = ""  # the same for people
     value: Tensor | None = None  # of a δ: what the layer gave out, at which δ is the gradient
+    unrecorded: bool = False  # of a parameter: it was used where no gradient is recorded
 
     @property
     def kind(self) -> Kind:
@@ -106,6 +107,7 @@ def _of_layers(
     recorder: Recorder, roots: Sequence[Tensor], of_parameter: dict[str, Tensor | None]
 ) -> Iterator[Item]:
     """δ and the parameters' gradients, layer by layer from the last call to the first."""
+    recorded = any(root.requires_grad for root in roots)
     for call in (call for call in reversed(recorder.calls) if call.is_layer):
         label = recorder.labels[call.module]
         again = f" (call {call.number})" if call.number > 1 else ""
@@ -119,9 +121,11 @@ def _of_layers(
                 yield Item(key, name, call.incoming[i], takers, source, value.detach())
         for name in [n for n in of_parameter if n.rpartition(".")[0] == call.module]:
             key = Key(Kind.PARAMETER, name)
-            yield Item(key, name, of_parameter.pop(name), (call.module,), label)
+            gradient, unrecorded = of_parameter.pop(name), call.hidden or not recorded
+            takers = (call.module,)
+            yield Item(key, name, gradient, takers, label, unrecorded=unrecorded)
     for name, gradient in of_parameter.items():
-        yield Item(Key(Kind.PARAMETER, name), name, gradient)
+        yield Item(Key(Kind.PARAMETER, name), name, gradient, unrecorded=not recorded)
 
 
 def _source(recorder: Recorder, takers: Sequence[str]) -> str:

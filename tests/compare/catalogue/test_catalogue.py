@@ -13,10 +13,11 @@ import manual_backprop
 from compare.catalogue import entries, not_yet
 from compare.catalogue.specimen import Specimen
 from compare.trial.given import map_tensors
+from tests import ROOT
 from tests.manual_backprop import checks
 
 ENTRIES = entries()
-README = (Path(__file__).parents[2] / "README.md").read_text()
+README = (ROOT / "README.md").read_text()
 FUNCTIONS = manual_backprop.functional.__all__
 
 
