@@ -287,6 +287,12 @@ def settle(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
     for name in ("lr", "momentum", "batch_size", "warmup", "clip"):
         if getattr(options, name, 0) is None:
             setattr(options, name, getattr(recipe, name))
+    tamed = getattr(options, "warmup", 0) or getattr(options, "clip", 0)
+    if options.backprop == "explicit" and tamed:
+        parser.error(
+            "--backprop explicit forms its gradients in the velocities, always with the same "
+            "learning rate: leave out --warmup and --clip"
+        )
     _settle_data(parser, options, recipe)
 
 

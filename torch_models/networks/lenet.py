@@ -23,7 +23,7 @@ def lenet(layers: Any = nn) -> nn.Sequential:
         layers.Conv2d(6, 16, 5),
         layers.MaxPool2d(2),
         layers.ReLU(),
-        nn.Flatten(),  # another shape of the same numbers: there is nothing to differentiate
+        layers.Flatten(),
         layers.Linear(400, 120),
         layers.ReLU(),
         layers.Linear(120, 84),

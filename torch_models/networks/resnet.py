@@ -24,7 +24,7 @@ def resnet(layers: Any = nn) -> nn.Sequential:
         ResidualBlock(16, 32, 2, layers),
         ResidualBlock(32, 64, 2, layers),
         layers.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
+        layers.Flatten(),
         layers.Linear(64, 10),
     )
 
@@ -32,12 +32,17 @@ def resnet(layers: Any = nn) -> nn.Sequential:
 class ResidualBlock(nn.Module):
     """x ↦ relu(f(x) + skip(x)): (N, n_in, H, W) → (N, n_out, ⌈H/stride⌉, ⌈W/stride⌉).
 
-    f is two convolutions with batch norm. The skip is x itself, or where the shape changes a
+    f is two convolutions with batch norm. The skip is x itself, and where the shape changes a
     convolution of one pixel.
     """
 
     def __init__(self, n_in: int, n_out: int, stride: int, layers: Any) -> None:
         super().__init__()
+        self.skip: nn.Module | None = None
+        if n_in != n_out or stride != 1:
+            self.skip = nn.Sequential(
+                layers.Conv2d(n_in, n_out, 1, stride, bias=False), layers.BatchNorm2d(n_out)
+            )
         # A bias in front of batch norm would be subtracted again with the mean.
         self.f = nn.Sequential(
             layers.Conv2d(n_in, n_out, 3, stride, padding=1, bias=False),
@@ -46,13 +51,8 @@ class ResidualBlock(nn.Module):
             layers.Conv2d(n_out, n_out, 3, padding=1, bias=False),
             layers.BatchNorm2d(n_out),
         )
-        self.skip = layers.Identity()
-        if n_in != n_out or stride != 1:
-            self.skip = nn.Sequential(
-                layers.Conv2d(n_in, n_out, 1, stride, bias=False), layers.BatchNorm2d(n_out)
-            )
         self.relu = layers.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
         """The sum and its ReLU; its backward hands δ to both terms."""
-        return self.relu(self.f(x) + self.skip(x))
+        return self.relu(self.f(x) + (x if self.skip is None else self.skip(x)))

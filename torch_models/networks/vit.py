@@ -32,7 +32,8 @@ class VisionTransformer(nn.Module):
     def __init__(self, layers: Any) -> None:
         super().__init__()
         self.patches = layers.Linear(PATCH**2, D)
-        self.positions = nn.Parameter(0.02 * torch.randn(ACROSS**2, D))
+        self.positions = layers.Embedding(ACROSS**2, D)
+        nn.init.normal_(self.positions.weight, std=0.02)
         self.dropout = layers.Dropout(DROPOUT)
         self.blocks = nn.Sequential(
             *(Block(D, HEADS, DROPOUT, layers.GELU(), False, layers) for _ in range(DEPTH))
@@ -42,7 +43,8 @@ class VisionTransformer(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 1, 28, 28) → (N, 10)."""
-        x = self.dropout(self.patches(in_patches(images)) + self.positions)
+        places = torch.arange(ACROSS**2, device=images.device)
+        x = self.dropout(self.patches(in_patches(images)) + self.positions(places))
         x = self.norm(self.blocks(x))
         return self.output(x.mean(1))
 

@@ -81,3 +81,15 @@ def test_projector_files(tmp_path):
     assert sprite.getpixel((28 + 14, 28 + 14)) == projector.COLOURS[4]
     assert sprite.getpixel((14, 14)) == (255, 255, 255)
     assert (tmp_path / "projector_config.pbtxt").read_text().count("embeddings {") == 2
+
+
+def test_tiles_of_any_size():
+    for n, high, wide in ((1, 5, 5), (6, 28, 28), (64, 4, 4), (6, 28, 128), (4, 128, 128)):
+        picture = tiles.tiles(torch.rand(n, high, wide))
+        assert picture.width == tiles.WIDTH
+        assert picture.height <= tiles.HEIGHT
+    rows = tiles.tiles(torch.cat([torch.ones(5, 28, 28), -torch.ones(5, 28, 28)]), columns=5)
+    pixels = torch.tensor(np.asarray(rows.convert("RGB"))).long()
+    upper, lower = pixels[: rows.height // 2], pixels[rows.height // 2 :]
+    for half, colour in ((upper, tiles.VERMILLION), (lower, tiles.BLUE)):
+        assert (half == torch.tensor(colour)).all(2).sum() == 5 * 56 * 56
