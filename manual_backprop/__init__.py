@@ -38,5 +38,12 @@ from manual_backprop.loss.mse import MSELoss as MSELoss
 from manual_backprop.loss.nll import NLLLoss as NLLLoss
 from manual_backprop.loss.squared_error import SquaredErrorLoss as SquaredErrorLoss
 from manual_backprop.network import Network as Network
+from manual_backprop.sequence.gru import GRU as GRU
+from manual_backprop.sequence.gru import GRUCell as GRUCell
+from manual_backprop.sequence.lstm import LSTM as LSTM
+from manual_backprop.sequence.lstm import LSTMCell as LSTMCell
+from manual_backprop.sequence.rnn import RNN as RNN
+from manual_backprop.sequence.rnn import RNNCell as RNNCell
+from manual_backprop.sequence.rotary import RotaryEmbedding as RotaryEmbedding
 
 __all__ = [name for name in dir() if name[0].isupper()] + ["functional", "optim"]

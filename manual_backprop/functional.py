@@ -21,5 +21,9 @@ from manual_backprop.loss.cross_entropy import cross_entropy as cross_entropy
 from manual_backprop.loss.mse import mse_loss as mse_loss
 from manual_backprop.loss.nll import nll_loss as nll_loss
 from manual_backprop.loss.squared_error import squared_error_loss as squared_error_loss
+from manual_backprop.sequence.dot_product_attention import (
+    scaled_dot_product_attention as scaled_dot_product_attention,
+)
+from manual_backprop.sequence.rotary import rotary_embedding as rotary_embedding
 
 __all__ = [name for name in dir() if not name.startswith("_")]

@@ -15,6 +15,7 @@ from torch_models.dashboards.logger import log_hyperparameters
 from torch_models.data import TrainingData
 from torch_models.interrupts import Interrupts
 from torch_models.progress import say
+from torch_models.sealed import DamagedError
 from torch_models.text_sample import sample_of_text
 
 
@@ -80,6 +81,8 @@ def fit(
         raise NonFiniteLossError(f"{error}; {where}; {left}", error.stage) from error
     except NotSavedError as error:
         raise NotSavedError(f"{error}; {what_is_left(_run(trainer))}") from error
+    except DamagedError as error:  # it was not when it was read before
+        raise resume.CheckpointError(f"{checkpoint} {error}, somebody has written to it") from error
     except OSError as error:
         reason = f"{_run(trainer)} cannot be written: {error.strerror or error}"
         raise NotSavedError(f"{reason}; {what_is_left(_run(trainer))}") from error

@@ -1,6 +1,7 @@
 """``python -m torch_models.train``: train, validate, test, and leave a run for TensorBoard."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -78,7 +79,7 @@ def train(options: argparse.Namespace) -> None:
     recipe, runs = RECIPES[options.network], run_name(options.network, options.backprop)
     if options.resume is not None:
         found = resume.find(options.resume, options.log_dir, runs)
-        contents = resume.read(found) if found.exists() else {}
+        contents = resume.read(found) if os.path.lexists(found) else {}
     with run_folder(options.log_dir, runs, found) as run:
         # Before the data: what this machine cannot do needs no download.
         logger = run_logger(run.parent.parent, run.parent.name, run.name)
@@ -105,6 +106,8 @@ def train(options: argparse.Namespace) -> None:
         if found and contents:
             hparams = {**classifier.hparams, **data.hparams}
             resume.check(found, contents, hparams, classifier.state_dict())
+            steps = len(samples.training_batches(options.batch_size, options.seed))
+            resume.check_progress(found, contents, trainer, classifier, steps)
         fit(trainer, classifier, data, found, contents)
         part()
 

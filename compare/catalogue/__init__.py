@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
 def entries() -> list["Entry"]:
     """All layers, chapter by chapter."""
-    from compare.catalogue import activation, affine, loss  # they import torch, which takes seconds
+    # They import torch, which takes seconds.
+    from compare.catalogue import activation, affine, attention, loss, recurrent_layers
 
-    return [*affine.ENTRIES, *activation.ENTRIES, *loss.ENTRIES]
+    chapters = affine, activation, attention, recurrent_layers, loss
+    return [entry for chapter in chapters for entry in chapter.ENTRIES]
 
 
 def specimens() -> list["Specimen"]:

@@ -8,7 +8,6 @@ from torch_models.options import settle
 from torch_models.recipes import RECIPES, each
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
-EXIT_CODES = "Exit code 0: they agree; 1: they do not; 2: an option or a file is wrong."
 
 
 def add_comparison_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:

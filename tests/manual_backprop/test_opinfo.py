@@ -12,7 +12,7 @@ from tests.manual_backprop.checks import close, cotangents
 pytest.importorskip("expecttest", reason="torch.testing._internal needs expecttest")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # deprecations inside PyTorch's test code
-    from torch.testing._internal.common_methods_invocations import op_db
+    from torch.testing._internal.common_methods_invocations import op_db, wrapper_set_seed
 
 # The complex variants of some functions are left out: ours refuse complex numbers.
 OPS = [
@@ -45,7 +45,12 @@ def test_samples(op, samples, dtype):
                 args[0].detach().nan_to_num(0, torch.inf, -torch.inf).requires_grad_(),
                 *args[1:],
             )
-        outputs = [function(*args, **sample.kwargs) for function in (manual, op.op)]
+        if op.name == "nn.functional.scaled_dot_product_attention":
+            # Of samples up to 9 the scores are near 100, and their rounding in float32 alone is
+            # worth 1e-5 of a probability, in PyTorch as well.
+            args = tuple((a.detach() / 3).requires_grad_() for a in args)
+        # With the seed that PyTorch's own tests give to what draws random numbers.
+        outputs = [wrapper_set_seed(f, *args, **sample.kwargs) for f in (manual, op.op)]
         compare(*outputs, dtype)
         leaves = [a for a in args if isinstance(a, torch.Tensor) and a.requires_grad]
         if leaves and outputs[0].requires_grad:
