@@ -29,6 +29,14 @@ from manual_backprop.activation.softmax import Softmax as Softmax
 from manual_backprop.activation.softsign import Softsign as Softsign
 from manual_backprop.affine.activated_linear import ActivatedLinear as ActivatedLinear
 from manual_backprop.affine.linear import Linear as Linear
+from manual_backprop.convolution.conv import Conv1d as Conv1d
+from manual_backprop.convolution.conv import Conv2d as Conv2d
+from manual_backprop.convolution.conv import Conv3d as Conv3d
+from manual_backprop.convolution.conv_transpose import ConvTranspose1d as ConvTranspose1d
+from manual_backprop.convolution.conv_transpose import ConvTranspose2d as ConvTranspose2d
+from manual_backprop.convolution.conv_transpose import ConvTranspose3d as ConvTranspose3d
+from manual_backprop.convolution.flatten import Flatten as Flatten
+from manual_backprop.convolution.flatten import Unflatten as Unflatten
 from manual_backprop.loss.binary_cross_entropy import BCELoss as BCELoss
 from manual_backprop.loss.binary_cross_entropy_with_logits import (
     BCEWithLogitsLoss as BCEWithLogitsLoss,
@@ -38,6 +46,18 @@ from manual_backprop.loss.mse import MSELoss as MSELoss
 from manual_backprop.loss.nll import NLLLoss as NLLLoss
 from manual_backprop.loss.squared_error import SquaredErrorLoss as SquaredErrorLoss
 from manual_backprop.network import Network as Network
+from manual_backprop.pooling.adaptive_avg_pool import AdaptiveAvgPool1d as AdaptiveAvgPool1d
+from manual_backprop.pooling.adaptive_avg_pool import AdaptiveAvgPool2d as AdaptiveAvgPool2d
+from manual_backprop.pooling.adaptive_avg_pool import AdaptiveAvgPool3d as AdaptiveAvgPool3d
+from manual_backprop.pooling.adaptive_max_pool import AdaptiveMaxPool1d as AdaptiveMaxPool1d
+from manual_backprop.pooling.adaptive_max_pool import AdaptiveMaxPool2d as AdaptiveMaxPool2d
+from manual_backprop.pooling.adaptive_max_pool import AdaptiveMaxPool3d as AdaptiveMaxPool3d
+from manual_backprop.pooling.avg_pool import AvgPool1d as AvgPool1d
+from manual_backprop.pooling.avg_pool import AvgPool2d as AvgPool2d
+from manual_backprop.pooling.avg_pool import AvgPool3d as AvgPool3d
+from manual_backprop.pooling.max_pool import MaxPool1d as MaxPool1d
+from manual_backprop.pooling.max_pool import MaxPool2d as MaxPool2d
+from manual_backprop.pooling.max_pool import MaxPool3d as MaxPool3d
 from manual_backprop.sequence.gru import GRU as GRU
 from manual_backprop.sequence.gru import GRUCell as GRUCell
 from manual_backprop.sequence.lstm import LSTM as LSTM

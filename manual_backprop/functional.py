@@ -13,6 +13,12 @@ from manual_backprop.activation.softmax import softmax as softmax
 from manual_backprop.activation.softsign import softsign as softsign
 from manual_backprop.affine.activated_linear import activated_linear as activated_linear
 from manual_backprop.affine.linear import linear as linear
+from manual_backprop.convolution.conv import conv1d as conv1d
+from manual_backprop.convolution.conv import conv2d as conv2d
+from manual_backprop.convolution.conv import conv3d as conv3d
+from manual_backprop.convolution.conv_transpose import conv_transpose1d as conv_transpose1d
+from manual_backprop.convolution.conv_transpose import conv_transpose2d as conv_transpose2d
+from manual_backprop.convolution.conv_transpose import conv_transpose3d as conv_transpose3d
 from manual_backprop.loss.binary_cross_entropy import binary_cross_entropy as binary_cross_entropy
 from manual_backprop.loss.binary_cross_entropy_with_logits import (
     binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
@@ -21,6 +27,18 @@ from manual_backprop.loss.cross_entropy import cross_entropy as cross_entropy
 from manual_backprop.loss.mse import mse_loss as mse_loss
 from manual_backprop.loss.nll import nll_loss as nll_loss
 from manual_backprop.loss.squared_error import squared_error_loss as squared_error_loss
+from manual_backprop.pooling.adaptive_avg_pool import adaptive_avg_pool1d as adaptive_avg_pool1d
+from manual_backprop.pooling.adaptive_avg_pool import adaptive_avg_pool2d as adaptive_avg_pool2d
+from manual_backprop.pooling.adaptive_avg_pool import adaptive_avg_pool3d as adaptive_avg_pool3d
+from manual_backprop.pooling.adaptive_max_pool import adaptive_max_pool1d as adaptive_max_pool1d
+from manual_backprop.pooling.adaptive_max_pool import adaptive_max_pool2d as adaptive_max_pool2d
+from manual_backprop.pooling.adaptive_max_pool import adaptive_max_pool3d as adaptive_max_pool3d
+from manual_backprop.pooling.avg_pool import avg_pool1d as avg_pool1d
+from manual_backprop.pooling.avg_pool import avg_pool2d as avg_pool2d
+from manual_backprop.pooling.avg_pool import avg_pool3d as avg_pool3d
+from manual_backprop.pooling.max_pool import max_pool1d as max_pool1d
+from manual_backprop.pooling.max_pool import max_pool2d as max_pool2d
+from manual_backprop.pooling.max_pool import max_pool3d as max_pool3d
 from manual_backprop.sequence.dot_product_attention import (
     scaled_dot_product_attention as scaled_dot_product_attention,
 )

@@ -14,9 +14,21 @@ if TYPE_CHECKING:
 def entries() -> list["Entry"]:
     """All layers, chapter by chapter."""
     # They import torch, which takes seconds.
-    from compare.catalogue import activation, affine, attention, loss, recurrent_layers
+    from compare.catalogue import (
+        activation,
+        affine,
+        attention,
+        average_pooling,
+        convolutional,
+        loss,
+        max_pooling,
+        recurrent_layers,
+        reshaping,
+    )
 
-    chapters = affine, activation, attention, recurrent_layers, loss
+    images = convolutional, max_pooling, average_pooling, reshaping
+    sequences = attention, recurrent_layers
+    chapters = affine, activation, *images, *sequences, loss
     return [entry for chapter in chapters for entry in chapter.ENTRIES]
 
 
