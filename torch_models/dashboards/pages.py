@@ -10,6 +10,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
+from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from torch_models.batches import Batch, Executions
@@ -19,6 +20,7 @@ from torch_models.dashboards.insides import insides
 from torch_models.dashboards.logger import CUSTOM_PAGE
 from torch_models.data import TrainingData
 from torch_models.datasets import Samples
+from torch_models.networks.build import build
 from torch_models.text_sample import sample_of_text
 
 #: Validation images, or sequences, that the layers' figures are taken on.
@@ -68,7 +70,7 @@ class Pages(L.Callback):
         writer.add_custom_scalars(LAYOUT)
         if trainer.global_step == 0:
             assert isinstance(pl_module, Classifier)
-            summaries.graph(writer, pl_module.network, x[:1])
+            summaries.graph(writer, _to_draw(pl_module), x[:1])
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock; looks at the norms begin anew, so that a resumed run has the same."""
@@ -156,6 +158,12 @@ class Pages(L.Callback):
             hidden = probe.last_hidden(classifier, x)
             said = probe.probabilities(classifier, x).argmax(1)
         projector.write(run, name, hidden, x, labels, said)
+
+
+def _to_draw(classifier: Classifier) -> nn.Module:
+    """A network that can be traced: some Functions by hand cannot, and the graph is the same."""
+    name = classifier.hparams["network"]
+    return classifier.network if name == "mlp" else build(name, "autograd").network
 
 
 def _writer(trainer: L.Trainer) -> SummaryWriter:

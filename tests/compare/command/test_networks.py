@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from manual_backprop.convolution.conv import Conv2dFunction
 
 from compare import gradients, speed, training
+from manual_backprop.convolution.convolution import ConvolutionFunction
 from torch_models import datasets
 from torch_models.networks.build import BUILDERS
 
@@ -59,13 +59,13 @@ def test_trainings_stay_together(run, network):
 
 
 def test_a_wrong_convolution_is_seen(run, monkeypatch):
-    right = Conv2dFunction.backward
+    right = ConvolutionFunction.backward
 
     def wrong(ctx, g):
         grad_input, grad_weight, *rest = right(ctx, g)
         return grad_input, grad_weight * 1.01, *rest
 
-    monkeypatch.setattr(Conv2dFunction, "backward", staticmethod(wrong))
+    monkeypatch.setattr(ConvolutionFunction, "backward", staticmethod(wrong))
     code, _, out, _ = run(gradients, "lenet")
     assert code == 1
     assert "0 Conv2d is wrong by itself" in out
