@@ -8,14 +8,14 @@ from torch import Tensor
 
 from manual_backprop.convolution.convolution import ConvolutionFunction
 from manual_backprop.convolution.padding import pad
-from manual_backprop.convolution.spatial import (
+from manual_backprop.kit.public import public
+from manual_backprop.kit.spatial import (
     Sizes,
     check_weight,
     in_batches,
     padded_by_name,
     per_dimension,
 )
-from manual_backprop.kit.public import public
 
 
 def _conv(

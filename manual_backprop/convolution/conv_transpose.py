@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manual_backprop.convolution.spatial import Sizes, check_weight, in_batches, per_dimension
 from manual_backprop.convolution.transposed_convolution import TransposedConvolutionFunction
 from manual_backprop.kit.public import public
+from manual_backprop.kit.spatial import Sizes, check_weight, in_batches, per_dimension
 
 
 def _conv_transpose(

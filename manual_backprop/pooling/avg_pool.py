@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from manual_backprop.convolution.spatial import Sizes, per_dimension
 from manual_backprop.kit.public import public
+from manual_backprop.kit.spatial import Sizes, per_dimension
 from manual_backprop.pooling.average import AverageFunction
 
 

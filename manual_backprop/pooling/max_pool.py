@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from manual_backprop.convolution.spatial import Sizes
 from manual_backprop.kit.public import public
+from manual_backprop.kit.spatial import Sizes
 from manual_backprop.pooling.maximum import MaximumFunction
 
 
