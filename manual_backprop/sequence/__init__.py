@@ -1,1 +1,1 @@
-"""Layers of sequences: attention, rotary positions, recurrent networks."""
+"""Layers of sequences: embeddings, attention, rotary positions, recurrent networks."""
