@@ -158,28 +158,31 @@ ENTRIES = [
             tuple(batch(3, N, 6, seed=s) for s in (5, 6, 7)),
         ),
         wrong={
-            "query without the scale": Bug(
+            "scale forgotten": Bug(
                 Mistake.FACTOR,
                 lambda g, q, k, v, o: _of_scores(g, q, k, v) * math.sqrt(6) @ k,
                 gradient="input 0",
-            ),
-            "scaled by 1/E": Bug(
-                Mistake.FACTOR,
-                lambda g, q, k, v, o: (_of_scores(g, q, k, v) / math.sqrt(6)).mT @ q,
-                gradient="input 1",
+                diagnosed=False,  # but where softmax saturates, the factor is rounded away
             ),
             "no cross term": Bug(
                 Mistake.NO_CROSS_TERM,
                 lambda g, q, k, v, o: _p(q, k) * (g @ v.mT) / math.sqrt(6) @ k,
                 gradient="input 0",
+                diagnosed=False,
             ),
-            "key by the scores, not transposed": Bug(
-                Mistake.TRANSPOSED,
-                lambda g, q, k, v, o: _of_scores(g, q, k, v) @ q,
+            "key with the wrong sign": Bug(
+                Mistake.SIGN,
+                lambda g, q, k, v, o: -_of_scores(g, q, k, v).mT @ q,
                 gradient="input 1",
             ),
             "value by P, not transposed": Bug(
-                Mistake.TRANSPOSED, lambda g, q, k, v, o: _p(q, k) @ g, gradient="input 2"
+                Mistake.TRANSPOSED,
+                lambda g, q, k, v, o: _p(q, k) @ g,
+                gradient="input 2",
+                diagnosed=False,
+            ),
+            "value detached": Bug(
+                Mistake.DETACHED, lambda g, q, k, v, o: v * 0, gradient="input 2"
             ),
         },
         right={"by g ⊙ o": _by_the_output, "by the Jacobian": _by_its_jacobian},

@@ -5,9 +5,10 @@ import warnings
 import pytest
 import torch
 
+from compare.trial.given import tensors_in
 from manual_backprop import functional
 from tests.manual_backprop.cases import OURS_ALONE
-from tests.manual_backprop.checks import close, cotangents
+from tests.manual_backprop.checks import all_tensors, close, cotangents
 
 pytest.importorskip("expecttest", reason="torch.testing._internal needs expecttest")
 with warnings.catch_warnings():
@@ -82,12 +83,12 @@ def test_samples(op, samples, dtype):
             # worth 1e-5 of a probability, in PyTorch as well.
             args = tuple((a.detach() / 3).requires_grad_() for a in args)
         # With the seed that PyTorch's own tests give to what draws random numbers.
-        outputs = [flat(wrapper_set_seed(f, *args, **sample.kwargs)) for f in (manual, op.op)]
-        for actual, expected in zip(*outputs, strict=True):
+        returned = [wrapper_set_seed(f, *args, **sample.kwargs) for f in (manual, op.op)]
+        for actual, expected in zip(*map(all_tensors, returned), strict=True):
             compare(actual, expected, dtype)
+        outputs = [list(tensors_in(each)) for each in returned]  # without indices
         leaves = [a for a in args if isinstance(a, torch.Tensor) and a.requires_grad]
-        outputs = [[o for o in some if o.requires_grad] for some in outputs]
-        if leaves and outputs[0]:
+        if leaves and outputs[0][0].requires_grad:
             incoming = zip(*(cotangents(output.detach()) for output in outputs[0]), strict=False)
             # Large samples are there for their sizes, hundreds of them for all options: one
             # gradient each is enough.
@@ -96,20 +97,14 @@ def test_samples(op, samples, dtype):
                 grads = [torch.autograd.grad(o, leaves, gs, retain_graph=True) for o in outputs]
                 if "conv" in op.name and dtype == torch.float32:
                     positive = [a.detach().abs().requires_grad_() for a in leaves]
-                    y = op(*positive, **sample.kwargs)
-                    compare_sums(*grads, torch.autograd.grad(y, positive, gs[0].abs()))
+                    output = op(*positive, **sample.kwargs)
+                    terms = torch.autograd.grad(output, positive, gs[0].abs())
+                    compare_sums(*grads, terms)
                     continue
                 for actual, expected in zip(*grads, strict=True):
                     compare(actual, expected, dtype, *gs)
         compared += 1
     assert compared
-
-
-def flat(output):
-    """The tensors that a function gives: one, or values and indices, or a state of several."""
-    if isinstance(output, torch.Tensor):
-        return [output]
-    return [tensor for part in output for tensor in flat(part)]
 
 
 def as_leaf(a):
