@@ -16,9 +16,12 @@ def entries() -> list["Entry"]:
     from compare.catalogue import (  # they import torch, which takes seconds
         activation,
         affine,
+        distance,
         gated_activation,
         loss,
+        margin_loss,
         piecewise_activation,
+        regression_loss,
         smooth_activation,
     )
 
@@ -28,7 +31,10 @@ def entries() -> list["Entry"]:
         *smooth_activation.ENTRIES,
         *piecewise_activation.ENTRIES,
         *gated_activation.ENTRIES,
+        *distance.ENTRIES,
         *loss.ENTRIES,
+        *regression_loss.ENTRIES,
+        *margin_loss.ENTRIES,
     ]
 
 
