@@ -15,20 +15,45 @@ The equations are those of five lecture notes, which are cited by their titles:
 
 from manual_backprop import functional as functional
 from manual_backprop import optim as optim
+from manual_backprop.activation.exponential_rectifiers import CELU as CELU
+from manual_backprop.activation.exponential_rectifiers import ELU as ELU
+from manual_backprop.activation.exponential_rectifiers import SELU as SELU
+from manual_backprop.activation.gated import GEGLU as GEGLU
+from manual_backprop.activation.gated import GLU as GLU
+from manual_backprop.activation.gated import SwiGLU as SwiGLU
 from manual_backprop.activation.gelu import GELU as GELU
+from manual_backprop.activation.hard import Hardsigmoid as Hardsigmoid
+from manual_backprop.activation.hard import Hardswish as Hardswish
+from manual_backprop.activation.hard import Hardtanh as Hardtanh
+from manual_backprop.activation.hard import ReLU6 as ReLU6
 from manual_backprop.activation.identity import Identity as Identity
-from manual_backprop.activation.rectifiers import ELU as ELU
+from manual_backprop.activation.log_sigmoid import LogSigmoid as LogSigmoid
+from manual_backprop.activation.mish import Mish as Mish
+from manual_backprop.activation.prelu import PReLU as PReLU
 from manual_backprop.activation.rectifiers import LeakyReLU as LeakyReLU
 from manual_backprop.activation.rectifiers import ReLU as ReLU
+from manual_backprop.activation.rectifiers import Threshold as Threshold
+from manual_backprop.activation.shrinks import Hardshrink as Hardshrink
+from manual_backprop.activation.shrinks import Softshrink as Softshrink
+from manual_backprop.activation.shrinks import Tanhshrink as Tanhshrink
 from manual_backprop.activation.sigmoids import Sigmoid as Sigmoid
 from manual_backprop.activation.sigmoids import Tanh as Tanh
 from manual_backprop.activation.smooth_rectifiers import SiLU as SiLU
 from manual_backprop.activation.smooth_rectifiers import Softplus as Softplus
 from manual_backprop.activation.softmax import LogSoftmax as LogSoftmax
 from manual_backprop.activation.softmax import Softmax as Softmax
+from manual_backprop.activation.softmin import Softmin as Softmin
 from manual_backprop.activation.softsign import Softsign as Softsign
 from manual_backprop.affine.activated_linear import ActivatedLinear as ActivatedLinear
 from manual_backprop.affine.linear import Linear as Linear
+from manual_backprop.convolution.conv import Conv1d as Conv1d
+from manual_backprop.convolution.conv import Conv2d as Conv2d
+from manual_backprop.convolution.conv import Conv3d as Conv3d
+from manual_backprop.convolution.conv_transpose import ConvTranspose1d as ConvTranspose1d
+from manual_backprop.convolution.conv_transpose import ConvTranspose2d as ConvTranspose2d
+from manual_backprop.convolution.conv_transpose import ConvTranspose3d as ConvTranspose3d
+from manual_backprop.convolution.flatten import Flatten as Flatten
+from manual_backprop.convolution.flatten import Unflatten as Unflatten
 from manual_backprop.loss.binary_cross_entropy import BCELoss as BCELoss
 from manual_backprop.loss.binary_cross_entropy_with_logits import (
     BCEWithLogitsLoss as BCEWithLogitsLoss,
@@ -47,6 +72,18 @@ from manual_backprop.normalization.instance_norm import InstanceNorm2d as Instan
 from manual_backprop.normalization.instance_norm import InstanceNorm3d as InstanceNorm3d
 from manual_backprop.normalization.layer_norm import LayerNorm as LayerNorm
 from manual_backprop.normalization.rms_norm import RMSNorm as RMSNorm
+from manual_backprop.pooling.adaptive_avg_pool import AdaptiveAvgPool1d as AdaptiveAvgPool1d
+from manual_backprop.pooling.adaptive_avg_pool import AdaptiveAvgPool2d as AdaptiveAvgPool2d
+from manual_backprop.pooling.adaptive_avg_pool import AdaptiveAvgPool3d as AdaptiveAvgPool3d
+from manual_backprop.pooling.adaptive_max_pool import AdaptiveMaxPool1d as AdaptiveMaxPool1d
+from manual_backprop.pooling.adaptive_max_pool import AdaptiveMaxPool2d as AdaptiveMaxPool2d
+from manual_backprop.pooling.adaptive_max_pool import AdaptiveMaxPool3d as AdaptiveMaxPool3d
+from manual_backprop.pooling.avg_pool import AvgPool1d as AvgPool1d
+from manual_backprop.pooling.avg_pool import AvgPool2d as AvgPool2d
+from manual_backprop.pooling.avg_pool import AvgPool3d as AvgPool3d
+from manual_backprop.pooling.max_pool import MaxPool1d as MaxPool1d
+from manual_backprop.pooling.max_pool import MaxPool2d as MaxPool2d
+from manual_backprop.pooling.max_pool import MaxPool3d as MaxPool3d
 from manual_backprop.regularization.alpha_dropout import AlphaDropout as AlphaDropout
 from manual_backprop.regularization.dropout import Dropout as Dropout
 from manual_backprop.regularization.feature_dropout import Dropout1d as Dropout1d
@@ -54,5 +91,12 @@ from manual_backprop.regularization.feature_dropout import Dropout2d as Dropout2
 from manual_backprop.regularization.feature_dropout import Dropout3d as Dropout3d
 from manual_backprop.sequence.embedding import Embedding as Embedding
 from manual_backprop.sequence.embedding_bag import EmbeddingBag as EmbeddingBag
+from manual_backprop.sequence.gru import GRU as GRU
+from manual_backprop.sequence.gru import GRUCell as GRUCell
+from manual_backprop.sequence.lstm import LSTM as LSTM
+from manual_backprop.sequence.lstm import LSTMCell as LSTMCell
+from manual_backprop.sequence.rnn import RNN as RNN
+from manual_backprop.sequence.rnn import RNNCell as RNNCell
+from manual_backprop.sequence.rotary import RotaryEmbedding as RotaryEmbedding
 
 __all__ = [name for name in dir() if name[0].isupper()] + ["functional", "optim"]

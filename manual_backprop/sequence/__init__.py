@@ -1,1 +1,1 @@
-"""Layers for sequences: of words, and in time."""
+"""Layers of sequences: embeddings, attention, rotary positions, recurrent networks."""
