@@ -47,6 +47,14 @@ from manual_backprop.activation.softsign import Softsign as Softsign
 from manual_backprop.affine.activated_linear import ActivatedLinear as ActivatedLinear
 from manual_backprop.affine.bilinear import Bilinear as Bilinear
 from manual_backprop.affine.linear import Linear as Linear
+from manual_backprop.convolution.conv import Conv1d as Conv1d
+from manual_backprop.convolution.conv import Conv2d as Conv2d
+from manual_backprop.convolution.conv import Conv3d as Conv3d
+from manual_backprop.convolution.conv_transpose import ConvTranspose1d as ConvTranspose1d
+from manual_backprop.convolution.conv_transpose import ConvTranspose2d as ConvTranspose2d
+from manual_backprop.convolution.conv_transpose import ConvTranspose3d as ConvTranspose3d
+from manual_backprop.convolution.flatten import Flatten as Flatten
+from manual_backprop.convolution.flatten import Unflatten as Unflatten
 from manual_backprop.distance.cosine_similarity import CosineSimilarity as CosineSimilarity
 from manual_backprop.loss.binary_cross_entropy import BCELoss as BCELoss
 from manual_backprop.loss.binary_cross_entropy_with_logits import (
@@ -69,5 +77,41 @@ from manual_backprop.loss.soft_margin import SoftMarginLoss as SoftMarginLoss
 from manual_backprop.loss.squared_error import SquaredErrorLoss as SquaredErrorLoss
 from manual_backprop.loss.triplet_margin import TripletMarginLoss as TripletMarginLoss
 from manual_backprop.network import Network as Network
+from manual_backprop.normalization.batch_norm import BatchNorm1d as BatchNorm1d
+from manual_backprop.normalization.batch_norm import BatchNorm2d as BatchNorm2d
+from manual_backprop.normalization.batch_norm import BatchNorm3d as BatchNorm3d
+from manual_backprop.normalization.group_norm import GroupNorm as GroupNorm
+from manual_backprop.normalization.instance_norm import InstanceNorm1d as InstanceNorm1d
+from manual_backprop.normalization.instance_norm import InstanceNorm2d as InstanceNorm2d
+from manual_backprop.normalization.instance_norm import InstanceNorm3d as InstanceNorm3d
+from manual_backprop.normalization.layer_norm import LayerNorm as LayerNorm
+from manual_backprop.normalization.rms_norm import RMSNorm as RMSNorm
+from manual_backprop.pooling.adaptive_avg_pool import AdaptiveAvgPool1d as AdaptiveAvgPool1d
+from manual_backprop.pooling.adaptive_avg_pool import AdaptiveAvgPool2d as AdaptiveAvgPool2d
+from manual_backprop.pooling.adaptive_avg_pool import AdaptiveAvgPool3d as AdaptiveAvgPool3d
+from manual_backprop.pooling.adaptive_max_pool import AdaptiveMaxPool1d as AdaptiveMaxPool1d
+from manual_backprop.pooling.adaptive_max_pool import AdaptiveMaxPool2d as AdaptiveMaxPool2d
+from manual_backprop.pooling.adaptive_max_pool import AdaptiveMaxPool3d as AdaptiveMaxPool3d
+from manual_backprop.pooling.avg_pool import AvgPool1d as AvgPool1d
+from manual_backprop.pooling.avg_pool import AvgPool2d as AvgPool2d
+from manual_backprop.pooling.avg_pool import AvgPool3d as AvgPool3d
+from manual_backprop.pooling.max_pool import MaxPool1d as MaxPool1d
+from manual_backprop.pooling.max_pool import MaxPool2d as MaxPool2d
+from manual_backprop.pooling.max_pool import MaxPool3d as MaxPool3d
+from manual_backprop.regularization.alpha_dropout import AlphaDropout as AlphaDropout
+from manual_backprop.regularization.dropout import Dropout as Dropout
+from manual_backprop.regularization.feature_dropout import Dropout1d as Dropout1d
+from manual_backprop.regularization.feature_dropout import Dropout2d as Dropout2d
+from manual_backprop.regularization.feature_dropout import Dropout3d as Dropout3d
+from manual_backprop.sequence.embedding import Embedding as Embedding
+from manual_backprop.sequence.embedding_bag import EmbeddingBag as EmbeddingBag
+from manual_backprop.sequence.gru import GRU as GRU
+from manual_backprop.sequence.gru import GRUCell as GRUCell
+from manual_backprop.sequence.lstm import LSTM as LSTM
+from manual_backprop.sequence.lstm import LSTMCell as LSTMCell
+from manual_backprop.sequence.multihead_attention import MultiheadAttention as MultiheadAttention
+from manual_backprop.sequence.rnn import RNN as RNN
+from manual_backprop.sequence.rnn import RNNCell as RNNCell
+from manual_backprop.sequence.rotary import RotaryEmbedding as RotaryEmbedding
 
 __all__ = [name for name in dir() if name[0].isupper()] + ["functional", "optim"]

@@ -31,6 +31,12 @@ from manual_backprop.activation.softsign import softsign as softsign
 from manual_backprop.affine.activated_linear import activated_linear as activated_linear
 from manual_backprop.affine.bilinear import bilinear as bilinear
 from manual_backprop.affine.linear import linear as linear
+from manual_backprop.convolution.conv import conv1d as conv1d
+from manual_backprop.convolution.conv import conv2d as conv2d
+from manual_backprop.convolution.conv import conv3d as conv3d
+from manual_backprop.convolution.conv_transpose import conv_transpose1d as conv_transpose1d
+from manual_backprop.convolution.conv_transpose import conv_transpose2d as conv_transpose2d
+from manual_backprop.convolution.conv_transpose import conv_transpose3d as conv_transpose3d
 from manual_backprop.distance.cosine_similarity import cosine_similarity as cosine_similarity
 from manual_backprop.distance.normalize import normalize as normalize
 from manual_backprop.loss.binary_cross_entropy import binary_cross_entropy as binary_cross_entropy
@@ -53,5 +59,36 @@ from manual_backprop.loss.poisson_nll import poisson_nll_loss as poisson_nll_los
 from manual_backprop.loss.soft_margin import soft_margin_loss as soft_margin_loss
 from manual_backprop.loss.squared_error import squared_error_loss as squared_error_loss
 from manual_backprop.loss.triplet_margin import triplet_margin_loss as triplet_margin_loss
+from manual_backprop.normalization.batch_norm import batch_norm as batch_norm
+from manual_backprop.normalization.group_norm import group_norm as group_norm
+from manual_backprop.normalization.instance_norm import instance_norm as instance_norm
+from manual_backprop.normalization.layer_norm import layer_norm as layer_norm
+from manual_backprop.normalization.rms_norm import rms_norm as rms_norm
+from manual_backprop.pooling.adaptive_avg_pool import adaptive_avg_pool1d as adaptive_avg_pool1d
+from manual_backprop.pooling.adaptive_avg_pool import adaptive_avg_pool2d as adaptive_avg_pool2d
+from manual_backprop.pooling.adaptive_avg_pool import adaptive_avg_pool3d as adaptive_avg_pool3d
+from manual_backprop.pooling.adaptive_max_pool import adaptive_max_pool1d as adaptive_max_pool1d
+from manual_backprop.pooling.adaptive_max_pool import adaptive_max_pool2d as adaptive_max_pool2d
+from manual_backprop.pooling.adaptive_max_pool import adaptive_max_pool3d as adaptive_max_pool3d
+from manual_backprop.pooling.avg_pool import avg_pool1d as avg_pool1d
+from manual_backprop.pooling.avg_pool import avg_pool2d as avg_pool2d
+from manual_backprop.pooling.avg_pool import avg_pool3d as avg_pool3d
+from manual_backprop.pooling.max_pool import max_pool1d as max_pool1d
+from manual_backprop.pooling.max_pool import max_pool2d as max_pool2d
+from manual_backprop.pooling.max_pool import max_pool3d as max_pool3d
+from manual_backprop.regularization.alpha_dropout import alpha_dropout as alpha_dropout
+from manual_backprop.regularization.dropout import dropout as dropout
+from manual_backprop.regularization.feature_dropout import dropout1d as dropout1d
+from manual_backprop.regularization.feature_dropout import dropout2d as dropout2d
+from manual_backprop.regularization.feature_dropout import dropout3d as dropout3d
+from manual_backprop.sequence.dot_product_attention import (
+    scaled_dot_product_attention as scaled_dot_product_attention,
+)
+from manual_backprop.sequence.embedding import embedding as embedding
+from manual_backprop.sequence.embedding_bag import embedding_bag as embedding_bag
+from manual_backprop.sequence.multihead_attention import (
+    multi_head_attention_forward as multi_head_attention_forward,
+)
+from manual_backprop.sequence.rotary import rotary_embedding as rotary_embedding
 
 __all__ = [name for name in dir() if not name.startswith("_")]

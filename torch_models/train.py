@@ -1,6 +1,7 @@
 """``python -m torch_models.train``: train, validate, test, and leave a run for TensorBoard."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -8,7 +9,9 @@ from collections.abc import Sequence
 from torch_models.memory import is_exhausted
 from torch_models.names import EPOCHS
 from torch_models.options import parse_train
+from torch_models.printable import one_line
 from torch_models.runs import RefusedError, run_folder
+from torch_models.streams import kept, streams
 from torch_models.while_importing import ended_at_once
 
 
@@ -28,8 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from torch_models.resume import CheckpointError
 
     try:
-        with quietly():
+        with quietly(), kept() as ours:
             train(options)
+            if ours.out.error is not None:
+                return fail(2, f"stdout cannot be written: {ours.out.error.strerror}")
     except NonFiniteLossError as error:
         return fail(1, f"{error}: try a smaller --lr than {options.lr:g}")
     except NotSavedError as error:
@@ -59,7 +64,7 @@ def fail(code: int, message: str) -> int:
     from torch_models.ranks import is_first
 
     if code == 1 or is_first():
-        sys.stderr.write(f"python -m torch_models.train: error: {' '.join(message.split())}\n")
+        streams().err.write(f"python -m torch_models.train: error: {one_line(message)}\n")
     return code
 
 
@@ -74,7 +79,7 @@ def train(options: argparse.Namespace) -> None:
     found, contents = None, {}
     if options.resume is not None:
         found = resume.find(options.resume, options.log_dir, options.backprop)
-        contents = resume.read(found) if found.exists() else {}
+        contents = resume.read(found) if os.path.lexists(found) else {}
     with run_folder(options.log_dir, options.backprop, found) as run:
         # Before the data: what this machine cannot do needs no download.
         logger = run_logger(run.parent.parent, run.parent.name, run.name)
@@ -99,6 +104,8 @@ def train(options: argparse.Namespace) -> None:
         if found and contents:
             hparams = {**classifier.hparams, **data.hparams}
             resume.check(found, contents, hparams, classifier.state_dict())
+            steps = len(images.training_batches(options.batch_size, options.seed))
+            resume.check_progress(found, contents, trainer, classifier, steps)
         fit(trainer, classifier, data, found, contents)
         part()
 
@@ -193,9 +200,9 @@ def require_equal_shares(ranks: int, batch_size: int | str, images: int) -> None
 def warn_loudly(reason: str) -> None:
     """Say on stderr that the data are not MNIST, so that nobody takes the figures for MNIST's."""
     bar = "!" * 100
-    sys.stderr.write(
+    streams().err.write(
         f"{bar}\nWARNING: this is NOT MNIST. It is digits instead: 1,797 scans of 8 × 8 "
-        f"pixels that come with scikit-learn.\n{reason}\n{bar}\n"
+        f"pixels that come with scikit-learn.\n{one_line(reason)}\n{bar}\n"
     )
 
 

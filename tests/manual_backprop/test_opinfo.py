@@ -12,15 +12,15 @@ from tests.manual_backprop.checks import close, cotangents
 pytest.importorskip("expecttest", reason="torch.testing._internal needs expecttest")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # deprecations inside PyTorch's test code
-    from torch.testing._internal.common_methods_invocations import op_db
+    from torch.testing._internal.common_methods_invocations import op_db, wrapper_set_seed
 
-# The complex variants of some functions are left out: ours refuse complex numbers.
 #: PyTorch's own gradient at NaN depends on where in the tensor it stands: one thing in its vector
 #: loop, another in the elements left over.
 NAN_BY_PLACE = {
     f"nn.functional.{name}"
     for name in ["elu", "selu", "celu", "hardtanh", "relu6", "softshrink", "hardshrink"]
 }
+# The complex variants of some functions are left out: ours refuse complex numbers.
 OPS = [
     op
     for op in op_db
@@ -29,9 +29,22 @@ OPS = [
 ]
 
 
+#: Functions that PyTorch has no samples of.
+WITHOUT_SAMPLES = {"dropout1d"}
+
+
 def test_no_function_without_samples():
     names = {op.name.removeprefix("nn.functional.") for op in OPS}
-    assert names == set(functional.__all__) - OURS_ALONE
+    assert names | WITHOUT_SAMPLES == set(functional.__all__) - OURS_ALONE | WITHOUT_SAMPLES
+
+
+def is_left_out(op, sample, dtype):
+    """What ours refuse, or what PyTorch itself has wrong."""
+    name, shape = op.name.removeprefix("nn.functional."), sample.input.shape
+    if name == "batch_norm" and len(shape) == 1:  # no channels; PyTorch takes it if it is empty
+        return True
+    # Of a single feature x̂ is 0, and so is ∂L/∂w; PyTorch's kernel gives 3e-5.
+    return name == "layer_norm" and shape == (1,) and dtype == torch.float32
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
@@ -40,10 +53,22 @@ def test_no_function_without_samples():
 @pytest.mark.filterwarnings("ignore:.*broadcasting:UserWarning")  # some samples broadcast
 @pytest.mark.filterwarnings("ignore:Using a target size:UserWarning")
 @pytest.mark.filterwarnings("ignore:.*batchmean:UserWarning")
+@pytest.mark.filterwarnings("ignore:Using padding=.same. with even kernel:UserWarning")
+@pytest.mark.filterwarnings("ignore:dropout2d:UserWarning")  # (N, C, L)
 def test_samples(op, samples, dtype):
     manual = getattr(functional, op.name.removeprefix("nn.functional."))
+    if samples == "reference_inputs" and op.reference_inputs_func is None:
+        pytest.skip("they are its sample_inputs")
+    if op.name.startswith("nn.functional.embedding"):  # their samples begin with the weight
+
+        def manual(weight, words, manual=manual, **options):
+            return manual(words, weight, **options)
+
     compared = 0
-    for sample in getattr(op, samples)("cpu", dtype, requires_grad=True):
+    found = list(getattr(op, samples)("cpu", dtype, requires_grad=True))
+    for sample in found:
+        if is_left_out(op, sample, dtype):
+            continue
         args = tuple(as_leaf(a) for a in (sample.input, *sample.args))
         if op.name in NAN_BY_PLACE:
             args = (
@@ -53,23 +78,44 @@ def test_samples(op, samples, dtype):
         if op.name == "nn.functional.celu" and "alpha" in sample.kwargs:
             # PyTorch's backward takes α in float32.
             sample.kwargs["alpha"] = torch.tensor(sample.kwargs["alpha"]).item()
-        outputs = [function(*args, **sample.kwargs) for function in (manual, op.op)]
-        compare(*outputs, dtype)
+        if op.name == "nn.functional.scaled_dot_product_attention":
+            # Of samples up to 9 the scores are near 100, and their rounding in float32 alone is
+            # worth 1e-5 of a probability, in PyTorch as well.
+            args = tuple((a.detach() / 3).requires_grad_() for a in args)
+        # With the seed that PyTorch's own tests give to what draws random numbers.
+        outputs = [flat(wrapper_set_seed(f, *args, **sample.kwargs)) for f in (manual, op.op)]
+        for actual, expected in zip(*outputs, strict=True):
+            compare(actual, expected, dtype)
         leaves = [a for a in args if isinstance(a, torch.Tensor) and a.requires_grad]
-        if leaves and outputs[0].requires_grad:
-            incoming = cotangents(outputs[0].detach())
-            # The large samples are there for their sizes; one gradient each is enough.
-            for g in [next(incoming)] if outputs[0].numel() > 10_000 else incoming:
+        outputs = [[o for o in some if o.requires_grad] for some in outputs]
+        if leaves and outputs[0]:
+            incoming = zip(*(cotangents(output.detach()) for output in outputs[0]), strict=False)
+            # Large samples are there for their sizes, hundreds of them for all options: one
+            # gradient each is enough.
+            one = outputs[0][0].numel() > 10_000 or len(found) > 100
+            for gs in [next(incoming)] if one else incoming:
                 grads = [
-                    torch.autograd.grad(o, leaves, g, retain_graph=True, allow_unused=True)
+                    torch.autograd.grad(o, leaves, gs, retain_graph=True, allow_unused=True)
                     for o in outputs
                 ]
+                if "conv" in op.name and dtype == torch.float32:
+                    positive = [a.detach().abs().requires_grad_() for a in leaves]
+                    y = op(*positive, **sample.kwargs)
+                    compare_sums(*grads, torch.autograd.grad(y, positive, gs[0].abs()))
+                    continue
                 for actual, expected in zip(*grads, strict=True):
                     assert (actual is None) == (expected is None)
                     if expected is not None:
-                        compare(actual, expected, dtype, g)
+                        compare(actual, expected, dtype, *gs)
         compared += 1
     assert compared
+
+
+def flat(output):
+    """The tensors that a function gives: one, or values and indices, or a state of several."""
+    if isinstance(output, torch.Tensor):
+        return [output]
+    return [tensor for part in output for tensor in flat(part)]
 
 
 def as_leaf(a):
@@ -77,8 +123,14 @@ def as_leaf(a):
     return a.detach().requires_grad_(a.requires_grad) if isinstance(a, torch.Tensor) else a
 
 
-def compare(actual, expected, dtype, incoming=None):
+def compare(actual, expected, dtype, *incoming):
     if dtype == torch.float64:
-        close(actual, expected, incoming)
+        close(actual, expected, *incoming)
     else:
         torch.testing.assert_close(actual, expected, equal_nan=True)
+
+
+def compare_sums(manual, reference, terms):
+    """Sums of a thousand terms that cancel are rounded at the size of these, Σ |terms|."""
+    for actual, expected, size in zip(manual, reference, terms, strict=True):
+        assert ((actual - expected).abs() <= 4 * torch.finfo(size.dtype).eps * size).all()
