@@ -9,7 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from compare.catalogue.entry import Entry, call
-from compare.catalogue.images import between_images, drawn_images, of_images, small_images
+from compare.catalogue.images import (
+    EVEN_PARTS,
+    between_images,
+    drawn_images,
+    of_images,
+    small_images,
+)
 from compare.catalogue.specimen import Bug
 from compare.catalogue.values import empty
 from compare.diagnosis.mistake import Mistake
@@ -116,7 +122,7 @@ def _adaptive_max_pool(dims: int) -> Entry:
     x = small_images(dims)
     pool = getattr(nn, f"AdaptiveMaxPool{dims}d")
     function = getattr(F, f"adaptive_max_pool{dims}d")
-    even, many = (4, 2, 2)[:dims], (11, 5, 2)[:dims]
+    even, many = EVEN_PARTS[dims], (11, 5, 2)[:dims]
     parts = partial(function, output_size=even, return_indices=True)
     overlapping = partial(function, output_size=many, return_indices=True)
     return Entry(
