@@ -65,10 +65,10 @@ def _wrong(
     }
     return {
         "positions counted from 1": Bug(Mistake.PERMUTED, _where(_one_to_the_right, pool)),
-        "positions of the first sample": Bug(Mistake.PERMUTED, _where(_as_the_first_sample, pool)),
-        "positions of the smallest": Bug(
-            Mistake.PERMUTED, lambda g, x, y: _where(_added, lambda x: pool(-x))(g, x, y)
+        "averaged over the batch": Bug(
+            Mistake.MEAN_FOR_SUM, lambda g, x, y: _where(_added, pool)(g / len(g), x, y)
         ),
+        "wrong sign": Bug(Mistake.SIGN, lambda g, x, y: _where(_added, pool)(-g, x, y)),
         **(not_diagnosed if dims == 2 else {}),
     }
 
@@ -113,7 +113,15 @@ def _max_pool(dims: int) -> Entry:
         inputs=drawn_images(dims),
         derivation=MaximumFunction,
         host=between_images(pool(2), dims),
-        wrong=_wrong(apart, overlapping, pool(3, 1), dims),
+        wrong={
+            **_wrong(apart, overlapping, pool(3, 1), dims),
+            "positions of the first sample": Bug(
+                Mistake.PERMUTED, _where(_as_the_first_sample, apart)
+            ),
+            "positions of the smallest": Bug(
+                Mistake.PERMUTED, lambda g, x, y: _where(_added, lambda x: apart(-x))(g, x, y)
+            ),
+        },
         right={"by one-hot positions": _where(_by_one_hot, apart), **last},
     )
 
