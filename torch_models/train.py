@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from torch_models.memory import is_exhausted
 from torch_models.names import EPOCHS
 from torch_models.options import parse_train
+from torch_models.printable import one_line
 from torch_models.runs import RefusedError, run_folder
+from torch_models.streams import kept, streams
 from torch_models.while_importing import ended_at_once
 
 
@@ -29,8 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from torch_models.resume import CheckpointError
 
     try:
-        with quietly():
+        with quietly(), kept() as ours:
             train(options)
+            if ours.out.error is not None:
+                return fail(2, f"stdout cannot be written: {ours.out.error.strerror}")
     except NonFiniteLossError as error:
         return fail(1, f"{error}: try a smaller --lr than {options.lr:g}")
     except NotSavedError as error:
@@ -60,7 +64,7 @@ def fail(code: int, message: str) -> int:
     from torch_models.ranks import is_first
 
     if code == 1 or is_first():
-        sys.stderr.write(f"python -m torch_models.train: error: {' '.join(message.split())}\n")
+        streams().err.write(f"python -m torch_models.train: error: {one_line(message)}\n")
     return code
 
 
@@ -196,9 +200,9 @@ def require_equal_shares(ranks: int, batch_size: int | str, images: int) -> None
 def warn_loudly(reason: str) -> None:
     """Say on stderr that the data are not MNIST, so that nobody takes the figures for MNIST's."""
     bar = "!" * 100
-    sys.stderr.write(
+    streams().err.write(
         f"{bar}\nWARNING: this is NOT MNIST. It is digits instead: 1,797 scans of 8 × 8 "
-        f"pixels that come with scikit-learn.\n{reason}\n{bar}\n"
+        f"pixels that come with scikit-learn.\n{one_line(reason)}\n{bar}\n"
     )
 
 

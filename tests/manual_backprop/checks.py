@@ -177,7 +177,10 @@ def check_lower_precision(case: Case) -> None:
         exact = prepared(case, arguments(case, dtype), torch.float64)  # the same, rounded values
         args, typed = prepared(case, exact, dtype), in_type(case, dtype)
         case64 = in_type(typed, torch.float64)
-        gs = next(incoming(typed, args))
+        try:
+            gs = next(incoming(typed, args))
+        except NotImplementedError:  # a forward of PyTorch's that is not there for this type
+            continue
         for manual, auto, truth in zip(
             gradients(typed.call, args, gs),
             gradients(typed.call_reference, args, gs),

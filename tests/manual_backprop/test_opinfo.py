@@ -53,15 +53,19 @@ def is_left_out(op, sample, dtype):
 @pytest.mark.filterwarnings("ignore:.*broadcasting:UserWarning")  # some samples broadcast
 @pytest.mark.filterwarnings("ignore:Using a target size:UserWarning")
 @pytest.mark.filterwarnings("ignore:dropout2d:UserWarning")  # (N, C, L)
+@pytest.mark.filterwarnings("ignore:Using padding=.same. with even kernel:UserWarning")
 def test_samples(op, samples, dtype):
     manual = getattr(functional, op.name.removeprefix("nn.functional."))
+    if samples == "reference_inputs" and op.reference_inputs_func is None:
+        pytest.skip("they are its sample_inputs")
     if "embedding" in op.name:  # their samples begin with the weight
 
         def manual(weight, words, manual=manual, **options):
             return manual(words, weight, **options)
 
     compared = 0
-    for sample in getattr(op, samples)("cpu", dtype, requires_grad=True):
+    found = list(getattr(op, samples)("cpu", dtype, requires_grad=True))
+    for sample in found:
         if is_left_out(op, sample, dtype):
             continue
         args = tuple(as_leaf(a) for a in (sample.input, *sample.args))
@@ -86,9 +90,16 @@ def test_samples(op, samples, dtype):
         leaves = [a for a in args if isinstance(a, torch.Tensor) and a.requires_grad]
         if leaves and outputs[0].requires_grad:
             incoming = cotangents(outputs[0].detach())
-            # The large samples are there for their sizes; one gradient each is enough.
-            for g in [next(incoming)] if outputs[0].numel() > 10_000 else incoming:
+            # Large samples are there for their sizes, hundreds of them for all options: one
+            # gradient each is enough.
+            one = outputs[0].numel() > 10_000 or len(found) > 100
+            for g in [next(incoming)] if one else incoming:
                 grads = [torch.autograd.grad(o, leaves, g, retain_graph=True) for o in outputs]
+                if "conv" in op.name and dtype == torch.float32:
+                    positive = [a.detach().abs().requires_grad_() for a in leaves]
+                    terms = torch.autograd.grad(op(*positive, **sample.kwargs), positive, g.abs())
+                    compare_sums(*grads, terms)
+                    continue
                 for actual, expected in zip(*grads, strict=True):
                     compare(actual, expected, dtype, g)
         compared += 1
@@ -105,3 +116,9 @@ def compare(actual, expected, dtype, incoming=None):
         close(actual, expected, incoming)
     else:
         torch.testing.assert_close(actual, expected, equal_nan=True)
+
+
+def compare_sums(manual, reference, terms):
+    """Sums of a thousand terms that cancel are rounded at the size of these, Σ |terms|."""
+    for actual, expected, size in zip(manual, reference, terms, strict=True):
+        assert ((actual - expected).abs() <= 4 * torch.finfo(size.dtype).eps * size).all()
