@@ -1,7 +1,7 @@
 """``python -m torch_models.curves``: the four curves of all ways, overlaid in one picture.
 
 Training and validation loss and accuracy per epoch, as lecture note 001 draws them, read back from
-the newest run of each way of computing the gradient. TensorBoard shows the same, alive.
+the newest run of each way of computing the network's gradient. TensorBoard shows the same, alive.
 """
 
 import io
@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from torch_models.arguments import OneLineParser
+from torch_models.names import run_name
+from torch_models.options import add_network_option
 from torch_models.outputs import NotWrittenError, require_writable, write
 from torch_models.printable import printable
 from torch_models.streams import streams
@@ -30,6 +32,7 @@ Curve = tuple[list[int], list[float]]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 drawn, 2 bad input)."""
     parser = OneLineParser(prog="python -m torch_models.curves", description=__doc__)
+    add_network_option(parser)
     parser.add_argument("--log-dir", default="lightning_logs", metavar="DIR")
     parser.add_argument("--output", default="curves.png", metavar="FILE", help="a PNG, SVG or PDF")
     options = parser.parse_args(arguments)
@@ -40,9 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         parser.error(f"--output {options.output} cannot be written: {reason}")
-    runs = {way: curves(run) for way in STYLES if (run := newest(options.log_dir, way))}
+    newest_of = {way: newest(options.log_dir, run_name(options.network, way)) for way in STYLES}
+    runs = {way: curves(run) for way, run in newest_of.items() if run}
     if not any(runs.values()):
-        parser.error(f"--log-dir {options.log_dir}: no run is there; train one first")
+        parser.error(
+            f"--log-dir {options.log_dir}: no run of {options.network} is there; train one first"
+        )
     try:
         draw(runs, options.output)
     except NotWrittenError as error:
@@ -51,9 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def newest(log_dir: Path | str, way: str) -> Path | None:
-    """The folder of this way's newest run, if there is one."""
-    runs = [path for path in Path(log_dir, way).glob("version_*") if path.is_dir()]
+def newest(log_dir: Path | str, name: str) -> Path | None:
+    """The folder of the newest run of this name, if there is one."""
+    runs = [path for path in Path(log_dir, name).glob("version_*") if path.is_dir()]
     return max(runs, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
