@@ -4,6 +4,7 @@ Training and validation loss and accuracy per epoch, as lecture note 001 draws t
 the newest run of each way of computing the network's gradient. TensorBoard shows the same, alive.
 """
 
+import io
 import math
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,9 @@ from pathlib import Path
 from torch_models.arguments import OneLineParser
 from torch_models.names import run_name
 from torch_models.options import add_network_option
+from torch_models.outputs import NotWrittenError, require_writable, write
+from torch_models.printable import printable
+from torch_models.streams import streams
 
 #: One colour and one dash for each way: equal curves lie on each other and must both be seen.
 STYLES = {
@@ -19,6 +23,7 @@ STYLES = {
     "manual": {"color": "#0072B2", "linewidth": 2},
     "explicit": {"color": "#D55E00", "linewidth": 2, "linestyle": (0, (2, 3))},
 }
+PICTURES = (".png", ".svg", ".pdf")
 TAGS = ("loss/train", "loss/val", "accuracy/train", "accuracy/val")
 
 Curve = tuple[list[int], list[float]]
@@ -31,6 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--log-dir", default="lightning_logs", metavar="DIR")
     parser.add_argument("--output", default="curves.png", metavar="FILE", help="a PNG, SVG or PDF")
     options = parser.parse_args(arguments)
+    if Path(options.output).suffix.lower() not in PICTURES:
+        parser.error(f"--output {options.output}: expected a name that ends in .png, .svg or .pdf")
+    try:
+        require_writable(Path(options.output))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        parser.error(f"--output {options.output} cannot be written: {reason}")
     newest_of = {way: newest(options.log_dir, run_name(options.network, way)) for way in STYLES}
     runs = {way: curves(run) for way, run in newest_of.items() if run}
     if not any(runs.values()):
@@ -39,9 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     try:
         draw(runs, options.output)
-    except (OSError, ValueError) as error:
-        parser.error(f"--output {options.output} cannot be written: {error}")
-    sys.stdout.write(f"{options.output}: {', '.join(runs)}\n")
+    except NotWrittenError as error:
+        parser.error(str(error))
+    streams().out.write(f"{printable(options.output)}: {', '.join(runs)}\n")
     return 0
 
 
@@ -84,8 +96,10 @@ def draw(runs: dict[str, dict[str, Curve]], output: Path | str) -> None:
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
         axis.legend()
-    figure.savefig(output, dpi=110)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=110, format=Path(output).suffix[1:].lower())
     plt.close(figure)
+    write(Path(output), drawn.getvalue(), "--output")
 
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from torch_models.memory import is_exhausted
 from torch_models.names import run_name
 from torch_models.options import parse_train
+from torch_models.printable import one_line
 from torch_models.recipes import RECIPES
 from torch_models.runs import RefusedError, run_folder
+from torch_models.streams import kept, streams
 from torch_models.while_importing import ended_at_once
 
 
@@ -30,8 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from torch_models.resume import CheckpointError
 
     try:
-        with quietly():
+        with quietly(), kept() as ours:
             train(options)
+            if ours.out.error is not None:
+                return fail(2, f"stdout cannot be written: {ours.out.error.strerror}")
     except NonFiniteLossError as error:
         return fail(1, f"{error}: try a smaller --lr than {options.lr:g}")
     except NotSavedError as error:
@@ -63,7 +67,7 @@ def fail(code: int, message: str) -> int:
     from torch_models.ranks import is_first
 
     if code == 1 or is_first():
-        sys.stderr.write(f"python -m torch_models.train: error: {' '.join(message.split())}\n")
+        streams().err.write(f"python -m torch_models.train: error: {one_line(message)}\n")
     return code
 
 
@@ -205,9 +209,9 @@ def require_equal_shares(ranks: int, batch_size: int | str, samples: int) -> Non
 def warn_loudly(reason: str) -> None:
     """Say on stderr that the data are not MNIST, so that nobody takes the figures for MNIST's."""
     bar = "!" * 100
-    sys.stderr.write(
+    streams().err.write(
         f"{bar}\nWARNING: this is NOT MNIST. It is digits instead: 1,797 scans of 8 × 8 "
-        f"pixels that come with scikit-learn.\n{reason}\n{bar}\n"
+        f"pixels that come with scikit-learn.\n{one_line(reason)}\n{bar}\n"
     )
 
 
