@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from manual_backprop.optim import Momentum
 from torch_models import masks
 from torch_models.batches import Batch
-from torch_models.descent import prepare
+from torch_models.tamed_descent import prepare
 from torch_models.explicit import Explicit
 from torch_models.networks.build import build
 from torch_models.recipes import RECIPES
