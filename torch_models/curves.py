@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from torch_models import extras
 from torch_models.arguments import OneLineParser
 
 #: One colour and one dash for each way: equal curves lie on each other and must both be seen.
@@ -28,6 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--log-dir", default="lightning_logs", metavar="DIR")
     parser.add_argument("--output", default="curves.png", metavar="FILE", help="a PNG, SVG or PDF")
     options = parser.parse_args(arguments)
+    try:
+        extras.need("matplotlib")
+        extras.need("tensorboard")
+    except extras.MissingExtraError as error:
+        parser.exit(2, f"{parser.prog}: error: {error}\n")
     runs = {way: curves(run) for way in STYLES if (run := newest(options.log_dir, way))}
     if not any(runs.values()):
         parser.error(f"--log-dir {options.log_dir}: no run is there; train one first")

@@ -5,11 +5,14 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from torch_models import extras
 from torch_models.memory import is_exhausted
 from torch_models.names import EPOCHS
 from torch_models.options import parse_train
 from torch_models.runs import RefusedError, run_folder
 from torch_models.while_importing import ended_at_once
+
+PROGRAM = "python -m torch_models.train"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,13 +22,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ends = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, signal.default_int_handler) for number in ends}
     # It takes seconds to import; --help and wrong options have been answered.
-    with ended_at_once("python -m torch_models.train", *ends):
-        from torch_models.checkpoints import NotSavedError
-        from torch_models.classifier import NonFiniteLossError
-        from torch_models.mnist import DataError
-        from torch_models.quiet import quietly
-        from torch_models.ranks import lost_another
-        from torch_models.resume import CheckpointError
+    try:
+        with ended_at_once(PROGRAM, *ends), extras.named():
+            from torch_models.checkpoints import NotSavedError
+            from torch_models.classifier import NonFiniteLossError
+            from torch_models.mnist import DataError
+            from torch_models.quiet import quietly
+            from torch_models.ranks import lost_another
+            from torch_models.resume import CheckpointError
+    except extras.MissingExtraError as error:
+        sys.stderr.write(f"{PROGRAM}: error: {error}\n")
+        return 2
 
     try:
         with quietly():
@@ -34,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(1, f"{error}: try a smaller --lr than {options.lr:g}")
     except NotSavedError as error:
         return fail(1, f"{error}: make room or choose another --log-dir")
-    except (RefusedError, DataError, CheckpointError) as error:
+    except (RefusedError, DataError, CheckpointError, extras.MissingExtraError) as error:
         return fail(2, str(error))
     except (KeyboardInterrupt, SystemExit):  # Lightning turns the former into the latter
         return fail(130, "interrupted")
@@ -59,7 +66,7 @@ def fail(code: int, message: str) -> int:
     from torch_models.ranks import is_first
 
     if code == 1 or is_first():
-        sys.stderr.write(f"python -m torch_models.train: error: {' '.join(message.split())}\n")
+        sys.stderr.write(f"{PROGRAM}: error: {' '.join(message.split())}\n")
     return code
 
 

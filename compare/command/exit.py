@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 
 from compare.command.writing import NotWrittenError
+from torch_models import extras
 from torch_models.memory import is_exhausted
 from torch_models.while_importing import ended_at_once
 
@@ -17,6 +18,8 @@ def exit_code(program: str, work: Callable[[], bool]) -> int:
 
     try:
         return 0 if work() else 1
+    except ModuleNotFoundError as error:
+        return _fail(program, 2, extras.missing(error))
     except ManualError as error:
         return _fail(program, 1, error)
     except (ComparisonError, DataError, NotWrittenError) as error:

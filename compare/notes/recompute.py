@@ -23,6 +23,7 @@ from compare.notes.claim import Claim
 from compare.notes.curve import DEFAULT, parse
 from compare.notes.titles import NOTES
 from compare.trial.case import ComparisonError
+from torch_models import extras
 
 PIPE_WIDTH = 1000  # a pipe has no width; nothing may be folded or cut there
 AT_WIDTH, VERDICT_WIDTH = 7, 10
@@ -36,6 +37,8 @@ STYLES = {
 
 def recompute(options: argparse.Namespace) -> bool:
     """Do what the options say; returns whether every claim is what it is expected to be."""
+    if options.plots or options.log_dir:
+        extras.need("matplotlib", "--plots" if options.plots else "--log-dir")
     started = time.perf_counter()
     curve = DEFAULT if options.curve is None else options.curve
     try:

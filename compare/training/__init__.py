@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from compare.command.argument_types import folder
 from compare.command.shared_options import EXIT_CODES, add_comparison_options, checked
+from torch_models import extras
 from torch_models.arguments import OneLineParser, integer
 from torch_models.options import add_data_options, add_descent_options, add_network_options
 
@@ -53,6 +54,8 @@ def training_parser() -> OneLineParser:
 
 
 def _compare(options: argparse.Namespace) -> bool:
+    if options.log_dir:
+        extras.need("lightning", "--log-dir")
     from compare.command import console, our_network
     from compare.command.writing import write_json
     from compare.comparison.explicit_gradients import LockstepExplicit
