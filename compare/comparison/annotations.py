@@ -1,6 +1,7 @@
 """Lines that GitHub shows beside the code: one for each fault, in the log and the checks tab."""
 
 from compare.comparison.report import Report, describe, tell
+from torch_models.printable import printable
 
 
 def lines(report: Report) -> list[str]:
@@ -18,7 +19,7 @@ def lines(report: Report) -> list[str]:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return printable(text).replace("%", "%25")
 
 
 def _property(text: str) -> str:

@@ -2,10 +2,10 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
+from compare.command import console
 from compare.command.writing import write_json, write_text
 from compare.comparison import annotations
 from compare.comparison.report import Report
@@ -35,4 +35,5 @@ def write(report: Report, options: argparse.Namespace, facts: dict[str, Any]) ->
 
         tensorboard.write(report, options.tensorboard)
     if "GITHUB_ACTIONS" in os.environ:
-        sys.stdout.writelines(f"{line}\n" for line in annotations.lines(report))
+        for line in annotations.lines(report):
+            console.plain(line)
