@@ -17,11 +17,12 @@ from torch_models.arguments import (
 from torch_models.names import (
     ACTIVATIONS,
     DATASETS,
-    EPOCHS,
     LOSSES,
     NAMESPACES,
     STEPS_PER_EXECUTION,
+    TEXT_TRAINING,
 )
+from torch_models.recipes import OF_THE_PERCEPTRON, RECIPES, Recipe, each, each_epochs
 
 #: Wider layers are more likely a slip of the finger than a wish; their weights fill the memory.
 WIDEST = 65_536
@@ -35,7 +36,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         choices=DATASETS,
         default="auto",
         help="auto (the default) is mnist where the data folder has it or it can be downloaded, "
-        "else digits, scikit-learn's 1,797 scans, with a warning",
+        "else digits, scikit-learn's 1,797 scans, with a warning; for gpt it is text",
     )
     group.add_argument(
         "--data-dir",
@@ -43,6 +44,13 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         default="data",
         metavar="DIR",
         help="folder that has or gets MNIST/raw and FashionMNIST/raw (default: %(default)s)",
+    )
+    group.add_argument(
+        "--text-dir",
+        type=folder,
+        metavar="DIR",
+        help="text is all .txt, .md, .rst and .py files below it (default: the .py files of "
+        "Python's own standard library)",
     )
     group.add_argument(
         "--seed",
@@ -55,42 +63,60 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
 def add_network_options(parser: argparse.ArgumentParser) -> None:
     """The options that say what network to build."""
     group = parser.add_argument_group("network")
+    add_network_option(group)
     group.add_argument(
         "--hidden",
         type=integer(1, WIDEST),
         nargs="+",
-        default=[160],
         metavar="N",
-        help="neurons of each hidden layer (default: 160)",
+        help="of mlp: neurons of each hidden layer (default: 160)",
     )
     group.add_argument(
-        "--activation",
-        choices=ACTIVATIONS,
-        default="relu",
-        help="of the hidden layers (default: %(default)s)",
+        "--activation", choices=ACTIVATIONS, help="of mlp's hidden layers (default: relu)"
     )
     group.add_argument(
         "--loss",
         choices=LOSSES,
-        default="cross-entropy",
-        help="the output layer follows from it: logits, LogSoftmax for nll, Sigmoid for bce, mse "
-        "and squared-error (default: %(default)s)",
+        help="of mlp, whose output layer follows from it: logits, LogSoftmax for nll, Sigmoid for "
+        "bce, mse and squared-error (default: cross-entropy, as of all other networks)",
+    )
+
+
+def add_network_option(group: argparse._ActionsContainer) -> None:
+    """``--network`` alone."""
+    group.add_argument(
+        "--network",
+        choices=RECIPES,
+        default="mlp",
+        help="; ".join(f"{name}: {recipe.what}" for name, recipe in RECIPES.items())
+        + " (default: %(default)s)",
     )
 
 
 def add_descent_options(group: argparse._ArgumentGroup) -> None:
-    """Learning rate and momentum of the descent."""
+    """Learning rate, momentum, and what tames the descent."""
     group.add_argument(
         "--lr",
         type=number(lambda lr: 0 < lr <= 3e38, "above 0 that float32 can hold"),
-        default=0.1,
-        help="learning rate (default: %(default)s)",
+        help=f"learning rate (default: {each('lr')})",
     )
     group.add_argument(
         "--momentum",
         type=number(lambda momentum: 0 <= momentum < 1, "from 0 to below 1"),
-        default=0.9,
-        help="(default: %(default)s)",
+        help=f"(default: {each('momentum')})",
+    )
+    group.add_argument(
+        "--warmup",
+        type=integer(0),
+        metavar="N",
+        help=f"first steps, in which the learning rate grows to --lr (default: {each('warmup')})",
+    )
+    group.add_argument(
+        "--clip",
+        type=number(lambda clip: clip >= 0, "of at least 0"),
+        metavar="NORM",
+        help="longer gradients are shortened to this, all parameters' taken together; 0 for never "
+        f"(default: {each('clip')})",
     )
 
 
@@ -98,7 +124,7 @@ def train_parser() -> OneLineParser:
     """The parser of ``python -m torch_models.train``."""
     parser = OneLineParser(
         prog="python -m torch_models.train",
-        description="Train a multilayer perceptron, its gradient computed by autograd or by hand.",
+        description="Train a network, its gradient computed by autograd or by hand.",
         epilog="Exit code 0: trained; 1: the loss became NaN or infinite, or the run cannot be "
         "written; 2: an option or a file is wrong; 130: interrupted.",
     )
@@ -114,25 +140,31 @@ def train_parser() -> OneLineParser:
     add_network_options(parser)
 
     training = parser.add_argument_group("training")
-    by_dataset = ", ".join(f"{epochs} for {name}" for name, epochs in EPOCHS.items())
     training.add_argument(
-        "--epochs", type=integer(1), metavar="N", help=f"how often all is seen ({by_dataset})"
+        "--epochs",
+        type=integer(1),
+        metavar="N",
+        help=f"how often all is seen (default: {each_epochs()})",
     )
     training.add_argument(
         "--batch-size",
         type=batch_size,
-        default=128,
         metavar="N|full",
-        help="images a step; full takes all of them at once (default: %(default)s)",
+        help="images or sequences a step; full takes all of them at once (default: "
+        f"{each('batch_size')})",
     )
     training.add_argument(
-        "--train-size", type=integer(1), metavar="N", help="training images (default: all the rest)"
+        "--train-size",
+        type=integer(1),
+        metavar="N",
+        help=f"training images or sequences (default: all the rest; {TEXT_TRAINING:,} of text)",
     )
     training.add_argument(
         "--val-size",
         type=integer(1),
         metavar="N",
-        help="images held out for validation (default: 5,000 of MNIST, 137 of digits)",
+        help="images or sequences held out for validation (default: 5,000 of MNIST, 137 of "
+        "digits, 500 of text)",
     )
     add_descent_options(training)
     training.add_argument(
@@ -157,7 +189,8 @@ def train_parser() -> OneLineParser:
         type=folder,
         default="lightning_logs",
         metavar="DIR",
-        help="a run lies in DIR/<backprop>/version_N (default: %(default)s)",
+        help="a run lies in DIR/<backprop>/version_N, of another network than mlp in "
+        "DIR/<network>-<backprop>/version_N (default: %(default)s)",
     )
     runs.add_argument(
         "--dashboards",
@@ -171,8 +204,8 @@ def train_parser() -> OneLineParser:
         "--resume",
         metavar="PATH|last",
         help="go on from a checkpoint, in its run's folder; last is that of the newest run of this "
-        "--log-dir and --backprop. The other options must be those of that run, but --epochs may "
-        "be more",
+        "--log-dir, --network and --backprop. The other options must be those of that run, but "
+        "--epochs may be more",
     )
 
     machine = parser.add_argument_group("machine (as lightning.Trainer takes them)")
@@ -210,6 +243,7 @@ def parse_train(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     if options.manual and options.backprop not in (None, "manual"):
         parser.error(f"--manual contradicts --backprop {options.backprop}: give one of them")
     options.backprop = "manual" if options.manual else options.backprop or "autograd"
+    settle(parser, options)
     if options.backprop == "explicit":
         if options.precision not in ("32-true", "64-true"):
             parser.error("--backprop explicit computes in --precision 32-true or 64-true only")
@@ -217,6 +251,11 @@ def parse_train(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             parser.error("--compile is for autograd and manual: there is no module to compile")
         if options.devices not in ("1", "auto", "0", "0,") or options.num_nodes > 1:
             parser.error("--backprop explicit runs on one device: nothing averages its gradients")
+    if options.precision == "16-mixed" and options.clip:
+        parser.error(
+            "--precision 16-mixed scales the gradients that --clip measures: choose bf16-mixed, or "
+            "--clip 0"
+        )
     if options.precision == "16-true" and options.lr > 65_504:
         parser.error("--precision 16-true holds no number above 65504: choose a smaller --lr")
     if options.loss == "bce" and options.precision.endswith(("mixed", "16")):
@@ -225,6 +264,50 @@ def parse_train(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             "forbids: use --loss bce-with-logits"
         )
     return options
+
+
+def settle(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Fill in what the network decides; exits with code 2 where options do not go together."""
+    recipe = RECIPES[options.network]
+    if options.network != "mlp":
+        given = [name for name in OF_THE_PERCEPTRON if getattr(options, name) is not None]
+        if given:
+            parser.error(
+                f"--{', --'.join(given)}: only mlp has a choice there; leave that out with "
+                f"--network {options.network}"
+            )
+        if options.backprop == "explicit":
+            parser.error(
+                "--backprop explicit is the recursion of a multilayer perceptron: with --network "
+                f"{options.network} use autograd or manual"
+            )
+    for name, default in OF_THE_PERCEPTRON.items():
+        if getattr(options, name) is None:
+            setattr(options, name, default)
+    for name in ("lr", "momentum", "batch_size", "warmup", "clip"):
+        if getattr(options, name, 0) is None:
+            setattr(options, name, getattr(recipe, name))
+    tamed = getattr(options, "warmup", 0) or getattr(options, "clip", 0)
+    if options.backprop == "explicit" and tamed:
+        parser.error(
+            "--backprop explicit forms its gradients in the velocities, always with the same "
+            "learning rate: leave out --warmup and --clip"
+        )
+    _settle_data(parser, options, recipe)
+
+
+def _settle_data(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, recipe: Recipe
+) -> None:
+    if options.dataset == "auto" and "text" in recipe.epochs:
+        options.dataset = "text"
+    if options.dataset not in ("auto", *recipe.epochs):
+        parser.error(
+            f"--dataset {options.dataset} is not what {options.network} reads: choose from "
+            f"{', '.join(recipe.epochs)}"
+        )
+    if options.text_dir is not None and options.dataset != "text":
+        parser.error(f"--text-dir: {options.network} reads no text; only gpt does")
 
 
 class Version(argparse.Action):

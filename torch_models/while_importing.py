@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+from torch_models.streams import streams
+
 #: To the start of the line, and what is on it erased.
 ERASE = "\r\x1b[K"
 
@@ -37,16 +39,15 @@ def ended_at_once(program: str, *signals: signal.Signals) -> Iterator[None]:
 
     for message in UNASKED:
         warnings.filterwarnings("ignore", message=message)
-    shown = "torch" not in sys.modules and sys.stderr.isatty()
+    err = streams().err
+    shown = "torch" not in sys.modules and err.isatty()
     before = {number: signal.signal(number, end) for number in signals}
     if shown:
-        sys.stderr.write("loading PyTorch …")
-        sys.stderr.flush()
+        err.write("loading PyTorch …")
     try:
         yield
     finally:
         if shown:
-            sys.stderr.write(ERASE)
-            sys.stderr.flush()
+            err.write(ERASE)
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from compare.catalogue.entry import Entry, call
-from compare.catalogue.images import between_images, drawn_images, small_images
+from compare.catalogue.images import between_images, drawn_images, of_images, small_images
 from compare.catalogue.specimen import Bug
 from compare.catalogue.values import empty
 from compare.diagnosis.mistake import Mistake
@@ -85,12 +85,13 @@ def _max_pool(dims: int) -> Entry:
     return Entry(
         f"MaxPool{dims}d",
         f"max_pool{dims}d",
-        calls=[
-            call(x, 2),
+        calls=of_images(
+            dims,
             call(x[0], (3, 2, 2)[:dims], strides, paddings),
             call(x, 3, 1, 1, ceil_mode=True, return_indices=True),
+            call(x, 2),
             call(x, 2, 2, dilation=2, ceil_mode=True),
-        ],
+        ),
         special=[
             call(x.round(), 3, 1, 1, return_indices=True),  # ties
             call(torch.zeros_like(x), 2, return_indices=True),
@@ -121,12 +122,13 @@ def _adaptive_max_pool(dims: int) -> Entry:
     return Entry(
         f"AdaptiveMaxPool{dims}d",
         f"adaptive_max_pool{dims}d",
-        calls=[
-            call(x, 1),
+        calls=of_images(
+            dims,
             call(x[0], (4, 3, 3)[:dims]),
-            call(x, (7, 3, 5)[:dims], return_indices=True),  # more parts than positions
-            *([call(x, (None, 2, 3)[:dims])] if dims > 1 else []),
-        ],
+            call(x, (6, 3, 4)[:dims], return_indices=True),  # more parts than positions
+            call(x, 1),
+            call(x, (None, 2, 3)[:dims]),
+        ),
         special=[
             call(x.round(), 4, return_indices=True),  # ties
             call(torch.where(x > 1.5, torch.nan, x), 4, return_indices=True),
