@@ -14,6 +14,7 @@ EXTRA = {
     "lightning": "train",
     "matplotlib": "train",
     "numpy": "train",
+    "packaging": "train",
     "pytest": "test",
     "sklearn": "train",
     "tensorboard": "train",
