@@ -7,6 +7,7 @@ from collections.abc import Sequence
 #: Name → the module of ``python -m``, and what it is for. Nothing is imported for them.
 COMMANDS = {
     "train": ("torch_models.train", "train on MNIST, the gradient by autograd or by hand"),
+    "predict": ("torch_models.predict", "tell which digit a picture shows, by a trained run"),
     "curves": ("torch_models.curves", "draw the newest trainings' curves over each other"),
     "gradients": ("compare.gradients", "compare the gradients of two models, layer by layer"),
     "training": ("compare.training", "compare two whole trainings, step by step"),
