@@ -10,7 +10,6 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.optim import Optimizer
-from torchmetrics.classification import MulticlassAccuracy
 
 from manual_backprop.optim import Momentum
 from torch_models import masks
@@ -20,6 +19,7 @@ from torch_models.explicit import Explicit
 from torch_models.names import LOSSES, Reads
 from torch_models.networks.build import build
 from torch_models.recipes import RECIPES
+from torch_models.tally import Tally
 
 
 class NonFiniteLossError(Exception):
@@ -264,41 +264,7 @@ class Classifier(L.LightningModule):
             logger.log_metrics(values, self.global_step - 1)
             logger.save()
 
-    def _tally(self, stage: str) -> "Tally":
+    def _tally(self, stage: str) -> Tally:
         tally = self.tallies[f"of {stage}"]
         assert isinstance(tally, Tally)
         return tally
-
-
-class Tally(torch.nn.Module):
-    """Mean loss and accuracy over the labels of one epoch, kept on the device."""
-
-    def __init__(self, classes: int) -> None:
-        super().__init__()
-        self.losses: list[Tensor] = []
-        self.sizes: list[int] = []
-        # Each process counts for itself, so that one of them alone can show its figures; logging
-        # takes their mean.
-        self.accuracy = MulticlassAccuracy(
-            classes, average="micro", validate_args=False, sync_on_compute=False
-        )
-
-    def update(self, losses: Tensor, sizes: list[int], output: Tensor, labels: Tensor) -> None:
-        """Count batches: the mean loss and the labels of each, and all outputs or classes said."""
-        self.losses.append(losses)
-        self.sizes += sizes
-        self.accuracy.update(output, labels)
-
-    def compute(self) -> tuple[float, float]:
-        """Loss and accuracy so far."""
-        losses = torch.cat(self.losses).cpu().double()
-        samples = torch.tensor(self.sizes, dtype=losses.dtype)
-        # All at once, so that it does not depend on how many batches were counted at a time.
-        mean = (losses * samples).sum() / samples.sum()
-        return float(mean), float(self.accuracy.compute())
-
-    def reset(self) -> None:
-        """Start an epoch."""
-        self.losses.clear()
-        self.sizes.clear()
-        self.accuracy.reset()

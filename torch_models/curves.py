@@ -13,7 +13,7 @@ from pathlib import Path
 from torch_models import extras
 from torch_models.arguments import OneLineParser
 from torch_models.names import run_name
-from torch_models.options import add_network_option
+from torch_models.network_options import add_network_option
 from torch_models.outputs import NotWrittenError, require_writable, write
 from torch_models.printable import printable
 from torch_models.streams import streams

@@ -53,7 +53,7 @@ LOSSES = {
 DATASETS = ("auto", "mnist", "fashion-mnist", "digits", "text")
 
 #: Training sequences of text at most, unless the user says otherwise: those of two minutes.
-TEXT_TRAINING = 8_192
+TEXT_TRAINING = 16_384
 
 #: Optimiser steps of one ``training_step`` of Lightning's, unless the user says otherwise: what
 #: Lightning does around it is then a hundredth of the time of a step of the notes' network.

@@ -41,17 +41,18 @@ PIXELS, IMAGE, ROWS, TEXT = (784,), (1, 28, 28), (28, 28), (128,)
 RECIPES = {
     # With the five epochs of MNIST, digits would stop at about 94 %.
     "mlp": Recipe("multilayer perceptron", PIXELS, _images(5, 20), lr=0.1),
-    "lenet": Recipe("LeNet-5", IMAGE, _images(3, 20), lr=0.05, compared=32),
-    "resnet": Recipe("small residual network", IMAGE, _images(2, 20), lr=0.1, compared=16),
+    "lenet": Recipe("LeNet-5", IMAGE, _images(6, 20), lr=0.05, compared=32),
+    "resnet": Recipe("small residual network", IMAGE, _images(4, 20), lr=0.05, compared=16),
     "lstm": Recipe(
-        "LSTM that reads row by row", ROWS, _images(4, 40), lr=0.3, clip=1.0, compared=32
+        "LSTM that reads row by row", ROWS, _images(6, 40), lr=0.3, clip=1.0, compared=32
     ),
     "vit": Recipe(
         "vision transformer of 7 × 7 patches",
         IMAGE,
-        _images(4, 60),
-        lr=0.1,
-        warmup=100,
+        _images(6, 60),
+        lr=0.05,
+        batch_size=32,
+        warmup=200,
         clip=1.0,
         compared=16,
     ),
@@ -60,7 +61,7 @@ RECIPES = {
         TEXT,
         {"text": 1},
         lr=0.3,
-        batch_size=32,
+        batch_size=16,
         warmup=100,
         clip=1.0,
         classes=256,
@@ -84,8 +85,11 @@ def each(setting: str) -> str:
 
 
 def each_epochs() -> str:
-    """The networks' epochs by data set, in words."""
-    return "; ".join(
-        f"{name} " + ", ".join(f"{epochs} of {data}" for data, epochs in recipe.epochs.items())
-        for name, recipe in RECIPES.items()
-    )
+    """The networks' epochs by data set, in words: "mlp 5 (20 of digits), …"."""
+    return ", ".join(f"{name} {_epochs(recipe)}" for name, recipe in RECIPES.items())
+
+
+def _epochs(recipe: Recipe) -> str:
+    usual = next(iter(recipe.epochs.values()))
+    others = [f"{n} of {data}" for data, n in recipe.epochs.items() if n != usual]
+    return f"{usual} ({', '.join(others)})" if others else str(usual)

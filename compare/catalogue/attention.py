@@ -170,10 +170,8 @@ ENTRIES = [
                 gradient="input 0",
                 diagnosed=False,
             ),
-            "key with the wrong sign": Bug(
-                Mistake.SIGN,
-                lambda g, q, k, v, o: -_of_scores(g, q, k, v).mT @ q,
-                gradient="input 1",
+            "value with the wrong sign": Bug(
+                Mistake.SIGN, lambda g, q, k, v, o: -_p(q, k).mT @ g, gradient="input 2"
             ),
             "value by P, not transposed": Bug(
                 Mistake.TRANSPOSED,

@@ -7,7 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from compare.catalogue.entry import Entry, call
-from compare.catalogue.images import between_images, drawn_images, of_images, small_images
+from compare.catalogue.images import (
+    EVEN_PARTS,
+    between_images,
+    drawn_images,
+    of_images,
+    small_images,
+)
 from compare.catalogue.specimen import Bug
 from compare.catalogue.values import empty
 from compare.diagnosis.mistake import Mistake
@@ -119,7 +125,7 @@ def _avg_pool(dims: int) -> Entry:
 def _adaptive_avg_pool(dims: int) -> Entry:
     x = small_images(dims)
     pool = getattr(nn, f"AdaptiveAvgPool{dims}d")
-    even = (4, 2, 2)[:dims]  # of the hosts' sizes
+    even = EVEN_PARTS[dims]
     uneven = between_images(pool((5, 4, 1)[:dims]), dims)
     not_diagnosed = {
         "all parts of the same size": Bug(

@@ -194,7 +194,7 @@ def _conv_transpose(dims: int) -> Entry:
             call(empty(0, *x.shape[1:]), W, b),
             call(x.round(), W.round(), b, stride=3, padding=1),
             call(x, W, b, dilation=3, output_padding=2),  # more than a stride
-            call(torch.where(x > 1, torch.inf, x), W, b, padding=1),
+            call(torch.where(x > 1, torch.inf, x), W, b, padding=paddings),
         ],
         modules=[
             sizes,

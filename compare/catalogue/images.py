@@ -10,7 +10,9 @@ from compare.catalogue.host import CLASSES, Host, batch
 from compare.catalogue.values import normal
 
 #: Positions of an image in the hosts, for so many dimensions.
-ROOM = {1: (12,), 2: (4, 6), 3: (4, 6, 4)}
+ROOM = {1: (12,), 2: (4, 6), 3: (2, 4, 2)}
+#: Into which these are divided without a rest.
+EVEN_PARTS = {1: (4,), 2: (4, 2), 3: (1, 2, 2)}
 
 
 def between_images(layer: nn.Module, dims: int) -> Host:

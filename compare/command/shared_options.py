@@ -4,7 +4,7 @@ import argparse
 
 from compare.command.argument_types import new_file
 from torch_models.arguments import OneLineParser, integer
-from torch_models.options import settle
+from torch_models.network_options import settle
 from torch_models.recipes import RECIPES, each
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")

@@ -13,7 +13,7 @@ from compare.command.exit import EXIT_CODES, exit_code
 from compare.command.shared_options import add_comparison_options, changed, checked
 from torch_models.arguments import OneLineParser
 from torch_models.names import LOSSES
-from torch_models.options import add_data_options, add_network_options
+from torch_models.network_options import add_data_options, add_network_options
 
 #: Options that only our own network has, and only any two models have.
 _OWN = (

@@ -13,7 +13,7 @@ from compare.command.exit import NOT_DONE, exit_code
 from compare.command.shared_options import changed
 from torch_models.arguments import OneLineParser, integer
 from torch_models.names import ACTIVATIONS
-from torch_models.options import add_network_option
+from torch_models.network_options import add_network_option
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -17,7 +17,7 @@ from compare.command.shared_options import add_comparison_options, checked
 from torch_models import extras
 from torch_models.arguments import OneLineParser, integer
 from torch_models.names import run_name
-from torch_models.options import add_data_options, add_descent_options, add_network_options
+from torch_models.network_options import add_data_options, add_descent_options, add_network_options
 
 if TYPE_CHECKING:
     from compare.training.disagreement import Disagreement

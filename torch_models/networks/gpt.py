@@ -14,7 +14,9 @@ from torch_models.networks.transformer import Block
 
 BYTES = 256
 #: Bytes that it sees at once; d numbers describe each.
-CONTEXT, D, HEADS, DEPTH, DROPOUT = 128, 128, 4, 2, 0.0
+CONTEXT, D, HEADS, DEPTH = 128, 128, 4, 2
+#: Nothing: no byte is seen twice.
+DROPOUT = 0.0
 
 
 def gpt(layers: Any = nn) -> nn.Module:
@@ -33,7 +35,6 @@ class GPT(nn.Module):
         super().__init__()
         self.tokens = layers.Embedding(BYTES, D)
         self.positions = layers.Embedding(CONTEXT, D)
-        self.dropout = layers.Dropout(DROPOUT)
         self.blocks = nn.Sequential(
             *(
                 Block(D, HEADS, DROPOUT, layers.GELU(approximate="tanh"), True, layers)
@@ -58,7 +59,7 @@ class GPT(nn.Module):
     def forward(self, text: Tensor) -> Tensor:
         """(N, T) → (N, 256, T); the classes come second, as cross entropy has them."""
         places = torch.arange(text.shape[1], device=text.device)
-        x = self.dropout(self.tokens(text) + self.positions(places))
+        x = self.tokens(text) + self.positions(places)
         return self.output(self.norm(self.blocks(x))).transpose(1, 2)
 
 
