@@ -90,7 +90,8 @@ def fit(
     say(f"test loss {trainer.callback_metrics['loss/test']:.4f}")
     if samples.is_text:
         say(f"test bits a byte {trainer.callback_metrics['loss/test'] / math.log(2):.4f}")
-        say(f"what it writes:\n{sample_of_text(classifier.network, samples)}")
+        for line in ["what it writes:", *sample_of_text(classifier.network, samples).split("\n")]:
+            say(line)
     say(f"run         {logger.log_dir}")
     say(f"dashboards  tensorboard --logdir {logger.save_dir}")
 
