@@ -103,6 +103,7 @@ class TestFixture:
         pytester.makepyfile(test_mine=TESTS)
         first = run("-k", "test_wrong", "--gradients-seed", "7")
         first.stdout.fnmatch_lines(["gradients: seed 7"])
+        torch.rand(3)  # another state of the process than the first one had
         second = run(*again(first))
         second.assert_outcomes(failed=1)
         numbers = [[x for x in r.outlines if "instead of" in x] for r in (first, second)]
