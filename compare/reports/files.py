@@ -9,7 +9,7 @@ from compare.command import console
 from compare.command.writing import write_json, write_text
 from compare.comparison import annotations
 from compare.comparison.report import Report
-from compare.reports import html, junit, tensorboard
+from compare.reports import html, junit
 
 _PAGES: dict[str, Callable[[Report], str]] = {"html": html.page, "junit": junit.document}
 
@@ -31,6 +31,8 @@ def write(report: Report, options: argparse.Namespace, facts: dict[str, Any]) ->
         if path := getattr(options, name):
             write_text(path, page(report), f"--{name}")
     if options.tensorboard:
+        from compare.reports import tensorboard
+
         tensorboard.write(report, options.tensorboard)
     if "GITHUB_ACTIONS" in os.environ:
         for line in annotations.lines(report):
