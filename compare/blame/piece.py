@@ -148,7 +148,8 @@ def _faults(
     for key, seen in wrong.items():
         trial, row = seen[0]
         if trial.raised:
-            yield Fault(row.name, _raised(trial), row, trial.given.kind, seed)
+            raised = _raised(trial)
+            yield Fault(row.name, raised, row, trial.given.kind, seed, error=trial.raised)
             return  # and nothing else can be told
         trials = [t for t, _ in seen if not t.raised]
         right = [t for t, _ in results if not t.raised and all(t is not s for s in trials)]

@@ -14,6 +14,7 @@ from compare.comparison import annotations
 from compare.comparison.remarks import remarks
 from compare.comparison.report import Asked, Report
 from compare.comparison.surrogates import behind
+from compare.repair.location import located
 from compare.trial.case import Case, truth
 from compare.trial.cotangents import Maker, feed, makers
 from compare.trial.derived import kinds
@@ -114,6 +115,7 @@ def compare_gradients(
         if not any(layer.verdict == ORIGINATES for layer in found):
             results = excused(results, sides, strict=strict, whole=layers)
             found = unexplained(results, found, seed) if layers else []
+        found = [located(layer) for layer in found]
     outputs = [i.tensor for i in results[0][0].reference if i.kind is Kind.OUTPUT]
     dtypes = sorted({str(x.dtype).removeprefix("torch.") for x in outputs if x is not None})
     return Report(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 from compare.blame.finding import ORIGINATES
+from compare.comparison import where
 from compare.comparison.report import Report, describe, tell
 
 # What XML 1.0 has no way to write.
@@ -30,7 +31,8 @@ def document(report: Report) -> str:
 def _cases(report: Report) -> Iterator[tuple[str, str, str | None]]:
     """Kind, name, and what is wrong with it."""
     for layer in report.layers:
-        faults = "\n".join(map(tell, layer.faults)) or layer.remark
+        told = [line for f in layer.faults for line in (tell(f), *where.lines(f))]
+        faults = "\n".join(told) or layer.remark
         yield "layer", layer.label, faults if layer.verdict == ORIGINATES else None
     for row in report.rows:
         yield "tensor", row.name, None if row.passed else describe(row)

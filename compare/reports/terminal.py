@@ -6,6 +6,7 @@ from rich.text import Text
 from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, SURROGATE
 from compare.checks.check import AGREES
 from compare.command import console
+from compare.comparison import where
 from compare.comparison.report import Report, count, describe, tell, tell_less_accurate
 from compare.verdict.judge import (
     BEHIND_SURROGATE,
@@ -43,8 +44,12 @@ def show(report: Report) -> None:
         out.print(layer_table(report))
     if report.checks:
         out.print(check_table(report))
-    exposed = [f"{at.label}, {tell(fault)}" for at in report.layers for fault in at.faults]
-    for line in [*exposed, *map(describe, report.failures), *report.by_trial()]:
+    for at in report.layers:
+        for fault in at.faults:
+            console.say(out, f"{at.label}, {tell(fault)}")
+            for line in where.lines(fault):
+                console.say(out, f"  {line}", "bold" if fault.repair else "")
+    for line in [*map(describe, report.failures), *report.by_trial()]:
         console.say(out, line)
     for label, row in report.less_accurate:
         console.say(out, tell_less_accurate(label, row), "yellow")

@@ -1,0 +1,1 @@
+"""Which line a wrong gradient is written on, and which change makes it right."""
