@@ -10,7 +10,7 @@ import linecache
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +52,8 @@ def written(function: Any) -> Written | None:
     if code.co_filename.startswith(_TORCH):
         return None
     linecache.checkcache(code.co_filename)
-    try:
-        tree = ast.parse("".join(linecache.getlines(code.co_filename)))
-    except SyntaxError:
+    tree = _parsed("".join(linecache.getlines(code.co_filename)))
+    if tree is None:
         return None
     found = [node for node in ast.walk(tree) if _is(node, code)]
     if not found:
@@ -62,6 +61,14 @@ def written(function: Any) -> Written | None:
     node = found[0] if len(found) == 1 else min(found, key=lambda node: _distance(node, code))
     assert isinstance(node, Tree)
     return Written(function, code.co_filename, node)
+
+
+@lru_cache(maxsize=16)
+def _parsed(text: str) -> ast.Module | None:
+    try:
+        return ast.parse(text)
+    except SyntaxError:
+        return None
 
 
 def unwrapped(function: Any) -> Any:
@@ -80,9 +87,8 @@ def _handed_on_to(function: types.FunctionType) -> Any:
     code = function.__code__
     if len(code.co_code) > 120:  # a single call takes less: no need to parse the others
         return None
-    try:
-        tree = ast.parse("".join(linecache.getlines(code.co_filename)))
-    except SyntaxError:
+    tree = _parsed("".join(linecache.getlines(code.co_filename)))
+    if tree is None:
         return None
     found = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and _is(n, code)]
     body = [s for s in found[0].body if not _is_docstring(s)] if found else []

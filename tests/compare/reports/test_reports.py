@@ -97,7 +97,7 @@ class TestAnnotations:
             monkeypatch.setenv(name, "true")
             with pytest.raises(AssertionError, match="it has the wrong sign"):
                 assert_gradients_match(manual, reference, batch()[0])
-            assert ("::error title=" in capsys.readouterr().out) is there
+            assert ("::error file=" in capsys.readouterr().out) is there
 
 
 class TestTensorBoard:

@@ -1,0 +1,83 @@
+"""What a change is tried on: all that the layer was judged on, and what it was not searched with."""
+
+from collections.abc import Sequence
+
+from compare.blame.piece import Piece, judge_piece
+from compare.repair.probes import Probe, Setting, probe, reference_run, setting
+from compare.repair.variations import other_numbers, other_settings, other_sizes
+from compare.trial.cotangents import feed, makers
+from compare.trial.derived import BESIDE_KINKS, ROUNDED, kinds
+from compare.trial.given import GIVEN, Given
+from compare.trial.key import Key
+
+# At kinks another subgradient than the reference's may be right: there the verdicts decide.
+_AT_KINKS = (ROUNDED, BESIDE_KINKS)
+
+
+def probes(piece: Piece, seed: int, at_kinks: bool) -> tuple[list[Probe], bool]:
+    """Of all calls, kinds of input and variations; and whether there are other sizes among them.
+
+    Args:
+        piece: The layer.
+        seed: Of the incoming gradients.
+        at_kinks: Whether to ask at kinks as well: where it is wrong there alone.
+    """
+    found: list[Probe] = []
+    wide = False
+    for number, (given, _) in enumerate(piece.calls[:3]):
+        as_given = setting(piece.sides, given)
+        found += _asked(as_given, seed, ("random", "one-hot", "one"))
+        if number == 0:
+            for at in _variations(as_given, seed):
+                more = _asked(at, seed + 1, ("random",))
+                wide |= at.name.startswith("other sizes") and bool(more)
+                found += more
+        if piece.derive:
+            for kind in _derived(piece, given, seed):
+                if kind.kind not in _AT_KINKS or at_kinks:
+                    found += _asked(setting(piece.sides, kind), seed, ("random",))
+    return found, wide
+
+
+def _derived(piece: Piece, given: Given, seed: int) -> list[Given]:
+    every = kinds(given, piece.sides.reference.model, seed)
+    return [kind for kind in every if kind.kind != GIVEN and not kind.long]
+
+
+def _variations(at: Setting, seed: int) -> list[Setting]:
+    made = [other_numbers(at, seed + i) for i in (1, 2)]
+    for i in (3, 4):
+        if (sizes := other_sizes(at, seed + i)) is not None:
+            made.append(sizes)
+    return [*made, *other_settings(at)]
+
+
+def _asked(at: Setting, seed: int, names: Sequence[str]) -> list[Probe]:
+    """Under these incoming gradients, where the two compute the same."""
+    try:
+        outputs, _ = reference_run(at, None)
+    except Exception:
+        return []
+    found = []
+    for name, maker in makers(outputs).items():
+        if name in names:
+            made = probe(at, [c.double() for c in feed(maker, outputs, seed)])
+            if made is None:
+                return []
+            found.append(made)
+    return found
+
+
+def verdicts(piece: Piece, keys: Sequence[Key], seed: int) -> set[Key]:
+    """Those gradients that are judged right now, on everything that a layer is judged on.
+
+    Two seeds: with one alone, what was found on it may be right on nothing else.
+    """
+    right = set(keys)
+    for other in (seed, seed + 1):
+        judged = judge_piece(piece, other, strict=False)
+        if judged.remark and not judged.rows:
+            return set()
+        wrong = {fault.row.key for fault in judged.faults.values()}
+        right -= wrong
+    return right
