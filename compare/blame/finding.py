@@ -53,6 +53,7 @@ class Repair:
     trials: int  # the inputs and incoming gradients that it is right on
     alternatives: int  # how many other changes are right on all of them, too
     name: str  # what the change says of the mistake
+    kinds: tuple[str, ...]  # of its edits
     only_these_sizes: bool = False  # no other sizes could be tried
     edits: tuple[tuple[int, int, str], ...] = ()  # of the file in bytes: start, end, new text
 

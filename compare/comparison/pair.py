@@ -62,6 +62,7 @@ def compare_gradients(
     surrogates: Sequence[str] = (),
     repair: float | None = None,
     progress: Callable[[str], None] = lambda _: None,
+    waiting: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """Compare outputs and gradients of two modules or functions on the same values.
 
@@ -93,6 +94,7 @@ def compare_gradients(
         repair: Seconds to look, for each fault, for the change of the source that makes it right;
             0 looks for none, and None takes ``repair.SECONDS``.
         progress: Called with what is done next, for a progress bar.
+        waiting: Called with what is looked for, where that takes more than two seconds.
 
     Returns:
         One row for each tensor in backward order, and a verdict for each layer; see ``Report``.
@@ -122,7 +124,7 @@ def compare_gradients(
             found = unexplained(results, found, seed) if layers else []
         found = [located(layer) for layer in found]
         seconds = SECONDS if repair is None else repair
-        found = repaired(found, seconds, seed, progress)
+        found = repaired(found, seconds, seed, waiting)
         found = [replace(layer, piece=None) for layer in found]
     outputs = [i.tensor for i in results[0][0].reference if i.kind is Kind.OUTPUT]
     dtypes = sorted({str(x.dtype).removeprefix("torch.") for x in outputs if x is not None})

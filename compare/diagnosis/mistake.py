@@ -37,6 +37,7 @@ class Mistake(StrEnum):
     LOWER_PRECISION = "lower precision than claimed"
     ROUNDING = "rounding only"
     RAISED = "raised an error"
+    IN_THE_SOURCE = "in the source"  # called by the change that undoes it
     FORWARD = "forward"
     UNKNOWN = "unknown"
 

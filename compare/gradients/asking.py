@@ -1,6 +1,7 @@
 """From the command line to a report: any two models, or our own."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -120,7 +121,9 @@ def _judge(question: Question, options: argparse.Namespace) -> Report:
             seed=question.seed,
             strict=options.strict,
             surrogates=options.surrogate,
+            repair=options.repair,
             progress=lambda _: advance(),
+            waiting=lambda text: sys.stderr.writelines(f"{text}\n"),
         )
 
 

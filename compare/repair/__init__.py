@@ -13,6 +13,7 @@ from dataclasses import replace
 from compare.blame.finding import ORIGINATES, Fault, JudgedLayer, Repair
 from compare.diagnosis.mistake import Mistake
 from compare.repair import sandbox, wording
+from compare.repair.naming import named
 from compare.repair.program import install
 from compare.repair.search import Candidate, Search
 from compare.repair.verification import probes, verdicts
@@ -24,7 +25,7 @@ SECONDS = 10.0
 _ELSEWHERE = (Mistake.FORWARD, Mistake.WRITTEN_OVER, Mistake.ROUNDING, Mistake.NO_REFERENCE)
 _FINALISTS = 6  # candidates that are held against every verdict, at most
 
-Answer = dict[Key, Repair]
+Answer = dict[Key | None, Repair]  # None for what makes all right
 
 
 def repaired(
@@ -73,8 +74,10 @@ def _can_be(fault: Fault) -> bool:
 
 
 def _with(fault: Fault, answer: Answer) -> Fault:
-    found = answer.get(fault.row.key) if fault.row.key else None
-    return replace(fault, repair=found) if found else fault
+    # What raises gives no gradient: it is right only with what makes all of them right.
+    raised = fault.diagnosis.mistake is Mistake.RAISED
+    found = answer.get(None if raised else fault.row.key)
+    return named(replace(fault, repair=found)) if found else fault
 
 
 class _Work:
@@ -109,10 +112,12 @@ class _Work:
     def _tell(self) -> None:
         for key in self.search.keys:
             every = [c for c in self.search.found if key in c.keys]
-            ordered = sorted(every, key=lambda c: (-len(c.keys), c.cost))
+            ordered = sorted(every, key=_preference)
             for candidate in ordered[:_FINALISTS]:
                 if key in self._right_by_verdict(candidate):
                     self.answer[key] = self._repair(candidate, len(_texts(every)) - 1)
+                    if self._right_by_verdict(candidate) >= set(self.search.keys):
+                        self.answer[None] = self.answer[key]
                     break
         self.send(self.answer)
 
@@ -141,9 +146,15 @@ class _Work:
             self.trials,
             alternatives,
             wording.name(edits),
+            tuple(e.kind for e in edits),
             not self.wide,
             tuple((e.start, e.end, e.text) for e in edits),
         )
+
+
+def _preference(c: Candidate) -> tuple[int, float, int]:
+    """What makes more right, then the simplest, then what is nearest to the result."""
+    return -len(c.keys), round(c.cost, 2), -max(e.start for e in c.edits)
 
 
 def _texts(candidates: Sequence[Candidate]) -> set[tuple[str, str]]:

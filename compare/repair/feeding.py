@@ -43,10 +43,11 @@ def names_read(node: ast.AST) -> Iterator[str]:
 
 def _elements(value: ast.expr | None, places: Sequence[int] | None) -> list[ast.AST]:
     assert value is not None
-    if isinstance(value, ast.Tuple) and places and len(value.elts) > max(places):
-        if not any(isinstance(e, ast.Starred) for e in value.elts):
-            return [value.elts[i] for i in places]
-    return [value]
+    if not isinstance(value, ast.Tuple) or not places or len(value.elts) <= max(places):
+        return [value]
+    if any(isinstance(e, ast.Starred) for e in value.elts):
+        return [value]
+    return [value.elts[i] for i in places]
 
 
 def _own_parts(s: ast.stmt) -> Iterator[ast.AST]:

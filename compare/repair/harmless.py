@@ -14,10 +14,11 @@ _ATTRIBUTES = {"save", "load", "unlink", "rmtree", "system", "popen", "write", "
 
 def is_harmless(editable: Editable) -> bool:
     """Whether neither its names nor those that it imports have to do with anything else."""
+    own = set(editable.original.co_varnames)
     for node in ast.walk(editable.tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             return False
-        if isinstance(node, ast.Name) and node.id in _NAMES:
+        if isinstance(node, ast.Name) and node.id in _NAMES - own:
             return False
         if isinstance(node, ast.Attribute) and node.attr in _ATTRIBUTES:
             return False

@@ -7,7 +7,8 @@ forward. Of fillers that are worth the same the simplest is taken.
 
 import ast
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -52,7 +53,10 @@ class Filler:
 
 
 def ingredients(
-    names: Mapping[str, Any], expressions: Mapping[str, Any], forward: Sequence[str]
+    names: Mapping[str, Any],
+    expressions: Mapping[str, Any],
+    forward: Sequence[str],
+    unused: Collection[str] = (),
 ) -> list[Ingredient]:
     """Those with a value of their own, the simplest first.
 
@@ -60,9 +64,12 @@ def ingredients(
         names: Of what is in scope, with their values.
         expressions: The backward's own, with their values.
         forward: Those of the forward, whose names may mean the same here.
+        unused: Names that nothing reads: likely what was forgotten.
     """
     found: dict[Any, Ingredient] = {}
-    for one in sorted(_every(names, expressions, forward), key=lambda i: (i.cost, len(i.text))):
+    for one in sorted(
+        _every(names, expressions, forward, unused), key=lambda i: (i.cost, len(i.text))
+    ):
         key = fingerprint(one.value)
         if key is not None and key not in found:
             found[key] = one
@@ -70,7 +77,10 @@ def ingredients(
 
 
 def _every(
-    names: Mapping[str, Any], expressions: Mapping[str, Any], forward: Sequence[str]
+    names: Mapping[str, Any],
+    expressions: Mapping[str, Any],
+    forward: Sequence[str],
+    unused: Collection[str],
 ) -> Iterator[Ingredient]:
     atoms: dict[str, Any] = {}
     for name, value in names.items():
@@ -79,7 +89,7 @@ def _every(
         if name == "ctx" or hasattr(value, "saved_tensors"):
             atoms |= _of_context(name, value)
     for text, value in atoms.items():
-        yield Ingredient(text, value, 0.0 if "." not in text else 0.2)
+        yield Ingredient(text, value, -0.3 if text in unused else 0.0 if "." not in text else 0.2)
         if isinstance(value, Tensor):
             if value.dim():
                 yield Ingredient(f"len({text})", len(value), 0.3)
@@ -109,7 +119,10 @@ def _every(
         if len(text) < 80:
             yield Ingredient(text, value, 0.5 + len(text) / 150)
     floats = {t: v for t, v in atoms.items() if isinstance(v, Tensor) and v.is_floating_point()}
-    for (a, x), (b, y) in combinations(list(floats.items())[:8], 2):
+    some = list(floats.items())[:8] + [(t, v) for t, v in atoms.items() if _is_number(v)][:6]
+    for (a, x), (b, y) in combinations(some, 2):
+        if _is_number(x):
+            continue
         try:
             yield Ingredient(f"({a} * {b})", x * y, 1.0)
         except RuntimeError:
@@ -133,7 +146,7 @@ def fillers(value: Any, found: Sequence[Ingredient]) -> Iterator[Filler]:
     made = [*_shaped(value)]
     for one in found:
         if _keeps(shape, one.value):
-            of = f"`{one.text.strip()}`"
+            of = f"`{_bare(one.text)}`"
             text = one.text
             made.append(
                 Filler(f"_ * {text}", 2.0 + one.cost, "factor", f"the factor {of} is missing")
@@ -144,6 +157,7 @@ def fillers(value: Any, found: Sequence[Ingredient]) -> Iterator[Filler]:
             made.append(Filler(f"_ + {text}", 2.4 + one.cost, "term", f"the term {of} is missing"))
             made.append(Filler(f"_ - {text}", 2.4 + one.cost, "term", f"the term -{of} is missing"))
             made.append(Filler(f"{text} - _", 2.6 + one.cost, "term", f"the term {of} is missing"))
+            made.append(Filler(text, 2.4 + one.cost, "expression", f"instead of {of}"))
     if _is_number(value) or isinstance(value, Tensor):
         made += [
             Filler("1 - _", 2.3, "term", "`1 -` is missing"),
@@ -215,10 +229,8 @@ def _products(a: Ingredient, b: Ingredient) -> Iterator[tuple[str, Any, float]]:
         return
     s, t = _bracket(a.text), _bracket(b.text)
     if id(a) <= id(b):
-        try:
+        with suppress(RuntimeError):
             yield f"({s} * {t})", x * y, 0.0
-        except RuntimeError:
-            pass
     if x.dim() > 1 and y.dim() > 1:
         for text, u, v in (
             (f"{s} @ {t}", x, y),
@@ -254,6 +266,17 @@ def _equal(target: Tensor, text: str, value: Tensor, cost: float) -> Iterator[tu
 
 def _bracket(text: str) -> str:
     return enclosed(text, ast.parse(text, mode="eval").body)
+
+
+def _bare(text: str) -> str:
+    """Without the brackets around all of it."""
+    while text.startswith("(") and text.endswith(")"):
+        try:
+            ast.parse(text[1:-1], mode="eval")
+        except SyntaxError:
+            break
+        text = text[1:-1]
+    return text
 
 
 def fingerprint(value: Any) -> Any:

@@ -40,8 +40,8 @@ class Setting:
 
     def copy(self, name: str) -> "Setting":
         """One that can be changed."""
-        models = copy.deepcopy(self.manual), copy.deepcopy(self.reference)
-        return Setting(name, *models, self.pairing, Case.given(self.given))
+        manual, reference = copy.deepcopy(self.manual), copy.deepcopy(self.reference)
+        return Setting(name, manual, reference, self.pairing, Case.given(self.given))
 
 
 def setting(sides: Sides, given: Given) -> Setting:
@@ -53,7 +53,8 @@ def setting(sides: Sides, given: Given) -> Setting:
         for model in models:
             if isinstance(model, nn.Module):
                 model.train(given.training)
-    return Setting(given.kind, *models, sides.pairing, Case.given(given, torch.float64))
+    inside = Case.given(given, torch.float64)
+    return Setting(given.kind, models[0], models[1], sides.pairing, inside)
 
 
 @dataclass

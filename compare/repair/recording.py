@@ -96,7 +96,7 @@ class _Watched(ast.NodeTransformer):
 
 
 def called_functions(run: Callable[[], Any]) -> list[Any]:
-    """The code of every Python function that ``run`` calls, in order; what it raises is kept back."""
+    """The code of every function that ``run`` calls, in order; what it raises is kept back."""
     found: dict[Any, None] = {}
 
     def watch(frame: Any, event: str, _: Any) -> None:

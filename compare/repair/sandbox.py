@@ -132,7 +132,7 @@ def _only(pipe: int) -> None:
         os.dup2(nowhere, fd)
     os.closerange(3, pipe)
     os.closerange(pipe + 1, 4096)
-    sys.stdout = sys.stderr = _Nowhere()  # type: ignore[assignment]
+    sys.stdout = sys.stderr = _Nowhere()
 
 
 class _Nowhere:

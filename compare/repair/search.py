@@ -2,6 +2,7 @@
 
 import ast
 import gc
+import re
 import time
 import types
 from collections.abc import Callable, Iterator, Sequence
@@ -25,11 +26,12 @@ from compare.repair.nodes import places_towards
 from compare.repair.probes import Probe
 from compare.repair.program import Edit, Editable, install
 from compare.repair.recording import called_functions, values_in
-from compare.repair.single_edits import enclosed, single_edits
+from compare.repair.single_edits import enclosed, single_edits, unused
 from compare.repair.source import statements, written
 from compare.trial.key import Key
 
 _HOLE = "__hole__"
+_PLACE = re.compile(r"(?<!\w)_(?!\w)")  # of the expression in a filler
 _AFTER = 1.5  # seconds at most to look for something simpler once there is one
 
 
@@ -57,7 +59,7 @@ class Search:
 
     def __init__(self, probes: Sequence[Probe], keys: Sequence[Key], deadline: float) -> None:
         self.deadline, self.tried = deadline, 0
-        self.right = [{k for k, x in _asked(p).items() if p.is_right(k, x)} for p in probes]
+        self.right = [_right(p, keys) for p in probes]
         self.keys = [k for k in keys if any(k not in right for right in self.right)]
         order = sorted(range(len(probes)), key=lambda i: -len(set(self.keys) - self.right[i]))
         self.probes = [probes[i] for i in order]
@@ -101,14 +103,15 @@ class Search:
 
     def _forward_functions(self) -> list[Editable]:
         """Where tensors are saved: what is saved can be the wrong ones."""
-        found = []
+        found: list[Editable] = []
         for node in self.probes[0].nodes:
             cls = node._forward_cls
             for function in (cls.forward, getattr(cls, "setup_context", None)):
                 place = written(function) if function else None
-                if place and all(e.original is not place.function.__code__ for e in found):
-                    if not isinstance(place.tree, ast.Lambda):
-                        found.append(Editable(place))
+                if place is None or isinstance(place.tree, ast.Lambda):
+                    continue
+                if all(e.original is not place.function.__code__ for e in found):
+                    found.append(Editable(place))
         owner = [e.place.file for e in self.editables]
         return [e for e in found if e.place.file in owner and is_harmless(e)]
 
@@ -139,10 +142,9 @@ class Search:
                 found = probe.gradients()
             except Exception:
                 return frozenset()
-            alive = frozenset(k for k in alive if probe.is_right(k, found[k]))
-            if not alive:
-                return alive
-            if not all(probe.is_right(k, found[k]) for k in was_right if k not in self.keys):
+            now = {k for k, x in found.items() if probe.is_right(k, x)} | (alive - found.keys())
+            alive &= now
+            if not alive or not was_right - set(self.keys) <= now | (was_right - found.keys()):
                 return frozenset()
         return alive
 
@@ -190,7 +192,7 @@ class Search:
             }
             self.values[editable], self.names[editable] = values, names
             with suppress(RuntimeError):
-                self.pools[editable] = ingredients(names, own, expressions)
+                self.pools[editable] = ingredients(names, own, expressions, unused(editable.tree))
 
     def _each(self, candidates: Iterator[Edit]) -> None:
         """One edit after the other, cheapest first."""
@@ -210,7 +212,9 @@ class Search:
 
     def _all_singles(self) -> Iterator[Edit]:
         for editable in self.editables:
-            names = [n for n, v in self.names[editable].items() if n != "ctx"]
+            stored = [n for s in statements(editable.tree) for n in sorted(_stored(s))]
+            names = list(dict.fromkeys([*editable.arguments, *stored, *self.names[editable]]))
+            names = [n for n in names if n not in ("ctx", "self") and not n.startswith("__")]
             roots = self.roots[editable]
             yield from single_edits(editable, roots, names, self.constants)
         for editable in self.forwards:
@@ -350,7 +354,8 @@ class Search:
                     found = first.gradients()
                 except Exception:
                     continue
-                if any(first.is_right(k, found[k]) for k in self.keys if k not in self.right[0]):
+                wrong = [k for k in self.keys if k in found and k not in self.right[0]]
+                if any(first.is_right(k, found[k]) for k in wrong):
                     good.append(filler)
         except (SyntaxError, ValueError, TypeError):
             pass
@@ -398,20 +403,21 @@ class Search:
         return tuple(fingerprint(found[k]) for k in self.keys if found[k] is not None)
 
 
-def _asked(probe: Probe) -> dict[Key, Tensor | None]:
-    """What it answers; nothing at all where it raises."""
+def _right(probe: Probe, keys: Sequence[Key]) -> set[Key]:
+    """The gradients that are right in it, or not asked for; none where it raises."""
     try:
-        return probe.gradients()
+        found = probe.gradients()
     except Exception:
-        return {}
+        return set(keys) - probe.leaves.keys()
+    return {k for k, x in found.items() if probe.is_right(k, x)} | (set(keys) - found.keys())
 
 
 def _filled(editable: Editable, node: ast.expr, filler: Filler) -> Edit:
     start, end = editable.span(node)
     own = enclosed(editable.text(node), node)
-    parts = filler.text.split("_", 1) if filler.text.startswith("_") else filler.text.rsplit("_", 1)
-    text = f"({parts[0]}{own}{parts[1]})"
-    return Edit(editable, start, end, text, filler.cost, filler.kind, filler.says)
+    text = f"({_PLACE.sub(lambda _: own, filler.text, count=1)})"
+    says = filler.says if _PLACE.search(filler.text) else f"`{editable.text(node)}` {filler.says}"
+    return Edit(editable, start, end, text, filler.cost, filler.kind, says)
 
 
 def _expressions(editable: Editable) -> list[str]:

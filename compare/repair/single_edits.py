@@ -7,9 +7,10 @@ What is missing is put in by ``ingredients``.
 
 import ast
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from compare.repair.program import Edit, Editable
-from compare.repair.source import names_stored, statements
+from compare.repair.source import Tree, names_stored, statements
 
 _OPERATORS: dict[type[ast.operator], tuple[type[ast.operator], ...]] = {
     ast.Add: (ast.Sub, ast.Mult),
@@ -29,6 +30,7 @@ _SIGNS: dict[type[ast.AST], str] = {
 }
 _COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
 _REDUCTIONS = ("sum", "mean")
+_MOST_ARGUMENTS = 4  # of a call that one may have been left out of
 _FAMILIES = (
     ("sum", "mean", "amax", "prod", "std", "var"),
     ("exp", "log", "sqrt", "rsqrt", "square", "reciprocal", "abs", "sign", "tanh", "sigmoid"),
@@ -46,6 +48,15 @@ _ATOMS = (ast.Name, ast.Call, ast.Attribute, ast.Subscript, ast.Constant, ast.Tu
 def enclosed(text: str, node: ast.AST) -> str:
     """In brackets, unless it binds tighter than anything around it."""
     return text if isinstance(node, _ATOMS) else f"({text})"
+
+
+def unused(tree: Tree) -> set[str]:
+    """Arguments that nothing reads: what has been forgotten is likely one of them."""
+    read = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    a = tree.args
+    named = {x.arg for x in (*a.posonlyargs, *a.args, *a.kwonlyargs)} - {"ctx", "self"}
+    stored = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    return (named | stored) - read
 
 
 def single_edits(
@@ -82,6 +93,7 @@ def _expressions(root: ast.AST) -> Iterator[tuple[ast.expr, ast.AST | None]]:
 class _Edits:
     def __init__(self, editable: Editable, names: Sequence[str], constants: Sequence[str]) -> None:
         self.editable, self.names, self.constants = editable, names, constants
+        self.unused = unused(editable.tree)
 
     def put(self, node: ast.AST, text: str, cost: float, kind: str, says: str) -> Edit:
         start, end = self.editable.span(node)
@@ -188,6 +200,7 @@ class _Edits:
 
     def _constant(self, node: ast.Constant, parent: ast.AST | None) -> Iterator[Edit]:
         value = node.value
+        product = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Mult | ast.Div)
         if isinstance(value, bool):
             yield self.put(node, str(not value), 1.0, "constant", f"{value} instead of {not value}")
         elif isinstance(value, int | float):
@@ -199,8 +212,9 @@ class _Edits:
             for text in dict.fromkeys([*other, *self.constants]):
                 if text != self.t(node):
                     says = f"{self.t(node)} instead of {text}"
+                    cost = 1.45 if product and text in ("0", "1", "-1") else 1.2
                     text = f"({text})" if text.startswith("-") else text
-                    yield self.put(node, text, 1.2, "constant", says)
+                    yield self.put(node, text, cost, "constant", says)
             for name in self.names:
                 says = f"{self.t(node)} instead of `{name}`"
                 yield self.put(node, name, 1.9, "name", says)
@@ -217,7 +231,8 @@ class _Edits:
         for name in self.names:
             if name != node.id:
                 says = f"`{node.id}` instead of `{name}`"
-                yield self.put(node, name, 1.5, "name", says)
+                cost = 1.3 if name in self.unused else 1.5
+                yield self.put(node, name, cost, "name", says)
 
     def _call(self, node: ast.Call) -> Iterator[Edit]:
         function, args = node.func, node.args
@@ -234,12 +249,13 @@ class _Edits:
                 yield self.put(node, self.e(argument), 1.5, "call too many", says)
         for family in (f for f in _FAMILIES if name in f):
             for other in (o for o in family if o != name):
-                start, end = self.editable.span(function)
+                _, end = self.editable.span(function)
                 end_of_name = end - len(name.encode())
                 says = f"`{name}` instead of `{other}`"
                 cost = 1.2 if name in _REDUCTIONS and other in _REDUCTIONS else 1.7
                 yield Edit(self.editable, end_of_name, end, other, cost, "function", says)
         yield from self._arguments(node)
+        yield from self._argument_left_out(node)
         if name in (*_REDUCTIONS, "amax", "cumsum", "softmax", "log_softmax", "var", "std"):
             yield from self._reduced_over(node, name)
 
@@ -251,12 +267,12 @@ class _Edits:
 
     def _arguments(self, node: ast.Call) -> Iterator[Edit]:
         args = node.args
-        for i, (a, b) in enumerate(zip(args, args[1:], strict=False)):
+        for i, (a, b) in enumerate(pairwise(args)):
             if not isinstance(a, ast.Starred) and not isinstance(b, ast.Starred):
                 (start, _), (_, end) = self.editable.span(a), self.editable.span(b)
                 text = f"{self.t(b)}, {self.t(a)}"
                 says = f"the arguments `{self.t(a)}` and `{self.t(b)}` are exchanged"
-                yield Edit(self.editable, start, end, text, 1.4, "arguments", says)
+                yield Edit(self.editable, start, end, text, 1.6, "arguments", says)
                 if i == 0 and len(args) == 3:
                     c = args[2]
                     if not isinstance(c, ast.Starred):
@@ -276,6 +292,29 @@ class _Edits:
             start, end = self.editable.span(parts[0])[0], self.editable.span(parts[-1])[1]
             says = f"the argument `{self.t(part)}` is too much"
             yield Edit(self.editable, start, end, kept, 1.5 + 0.01 * i, "arguments", says)
+
+    def _argument_left_out(self, node: ast.Call) -> Iterator[Edit]:
+        """A name of the scope put in at each place."""
+        start, end = self.editable.span(node)
+        inside = self.editable.text(node)[len(self.t(node.func)) :].lstrip()
+        parts = [self.t(a) for a in node.args]
+        others = [self.t(k) for k in node.keywords]
+        if not inside.startswith("(") or len(parts) > _MOST_ARGUMENTS:
+            return
+        for i in range(len(parts) + 1):
+            for name in self.names:
+                given = ", ".join([*parts[:i], name, *parts[i:], *others])
+                says = f"the argument `{name}` is missing"
+                cost = 1.7 if name in self.unused else 1.9
+                yield Edit(
+                    self.editable,
+                    start,
+                    end,
+                    f"{self.t(node.func)}({given})",
+                    cost,
+                    "arguments",
+                    says,
+                )
 
     def _reduced_over(self, node: ast.Call, name: str) -> Iterator[Edit]:
         function = node.func
@@ -302,7 +341,7 @@ class _Edits:
             "(0, 1, 2)",
             "(-2, -1)",
         ]
-        for dim in dims:
+        for dim in dict.fromkeys([was, *dims] if was else dims):
             for keepdim in (keep, not keep):
                 if dim == was and keepdim == keep:
                     continue

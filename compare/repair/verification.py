@@ -1,9 +1,10 @@
-"""What a change is tried on: all that the layer was judged on, and what it was not searched with."""
+"""What a change is tried on: what the layer was judged on, and what was derived for it alone."""
 
 from collections.abc import Sequence
 
 from compare.blame.piece import Piece, judge_piece
-from compare.repair.probes import Probe, Setting, probe, reference_run, setting
+from compare.diagnosis.mistake import Mistake
+from compare.repair.probes import Probe, Setting, probe, reference_run, same, setting
 from compare.repair.variations import other_numbers, other_settings, other_sizes
 from compare.trial.cotangents import feed, makers
 from compare.trial.derived import BESIDE_KINKS, ROUNDED, kinds
@@ -34,9 +35,20 @@ def probes(piece: Piece, seed: int, at_kinks: bool) -> tuple[list[Probe], bool]:
                 found += more
         if piece.derive:
             for kind in _derived(piece, given, seed):
+                at = setting(piece.sides, kind)
+                if kind.training is not None and _alike(at, as_given):
+                    continue
                 if kind.kind not in _AT_KINKS or at_kinks:
-                    found += _asked(setting(piece.sides, kind), seed, ("random",))
+                    found += _asked(at, seed, ("random",))
     return found, wide
+
+
+def _alike(at: Setting, usual: Setting) -> bool:
+    """Whether the reference gives out the same in both."""
+    try:
+        return same(reference_run(at, None)[0], reference_run(usual, None)[0])
+    except Exception:
+        return False
 
 
 def _derived(piece: Piece, given: Given, seed: int) -> list[Given]:
@@ -78,6 +90,7 @@ def verdicts(piece: Piece, keys: Sequence[Key], seed: int) -> set[Key]:
         judged = judge_piece(piece, other, strict=False)
         if judged.remark and not judged.rows:
             return set()
-        wrong = {fault.row.key for fault in judged.faults.values()}
-        right -= wrong
+        if any(f.diagnosis.mistake is Mistake.RAISED for f in judged.faults.values()):
+            return set()
+        right -= {fault.row.key for fault in judged.faults.values()}
     return right

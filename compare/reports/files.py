@@ -4,11 +4,13 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from compare.command.writing import write_json, write_text
 from compare.comparison import annotations
 from compare.comparison.report import Report
+from compare.repair import patch
 from compare.reports import html, junit, tensorboard
 
 _PAGES: dict[str, Callable[[Report], str]] = {"html": html.page, "junit": junit.document}
@@ -19,7 +21,7 @@ def write(report: Report, options: argparse.Namespace, facts: dict[str, Any]) ->
 
     Args:
         report: What was found.
-        options: ``json``, ``html``, ``junit`` and ``tensorboard``, each a path or None.
+        options: ``json``, ``html``, ``junit``, ``fix`` and ``tensorboard``, each a path or None.
         facts: What the JSON says beside the report.
 
     Raises:
@@ -30,6 +32,12 @@ def write(report: Report, options: argparse.Namespace, facts: dict[str, Any]) ->
     for name, page in _PAGES.items():
         if path := getattr(options, name):
             write_text(path, page(report), f"--{name}")
+    if options.fix:
+        changes = patch.unified(report.layers)
+        if options.fix == "-":
+            sys.stdout.write(changes)
+        else:
+            write_text(Path(options.fix), changes, "--fix")
     if options.tensorboard:
         tensorboard.write(report, options.tensorboard)
     if "GITHUB_ACTIONS" in os.environ:
