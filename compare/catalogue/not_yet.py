@@ -95,6 +95,11 @@ SPECIMENS = [
     *planted(
         "LayerNorm",
         between(_layer_norm_with_weights()),
+        wrong={
+            "weight without x̂": Bug(
+                Mistake.MISSING_FACTOR, lambda g, x, w, b: g.sum(0), gradient="weight"
+            )
+        },
         right={"the textbook's three terms": _three_terms},
     ),
     *planted(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from compare.catalogue import specimens
 from compare.command.argument_types import new_file
-from torch_models.arguments import OneLineParser
+from torch_models.arguments import OneLineParser, integer
 
 if TYPE_CHECKING:
     from compare.catalogue.specimen import Specimen
@@ -30,6 +30,7 @@ class Outcome:
     places: tuple[tuple[str, str], ...]  # layers and gradients that were accused
     mistakes: tuple[str, ...]  # what was said of them
     sentences: tuple[str, ...]
+    changes: tuple[str, ...]  # of the source, for each of them: the new lines, or nothing
     rules: dict[str, bool] = field(default_factory=dict)  # whether each of them lets it pass
 
     @property
@@ -52,9 +53,18 @@ class Outcome:
     @property
     def diagnosed(self) -> bool:
         """Whether each of its gradients was called by one of its names."""
+        from compare.diagnosis.mistake import Mistake
+
         said = dict(zip(self.places, self.mistakes, strict=True))
         names = {str(mistake) for mistake in self.specimen.mistakes}
-        return self.blamed and all(said[place] in names for place in self.specimen.places)
+        by_change = str(Mistake.IN_THE_SOURCE)
+        return self.blamed and all(said[p] in names | {by_change} for p in self.specimen.places)
+
+    @property
+    def repaired(self) -> bool:
+        """Whether each of its gradients has a change that makes it right."""
+        changed = dict(zip(self.places, self.changes, strict=True))
+        return self.blamed and all(changed[place] for place in self.specimen.places)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,6 +88,16 @@ def mutants_parser() -> OneLineParser:
         "so; 2: an option or a file is wrong.",
     )
     parser.add_argument("--json", type=new_file, metavar="FILE", help="write the outcome there")
+    parser.add_argument(
+        "--edits",
+        type=integer(1),
+        metavar="N",
+        help="instead, plant N slips of the pen drawn at random from the sources of the layers: an "
+        "operator, a factor, an argument, a statement …",
+    )
+    parser.add_argument(
+        "--seed", type=integer(0), default=0, help="of what is drawn (default: %(default)s)"
+    )
     return parser
 
 
@@ -86,6 +106,10 @@ def _run(options: argparse.Namespace) -> bool:
     from compare.command.writing import write_json
 
     out = console.stdout()
+    if options.edits:
+        from compare.mutants import drawn_outcomes
+
+        return drawn_outcomes.run(options.edits, options.seed, options.json)
     found = specimens()
     with console.progress(out, "specimens", len(found)) as advance:
         outcomes = []
@@ -124,6 +148,7 @@ def examine(specimen: "Specimen") -> Outcome:
             tuple((layer, fault.gradient) for layer, fault in faults),
             tuple(str(fault.diagnosis.mistake) for _, fault in faults),
             tuple(fault.diagnosis.sentence for _, fault in faults),
+            tuple(fault.repair.new if fault.repair else "" for _, fault in faults),
             verdicts(specimen.build()),
         )
     finally:
@@ -146,6 +171,7 @@ def tally(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "killed": sum(o.killed for o in bugs),
         "blamed": sum(o.blamed for o in bugs),
         "diagnosed": sum(o.diagnosed for o in bugs),
+        "repaired": sum(o.repaired for o in bugs),
         "right": len(right),
         "falsely_accused": sum(o.killed for o in right),
         "rules": rules,
@@ -170,11 +196,12 @@ def _show(out: Any, outcomes: Sequence[Outcome], counts: dict[str, Any]) -> None
     from compare.command import console
 
     view = Table()
-    for column in ("planted", "found", "blamed", "diagnosed", "what was said"):
+    for column in ("planted", "found", "blamed", "diagnosed", "repaired", "what was said"):
         view.add_column(column)
     for o in outcomes:
         if not o.is_right:
-            marks = [Text("✓" if x else "✗") for x in (o.killed, o.blamed, o.diagnosed)]
+            became = (o.killed, o.blamed, o.diagnosed, o.repaired)
+            marks = [Text("✓" if x else "✗") for x in became]
             view.add_row(Text(o.specimen.name), *marks, Text("; ".join(o.sentences)))
     out.print(view)
     planted, right = counts["planted"], counts["right"]
@@ -194,8 +221,8 @@ def _show(out: Any, outcomes: Sequence[Outcome], counts: dict[str, Any]) -> None
     word = "passed" if is_well(counts) else "FAILED"
     summary = (
         f"{word}: of {planted} planted bugs {counts['killed']} found, {counts['blamed']} blamed on "
-        f"the right layer, {counts['diagnosed']} diagnosed; of {right} right backwards "
-        f"{counts['falsely_accused']} accused"
+        f"the right layer, {counts['diagnosed']} diagnosed, {counts['repaired']} with a verified "
+        f"change; of {right} right backwards {counts['falsely_accused']} accused"
     )
     console.say(out, summary, "green" if is_well(counts) else "bold red")
 
@@ -219,9 +246,12 @@ def _as_json(o: Outcome) -> dict[str, Any]:
         "killed": o.killed,
         "blamed": o.blamed,
         "diagnosed": o.diagnosed,
+        "repaired": o.repaired,
         "found": [
-            {"layer": layer, "gradient": g, "mistake": mistake, "diagnosis": sentence}
-            for (layer, g), mistake, sentence in zip(o.places, o.mistakes, o.sentences, strict=True)
+            {"layer": layer, "gradient": g, "mistake": mistake, "diagnosis": said, "change": change}
+            for (layer, g), mistake, said, change in zip(
+                o.places, o.mistakes, o.sentences, o.changes, strict=True
+            )
         ],
         "rules": o.rules,
     }

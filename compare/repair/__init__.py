@@ -7,14 +7,13 @@ then by every verdict that the layer was judged by, is shown: the simplest first
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from compare.blame.finding import ORIGINATES, Fault, JudgedLayer, Repair
 from compare.diagnosis.mistake import Mistake
 from compare.repair import sandbox, wording
 from compare.repair.naming import named
-from compare.repair.program import install
+from compare.repair.program import Edit, install
 from compare.repair.search import Candidate, Search
 from compare.repair.verification import probes, verdicts
 from compare.trial.key import Key
@@ -133,10 +132,7 @@ class _Work:
         return self.judged[texts]
 
     def _repair(self, candidate: Candidate, alternatives: int) -> Repair:
-        edits = candidate.edits
-        if len(edits) == 1:
-            with suppress(SyntaxError):
-                edits = (wording.tidy(edits[0]),)
+        edits = _tidy(candidate.edits)
         line, old, new = wording.lines(edits)
         return Repair(
             edits[0].owner.place.file,
@@ -152,9 +148,20 @@ class _Work:
         )
 
 
-def _preference(c: Candidate) -> tuple[int, float, int]:
-    """What makes more right, then the simplest, then what is nearest to the result."""
-    return -len(c.keys), round(c.cost, 2), -max(e.start for e in c.edits)
+def _preference(c: Candidate) -> tuple[float, ...]:
+    """What makes more right, then the simplest, the shortest, and what is nearest to the result."""
+    grown = sum(len(e.text.encode()) - (e.end - e.start) for e in _tidy(c.edits))
+    width = sum(e.end - e.start for e in c.edits)
+    return -len(c.keys), round(c.cost, 2), grown, -width, -max(e.start for e in c.edits)
+
+
+def _tidy(edits: tuple[Edit, ...]) -> tuple[Edit, ...]:
+    if len(edits) > 1:
+        return edits
+    try:
+        return (wording.tidy(edits[0]),)
+    except SyntaxError:
+        return edits
 
 
 def _texts(candidates: Sequence[Candidate]) -> set[tuple[str, str]]:

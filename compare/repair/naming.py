@@ -31,7 +31,7 @@ _FITTING: dict[str, set[Mistake]] = {
     "sign": {Mistake.SIGN, Mistake.FACTOR},
     "operator": {*_SCALED, Mistake.SIGN, Mistake.ADDED},
     "constant": {*_SCALED, Mistake.SIGN, Mistake.ADDED, Mistake.WRONG_AXIS},
-    "factor": {*_SCALED, Mistake.NO_DERIVATIVE, Mistake.SIGN},
+    "factor": {*_SCALED, Mistake.NO_DERIVATIVE, Mistake.SIGN},  # that of a tensor is named by it
     "divisor": {*_SCALED},
     "factor too many": {*_SCALED},
     "divisor too many": {*_SCALED},

@@ -37,6 +37,7 @@ class Setting:
     reference: Any
     pairing: Pairing
     given: Given
+    apart: bool = False  # whether its sizes have been told apart
 
     def copy(self, name: str) -> "Setting":
         """One that can be changed."""

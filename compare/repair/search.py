@@ -61,7 +61,12 @@ class Search:
         self.deadline, self.tried = deadline, 0
         self.right = [_right(p, keys) for p in probes]
         self.keys = [k for k in keys if any(k not in right for right in self.right)]
-        order = sorted(range(len(probes)), key=lambda i: -len(set(self.keys) - self.right[i]))
+        # Where most is wrong comes first; and where no two sizes are equal, so that what is worth
+        # the same there is the same.
+        order = sorted(
+            range(len(probes)),
+            key=lambda i: (-len(set(self.keys) - self.right[i]), not probes[i].at.apart),
+        )
         self.probes = [probes[i] for i in order]
         self.right = [self.right[i] for i in order]
         self.found: list[Candidate] = []

@@ -142,6 +142,7 @@ class _Sizes:
     def _made(self, old: int | None, new: int) -> Setting:
         generator = torch.Generator().manual_seed(self.seed)
         made = self.at.copy("other sizes")
+        made.apart = True
         shapes = dict(zip(self.names, self.shapes, strict=True))
         places = iter(range(len(self.names)))
 

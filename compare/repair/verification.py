@@ -31,7 +31,7 @@ def probes(piece: Piece, seed: int, at_kinks: bool) -> tuple[list[Probe], bool]:
         if number == 0:
             for at in _variations(as_given, seed):
                 more = _asked(at, seed + 1, ("random",))
-                wide |= at.name.startswith("other sizes") and bool(more)
+                wide |= at.apart and bool(more)
                 found += more
         if piece.derive:
             for kind in _derived(piece, given, seed):

@@ -59,10 +59,10 @@ class BatchNorm(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, g):
-        x, x_hat, w, r = ctx.saved_tensors
+        _, x_hat, w, r = ctx.saved_tensors
         d = g * w
         grad_x = r * (d - d.mean(0) - x_hat * (d * x_hat).mean(0))
-        return grad_x, x.sum(0), g.sum(0)
+        return grad_x, x_hat.sum(0), g.sum(0)
 
 
 def layer_norm(x, w):
