@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from compare.catalogue import entries
 from compare.command.argument_types import new_file
-from compare.command.shared_options import DTYPES, EXIT_CODES
+from compare.command.exit import EXIT_CODES, exit_code
+from compare.command.shared_options import DTYPES
 from torch_models.arguments import OneLineParser, integer
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = layers_parser()
     options = parser.parse_args(arguments)
     # From here on it takes seconds to import; --help and wrong options have been answered.
-    from compare.command.exit import exit_code
-
     return exit_code(parser.prog, lambda: _compare(options))
 
 
@@ -64,15 +63,11 @@ def layers_parser() -> OneLineParser:
 
 
 def _compare(options: argparse.Namespace) -> bool:
-    from rich.table import Table
-    from rich.text import Text
-
     from compare.command import console
     from compare.command.writing import write_json
 
-    view = Table(title=f"every layer against torch.nn, {options.dtype}", title_justify="left")
-    for column in ("layer", "equation", "file", "largest difference", "verdict"):
-        view.add_column(column)
+    view = console.table("layer", "equation", "file", "largest difference", "verdict")
+    view.title, view.title_justify = f"every layer against torch.nn, {options.dtype}", "left"
     rows, failures = [], []
     for entry in entries():
         report = compare_layer(entry, options.dtype, options.seed)
@@ -92,14 +87,11 @@ def _compare(options: argparse.Namespace) -> bool:
                 "verdict": verdict,
             }
         )
-        difference = f"{largest:.1e}" if largest else "0"
-        # Text: a table of rich would take [c = t] for markup.
-        cells = (entry.name, entry.equation, entry.file, difference, verdict)
-        view.add_row(*map(Text, cells))
+        difference = f"{largest:.1e}" if largest else "0" if verdict == "exact" else "±0"
+        console.row(view, entry.name, entry.equation, entry.file, difference, verdict)
     out = console.stdout()
     out.print(view)
-    for failure in failures:
-        console.say(out, failure, "bold red")
+    console.say_first(out, failures, "--json FILE has a row for each layer", "bold red")
     if options.json:
         write_json(options.json, {"passed": not failures, "dtype": options.dtype, "rows": rows})
     return not failures

@@ -7,19 +7,18 @@ import os
 # only if they have as many threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from pathlib import Path
 
 import pytest
 import torch
 
-from tests import recording
+from tests import ROOT, recording
 
 CAPABILITY = torch.backends.cpu.get_cpu_capability()
 # torch.compile takes what it compiled for other vector instructions for its own: its results are
 # wrong, or it fails.
 os.environ.setdefault(
     "TORCHINDUCTOR_CACHE_DIR",
-    str(Path(__file__).parents[1] / ".pytest_cache" / f"compiled-{CAPABILITY}"),
+    str(ROOT / ".pytest_cache" / f"compiled-{CAPABILITY}"),
 )
 
 

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from typing import NoReturn
 
+from torch_models.printable import one_line
+
 #: No machine has as many: a slip of the finger.
 MOST_DEVICES = 4_096
 
@@ -18,7 +20,7 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what was wrong, without the whole usage in front of it."""
-        self.exit(2, f"{self.prog}: error: {message} (--help lists the options)\n")
+        self.exit(2, f"{self.prog}: error: {one_line(message)} (--help lists the options)\n")
 
 
 def integer(at_least: int, at_most: int | None = None) -> Callable[[str], int]:

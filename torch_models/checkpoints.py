@@ -15,6 +15,8 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from torch_models.sealed import DamagedError, regular, seal, verify
+
 #: Where a run has the checkpoint of its last epoch.
 LAST = Path("checkpoints", "last.ckpt")
 
@@ -24,7 +26,10 @@ class NotSavedError(Exception):
 
 
 class WrittenAside(TorchCheckpointIO):
-    """Saves as Lightning does, but for the above."""
+    """Saves and loads as Lightning does, but for the above, and with a checksum."""
+
+    #: Whether what was loaded last had a checksum.
+    sealed = True
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | os.PathLike, storage_options: Any = None
@@ -41,8 +46,9 @@ class WrittenAside(TorchCheckpointIO):
             path.parent.mkdir(exist_ok=True)
             for left_over in path.parent.glob(f".{path.name}-*"):  # of a training that was killed
                 left_over.unlink()
-            with aside.open("wb") as file:
+            with aside.open("w+b") as file:
                 torch.save(checkpoint, file)
+                seal(file)
                 file.flush()
                 os.fsync(file.fileno())  # else the name could be there before the bytes are
             os.replace(aside, path)
@@ -56,6 +62,22 @@ class WrittenAside(TorchCheckpointIO):
             cause = _cause(error, OSError)
             reason = getattr(cause, "strerror", None) or error
             raise NotSavedError(f"the checkpoint {path} cannot be written: {reason}") from error
+
+    def load_checkpoint(
+        self, path: str | os.PathLike, map_location: Any = "cpu", weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """The contents of ``path``, verified before they are used; nothing in them is executed.
+
+        Raises:
+            OSError, DamagedError: it cannot be read, or is not what was saved.
+        """
+        with regular(Path(path)) as file:
+            self.sealed = verify(file)
+            try:
+                # weights_only: a pickle can run any code, this subset of it cannot.
+                return torch.load(file, map_location=map_location, weights_only=True)
+            except Exception as error:  # torch.load raises whatever the broken bytes lead to
+                raise DamagedError("is no checkpoint") from error
 
 
 def what_is_left(run: Path) -> str:

@@ -14,6 +14,7 @@ from torch_models.dashboards.logger import log_hyperparameters
 from torch_models.data import ImageData
 from torch_models.interrupts import Interrupts
 from torch_models.progress import say
+from torch_models.sealed import DamagedError
 
 
 def fit(
@@ -77,6 +78,8 @@ def fit(
         raise NonFiniteLossError(f"{error}; {where}; {left}", error.stage) from error
     except NotSavedError as error:
         raise NotSavedError(f"{error}; {what_is_left(_run(trainer))}") from error
+    except DamagedError as error:  # it was not when it was read before
+        raise resume.CheckpointError(f"{checkpoint} {error}, somebody has written to it") from error
     except OSError as error:
         reason = f"{_run(trainer)} cannot be written: {error.strerror or error}"
         raise NotSavedError(f"{reason}; {what_is_left(_run(trainer))}") from error

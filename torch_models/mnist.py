@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import io
 import math
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -18,12 +19,16 @@ from torch import Tensor
 from torchvision.datasets import MNIST, FashionMNIST
 
 from torch_models.download import DownloadError, download
+from torch_models.sealed import DamagedError, regular
 
 SOURCES: dict[str, type[MNIST]] = {"mnist": MNIST, "fashion-mnist": FashionMNIST}
 
 #: Images and labels in a file, by the start of its name. An IDX file begins with a magic number of
 #: 4 bytes, its type and number of dimensions, and 4 bytes for each dimension's size.
 COUNTS = {"train": 60_000, "t10k-": 10_000}
+
+#: Bytes of a file at most: the largest, Fashion-MNIST's training images, has 26 million.
+LARGEST = 2**25
 
 
 class DataError(Exception):
@@ -64,11 +69,20 @@ def load(dataset: str, data_dir: Path | str, download_absent: bool = True) -> li
 def _verified(path: Path, md5: str) -> bytes | None:
     """The file's bytes, or None where there is no such file."""
     try:
-        content = path.read_bytes()
+        with regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            content = file.read() if size <= LARGEST else b""
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    except DamagedError as error:
+        raise DataError(f"{path} {error}: put the original in its place") from error
+    if size > LARGEST:
+        raise DataError(
+            f"{path} is not the original: it has {size:,} bytes, and none has more than "
+            f"{LARGEST:,}; delete it to have it downloaded again, or put the original in its place"
+        )
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if found != md5:
         raise DataError(

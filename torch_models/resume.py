@@ -4,19 +4,23 @@ import os
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
-from torch_models.checkpoints import LAST
+from torch_models.checkpoints import LAST, WrittenAside
+from torch_models.progress import say
+from torch_models.resumable import malformed
+from torch_models.sealed import DamagedError
 
 #: What a checkpoint of this LightningModule and this LightningDataModule has, none of it empty.
 CONTENTS: dict[str, type] = {
     "state_dict": dict,
     "optimizer_states": list,
     "loops": dict,
-    "epoch": int,
+    "epoch": int,  # which a bool is as well, but none that fits; see ``resumable``
     "global_step": int,
     "hyper_parameters": dict,
     "datamodule_hyper_parameters": dict,
@@ -37,7 +41,7 @@ def find(resume: str, log_dir: Path | str, backprop: str) -> Path:
         CheckpointError: there is none.
     """
     if resume != "last":
-        if not os.path.isfile(resume):
+        if not os.path.lexists(resume):
             raise CheckpointError(f"--resume {resume}: there is no such file")
         return Path(resume)
     runs = Path(log_dir, backprop)
@@ -60,17 +64,17 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: it is truncated, of another program, or no checkpoint at all.
     """
+    reader = WrittenAside()
     try:
-        path.open("rb").close()
+        contents = reader.load_checkpoint(path)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
-    try:
-        # weights_only: a pickle can run any code, this subset of it cannot.
-        contents = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises whatever the broken bytes lead to
+    except DamagedError as error:
         raise CheckpointError(
-            f"{path} is truncated or no checkpoint: give one that torch_models.train has saved"
+            f"{path} {error}: give one that torch_models.train has saved"
         ) from error
+    if not reader.sealed:
+        say(f"{path} has no checksum, as those of older versions; its records' CRC-32 are right")
     if not isinstance(contents, dict) or not all(
         isinstance(contents.get(name), kind) and contents[name] not in ({}, [])
         for name, kind in CONTENTS.items()
@@ -79,6 +83,29 @@ def read(path: Path) -> dict[str, Any]:
             f"{path} is not a checkpoint of torch_models.train: give one that it has saved"
         )
     return contents
+
+
+def check_progress(
+    path: Path,
+    contents: dict[str, Any],
+    trainer: L.Trainer,
+    model: L.LightningModule,
+    steps: int,
+) -> None:
+    """Refuse what Lightning could not go on from, or only in another way than it was saved.
+
+    Args:
+        path: for the message.
+        contents: what ``read`` gave.
+        trainer, model, steps: see ``resumable.malformed``.
+
+    Raises:
+        CheckpointError: naming what is wrong.
+    """
+    if wrong := list(malformed(contents, trainer, model, steps)):
+        raise CheckpointError(
+            f"{path} is malformed in {', '.join(wrong)}: give one that torch_models.train has saved"
+        )
 
 
 def check(path: Path, contents: dict[str, Any], wanted: dict[str, Any], weights: dict) -> None:
@@ -97,7 +124,7 @@ def check(path: Path, contents: dict[str, Any], wanted: dict[str, Any], weights:
     differences = [
         f"{name} {saved.get(name)} there, {value} here"
         for name, value in wanted.items()
-        if saved.get(name) != value
+        if type(saved.get(name)) is not type(value) or saved[name] != value
     ]
     if not differences and _shapes(contents["state_dict"]) != _shapes(weights):
         differences = ["weights of other names, shapes or precision"]
@@ -129,6 +156,8 @@ def start_over(logger: TensorBoardLogger) -> None:
 
 def _shapes(weights: dict) -> dict[str, Any]:
     return {
-        name: (weight.shape, weight.dtype) if isinstance(weight, torch.Tensor) else None
+        name: (weight.shape, weight.dtype, weight.layout)
+        if isinstance(weight, torch.Tensor)
+        else None
         for name, weight in weights.items()
     }

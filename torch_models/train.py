@@ -1,6 +1,7 @@
 """``python -m torch_models.train``: train, validate, test, and leave a run for TensorBoard."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -74,7 +75,7 @@ def train(options: argparse.Namespace) -> None:
     found, contents = None, {}
     if options.resume is not None:
         found = resume.find(options.resume, options.log_dir, options.backprop)
-        contents = resume.read(found) if found.exists() else {}
+        contents = resume.read(found) if os.path.lexists(found) else {}
     with run_folder(options.log_dir, options.backprop, found) as run:
         # Before the data: what this machine cannot do needs no download.
         logger = run_logger(run.parent.parent, run.parent.name, run.name)
@@ -99,6 +100,8 @@ def train(options: argparse.Namespace) -> None:
         if found and contents:
             hparams = {**classifier.hparams, **data.hparams}
             resume.check(found, contents, hparams, classifier.state_dict())
+            steps = len(images.training_batches(options.batch_size, options.seed))
+            resume.check_progress(found, contents, trainer, classifier, steps)
         fit(trainer, classifier, data, found, contents)
         part()
 

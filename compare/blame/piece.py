@@ -95,8 +95,12 @@ def _note_side_effects(judged: Judged, piece: Piece, trial: Trial, seed: int) ->
     with suppress(Exception):  # a backward that cannot be run like that has been judged by others
         if found := written_over(manual, trial.given, trial.fed_in):
             usual = {w.what for w in written_over(reference, trial.given, trial.fed_in)}
-            for what, sentence in found:
-                if what not in usual:
+            for what, sentence, refused in found:
+                if what in usual:
+                    continue
+                if refused:
+                    judged.remark = judged.remark or sentence
+                else:
                     said = Diagnosis(Mistake.WRITTEN_OVER, sentence)
                     row = Row(what, Kind.INPUT, BUG, reason=sentence, cotangent=trial.cotangent)
                     theirs[what] = Fault(what, said, row, trial.given.kind, seed)
@@ -124,7 +128,7 @@ def _trials(piece: Piece, given: Given, incoming: Sequence[Tensor], seed: int) -
         else:
             fed_in = {}
         trials = run(piece.sides, given, fed_in)
-        return [t for t in trials if not (given.optional and t.raised)]
+        return [t for t in trials if not t.refused]
     except Exception:
         if given.kind == GIVEN:
             raise

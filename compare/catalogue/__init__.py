@@ -13,15 +13,35 @@ if TYPE_CHECKING:
 
 def entries() -> list["Entry"]:
     """All layers, chapter by chapter."""
-    from compare.catalogue import activation, affine, loss  # they import torch, which takes seconds
+    from compare.catalogue import (  # they import torch, which takes seconds
+        activation,
+        affine,
+        attention,
+        average_pooling,
+        convolutional,
+        embeddings,
+        gated_activation,
+        loss,
+        max_pooling,
+        normalization,
+        piecewise_activation,
+        recurrent_layers,
+        regularization,
+        reshaping,
+        smooth_activation,
+    )
 
-    return [*affine.ENTRIES, *activation.ENTRIES, *loss.ENTRIES]
+    activations = activation, smooth_activation, piecewise_activation, gated_activation
+    images = convolutional, max_pooling, average_pooling, reshaping
+    sequences = embeddings, attention, recurrent_layers
+    chapters = affine, *activations, *images, normalization, regularization, *sequences, loss
+    return [entry for chapter in chapters for entry in chapter.ENTRIES]
 
 
 def specimens() -> list["Specimen"]:
     """All that is planted, bugs first."""
-    from compare.catalogue import composed, not_yet, unseen
+    from compare.catalogue import composed, unseen
 
     found = [specimen for entry in entries() for specimen in entry.specimens()]
-    found += [*not_yet.SPECIMENS, *composed.SPECIMENS, *unseen.SPECIMENS]
+    found += [*composed.SPECIMENS, *unseen.SPECIMENS]
     return sorted(found, key=lambda specimen: specimen.is_right)

@@ -187,4 +187,22 @@ ENTRIES = [
             "recomputed": lambda g, z, a: g - z.softmax(1) * (g @ g.new_ones(g.shape[1], 1)),
         },
     ),
+    Entry(
+        "Softmin",
+        "softmin",
+        **_SOFTMAX,
+        host=between(nn.Softmin(1)),
+        wrong={
+            "that of softmax": Bug(
+                Mistake.SIGN, lambda g, z, a: a * (g - (g * a).sum(1, keepdim=True))
+            ),
+            "no cross term": Bug(Mistake.NO_CROSS_TERM, lambda g, z, a: g * a * (a - 1)),
+            "sum along the batch": Bug(
+                Mistake.WRONG_AXIS,
+                lambda g, z, a: a * ((g * a).sum(0, keepdim=True) - g),
+                diagnosed=False,
+            ),
+        },
+        right={"by its Jacobian": lambda g, z, a: -_softmax_by_its_jacobian(g, z, a)},
+    ),
 ]

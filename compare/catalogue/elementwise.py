@@ -32,6 +32,7 @@ def elementwise(
     function: str | Callable[..., Any],
     options: Sequence[Mapping[str, Any]] = ({},),
     modules: Sequence[Mapping[str, Any]] = ({},),
+    kinks: Sequence[float] = (),
     **others: Any,
 ) -> Entry:
     """The entry of an elementwise function of one tensor.
@@ -40,14 +41,15 @@ def elementwise(
         module, function: see ``Entry``.
         options: of the function; all of them are tried.
         modules: options of the module. Bugs are planted in the first.
+        kinks: where the derivative jumps, besides the integers around 0.
         others: further fields of ``Entry``; formulas are given (g, z, a).
     """
+    at_kinks = [torch.tensor(kinks, dtype=torch.float64)] if kinks else []
     return Entry(
         module,
         function,
         calls=[call(normal(4, 3), **o) for o in options],
-        special=[call(z, **o) for o in options for z in _SPECIAL],
+        special=[call(z, **o) for o in options for z in (*_SPECIAL, *at_kinks)],
         modules=modules,
-        host=between(getattr(nn, module)(**modules[0])),
-        **others,
+        **{"host": between(getattr(nn, module)(**modules[0])), **others},
     )

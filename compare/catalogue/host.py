@@ -71,9 +71,9 @@ class LossHost:
         return Question(model, model, [batch(N, 11)], (manual, self.loss), self.targets)
 
 
-def between(module: nn.Module) -> Host:
-    """A Linear, the module for six features, a Linear."""
-    return Host(lambda: [nn.Linear(11, 6), module, nn.Linear(6, CLASSES)], 1, batch(N, 11))
+def between(module: nn.Module, scale: float = 1) -> Host:
+    """A Linear, the module for six features, a Linear; ``scale`` times what they are given."""
+    return Host(lambda: [nn.Linear(11, 6), module, nn.Linear(6, CLASSES)], 1, scale * batch(N, 11))
 
 
 def batch(*shape: int, seed: int = 5) -> Tensor:

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from compare.checks import CHECKS
+from torch_models.outputs import require_writable
 
 #: What a drawing can be written as.
 PICTURES = (".png", ".svg", ".pdf")
@@ -53,14 +54,14 @@ def seconds(text: str) -> float:
 
 def new_file(text: str) -> Path:
     """A file that can be written, found out now and not after minutes of work."""
-    path = Path(text)
-    if path.is_dir():
-        raise argparse.ArgumentTypeError(f"expected a file, {text} is a folder")
     try:
-        tempfile.TemporaryFile(dir=path.parent).close()
-    except OSError as error:
+        path = Path(text).absolute()  # where it is now: imported code may go elsewhere
+        require_writable(path)
+    except IsADirectoryError:
+        raise argparse.ArgumentTypeError(f"expected a file, {text} is a folder") from None
+    except (OSError, ValueError) as error:
         raise argparse.ArgumentTypeError(
-            f"{text} cannot be written ({error.strerror}): choose another file"
+            f"{text} cannot be written ({_reason(error)}): choose another file"
         ) from None
     return path
 
@@ -76,12 +77,16 @@ def picture(text: str) -> Path:
 
 def folder(text: str) -> Path:
     """A folder that can be written to, made if need be."""
-    path = Path(text)
     try:
+        path = Path(text).absolute()
         path.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path).close()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise argparse.ArgumentTypeError(
-            f"{text} cannot be written ({error.strerror}): choose another folder"
+            f"{text} cannot be written ({_reason(error)}): choose another folder"
         ) from None
     return path
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -1,12 +1,23 @@
-"""Tables and lines for people: coloured in a terminal, plain and never cut off in a pipe."""
+"""Tables and lines for people: coloured in a terminal, plain and never cut off in a pipe.
 
-import sys
-from collections.abc import Callable, Iterator
+Whatever is shown passes through here, and here names and messages of others lose what would be a
+command to a terminal, or markup; see ``printable``.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import IO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 from rich.text import Text
+
+from torch_models.printable import printable
+from torch_models.streams import streams
+
+#: Lines of failures in a terminal; nobody reads more of them there.
+MOST = 30
 
 # Wide enough for any table of ours. A pipe has no width, and rich would assume 80.
 _PIPE = 200
@@ -14,12 +25,48 @@ _PIPE = 200
 
 def stdout() -> Console:
     """Where tables and results go."""
-    return Console(width=None if sys.stdout.isatty() else _PIPE, highlight=False)
+    out = streams().out
+    width = None if out.isatty() else _PIPE
+    return Console(file=cast("IO[str]", out), width=width, highlight=False)
 
 
 def say(console: Console, line: str, style: str = "") -> None:
     """One line without markup, broken between words in a terminal and nowhere in a pipe."""
-    console.print(Text(line, style=style), soft_wrap=not console.is_terminal)
+    console.print(cell(line, style), soft_wrap=not console.is_terminal)
+
+
+def say_first(console: Console, lines: Sequence[str], where: str, style: str = "") -> None:
+    """Say the first ``MOST`` of the lines, and how many more there are, and ``where``."""
+    for line in lines[:MOST]:
+        say(console, line, style)
+    if len(lines) > MOST:
+        say(console, f"… and {len(lines) - MOST} more: {where}", style)
+
+
+def table(*columns: str, numbers: Iterable[str] = ()) -> Table:
+    """An empty table; the columns that are ``numbers`` stand at the right and are never broken."""
+    view = Table()
+    for column in columns:
+        if column in numbers:
+            view.add_column(column, justify="right", no_wrap=True)
+        else:
+            view.add_column(column)
+    return view
+
+
+def cell(text: str, style: str = "") -> Text:
+    """Text for a table or a line: no markup, nothing that does not print."""
+    return Text(printable(text), style=style)
+
+
+def row(view: Table, *cells: str | Text) -> None:
+    """Add a row of texts."""
+    view.add_row(*(cell(x) if isinstance(x, str) else x for x in cells))
+
+
+def plain(line: str) -> None:
+    """One line for a program that reads along."""
+    streams().out.write(f"{printable(line)}\n")
 
 
 @contextmanager

@@ -2,33 +2,94 @@
 
 import signal
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
 
 from compare.command.writing import NotWrittenError
 from torch_models.memory import is_exhausted
+from torch_models.printable import one_line
+from torch_models.streams import kept, streams
 from torch_models.while_importing import ended_at_once
 
+#: Neither right nor wrong: what was asked came to no answer.
+NOT_JUDGED = 3
 
-def exit_code(program: str, work: Callable[[], bool]) -> int:
-    """0 or 1 for what ``work`` found; another one, and a line on stderr, for what it raised."""
+NOT_DONE = "2: an option or a file is wrong; 3: it could not be judged; 130: interrupted."
+EXIT_CODES = f"Exit code 0: they agree; 1: they do not; {NOT_DONE}"
+
+
+def exit_code(program: str, work: Callable[[], bool], *, foreign: bool = False) -> int:
+    """0 or 1 for what ``work`` found; another one, and a line on stderr, for what it raised.
+
+    Args:
+        program: how the command is called.
+        work: what it does; returns whether that passed.
+        foreign: whether it runs code that others wrote. A KeyboardInterrupt of theirs is not
+            Ctrl-C.
+    """
     with ended_at_once(program, signal.SIGINT):
         from compare.trial.errors import ComparisonError, ManualError
         from torch_models.mnist import DataError
 
-    try:
-        return 0 if work() else 1
-    except ManualError as error:
-        return _fail(program, 1, error)
-    except (ComparisonError, DataError, NotWrittenError) as error:
-        return _fail(program, 2, error)
-    except (MemoryError, RuntimeError) as error:
-        if is_exhausted(error):
-            return _fail(program, 2, "this takes more memory than there is: choose smaller sizes")
-        raise
-    except KeyboardInterrupt:
-        return _fail(program, 130, "interrupted")
+    with kept() as ours, _ctrl_c() as asked:
+        try:
+            code = 0 if work() else 1
+        except ManualError as error:
+            return fail(program, 1, error)
+        except (ComparisonError, DataError, NotWrittenError) as error:
+            return fail(program, 2, error)
+        except KeyboardInterrupt as error:
+            if foreign and not asked:
+                return fail(program, NOT_JUDGED, not_judged(error))
+            return fail(program, 130, "interrupted")
+        except BaseException as error:
+            if isinstance(error, MemoryError | RuntimeError) and is_exhausted(error):
+                return fail(
+                    program, 2, "this takes more memory than there is: choose smaller sizes"
+                )
+            if sys.flags.dev_mode:
+                traceback.print_exc()
+            return fail(program, NOT_JUDGED, not_judged(error))
+        if ours.out.error is not None:
+            return fail(program, 2, f"stdout cannot be written: {ours.out.error.strerror}")
+        return code
 
 
-def _fail(program: str, code: int, error: object) -> int:
-    sys.stderr.write(f"{program}: error: {' '.join(str(error).split())}\n")
+def fail(program: str, code: int, error: object) -> int:
+    """``code``, after one line on stderr."""
+    streams().err.write(f"{program}: error: {one_line(error)}\n")
     return code
+
+
+def not_judged(error: BaseException) -> str:
+    """What nobody expected, in one line: what it is and where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return (
+        f"could not be judged, {type(error).__name__}: {error}{where}; "
+        f"python -X dev shows how it came to that"
+    )
+
+
+@contextmanager
+def _ctrl_c() -> Iterator[list[int]]:
+    """Within it, a list that has something in it once somebody has pressed Ctrl-C."""
+    asked: list[int] = []
+
+    def interrupt(number: int, frame: object) -> NoReturn:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second time must not disturb the first
+        asked.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:  # somebody else's, or not in the main thread
+        yield asked
+        return
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -6,7 +6,6 @@ from compare.command.argument_types import new_file
 from torch_models.arguments import OneLineParser, integer
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
-EXIT_CODES = "Exit code 0: they agree; 1: they do not; 2: an option or a file is wrong."
 
 
 def add_comparison_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:

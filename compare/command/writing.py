@@ -1,45 +1,47 @@
-"""Files that a command writes: whole or not at all."""
+"""The files that a command writes, each as a whole; see ``torch_models.outputs``."""
 
+import io
 import json
-import os
-import tempfile
+import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from torch_models.outputs import NotWrittenError, write
+from torch_models.printable import printable
 
-class NotWrittenError(Exception):
-    """The message names the file and the reason."""
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["NotWrittenError", "write_json", "write_picture", "write_text"]
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """``content`` as strict JSON; see ``write_text``."""
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_text(path, text, "--json")
+    """``content`` as strict JSON, in which no character does anything to who prints it.
+
+    Raises:
+        NotWrittenError: As ``write_text``.
+    """
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, re.sub(r"[^\n -~]", _in_json, text) + "\n", "--json")
+
+
+def _in_json(found: re.Match[str]) -> str:
+    """As it is, or an escape of JSON's, which reads as the same; of half a pair none does."""
+    character = found[0]
+    if character.isprintable():
+        return character
+    if "\ud800" <= character <= "\udfff":
+        return printable(character).replace("\\", "\\\\")
+    return json.dumps(character)[1:-1]
 
 
 def write_text(path: Path, text: str, option: str) -> None:
-    """Write aside and rename, so that nobody reads half a file.
-
-    Raises:
-        NotWrittenError: It cannot be written; the message names the option.
-    """
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}-", delete=False
-        ) as file:
-            aside = Path(file.name)
-            file.write(text)
-        try:
-            aside.chmod(0o666 & ~_umask())  # a temporary file is for its owner alone
-            os.replace(aside, path)
-        except OSError:
-            aside.unlink()
-            raise
-    except OSError as error:
-        raise NotWrittenError(f"{option} {path} cannot be written: {error.strerror}") from error
+    """Raises NotWrittenError, which names the option, where it cannot be written."""
+    write(path, text.encode("utf-8", "backslashreplace"), option)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def write_picture(path: Path, figure: "Figure", option: str, dpi: int = 150) -> None:
+    """Raises NotWrittenError, which names the option, where it cannot be written."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=dpi, format=path.suffix[1:].lower())
+    write(path, drawn.getvalue(), option)

@@ -5,6 +5,7 @@ import os
 from compare.blame.finding import Fault
 from compare.comparison import where
 from compare.comparison.report import Report, describe, tell
+from torch_models.printable import printable
 
 
 def lines(report: Report) -> list[str]:
@@ -32,7 +33,7 @@ def _place(fault: Fault | None) -> str:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return printable(text).replace("%", "%25")
 
 
 def _property(text: str) -> str:

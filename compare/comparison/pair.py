@@ -134,7 +134,7 @@ def compare_gradients(
         seed=seed,
         layers=found,
         inputs=asked,
-        remarks=tuple(remarks(sides, results[0][0])),
+        remarks=tuple(remarks(sides, [trial for trial, _ in results])),
         title=f"{class_name(manual) or 'manual'} against {class_name(reference) or 'reference'}",
     )
 
@@ -185,8 +185,9 @@ def _run_kind(
     if given.kind != GIVEN:
         chosen = dict(list(chosen.items())[:1])
     found = run(sides, given, {name: feed(maker, outputs, seed) for name, maker in chosen.items()})
-    if given.optional and any(trial.raised for trial in found):
-        return []
+    refused = [trial.raised for trial in found if trial.raised and trial.refused]
+    if refused:
+        raise ComparisonError(f"manual does not take it: {said(refused[0])}")
     try:
         _ = found[0].truth  # to be told now that there is none
     except ComparisonError:

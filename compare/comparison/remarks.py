@@ -2,20 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 
+from compare.trial.derived import WITHOUT_GRADIENT
 from compare.trial.key import Kind
 from compare.trial.sides import Sides
 from compare.trial.trial import Trial
+from compare.trial.watch import Item
 
 _SHOWN = 6
 
 
-def remarks(sides: Sides, trial: Trial) -> Iterator[str]:
+def remarks(sides: Sides, trials: Sequence[Trial]) -> Iterator[str]:
     """One sentence each.
 
     Args:
         sides: The two models.
-        trial: The first one, on what was given.
+        trials: All of them, the first on what was given.
     """
+    trial = trials[0]
     if sides.pairing.guessed:
         pairs = [f"{name} = {twin}" for name, twin in sides.pairing.tensors.items()]
         yield f"paired by order and shape, manual = reference: {_some(pairs)}"
@@ -31,6 +34,23 @@ def remarks(sides: Sides, trial: Trial) -> Iterator[str]:
     if dead:
         them = "them" if len(dead) > 1 else "it"
         yield f"{_some(dead)}: no gradient reaches {them} on either side"
+    twins = {sides.pairing.key(i.key): i for t in trials for i in t.manual if _is_lost(i, t)}
+    lost = {
+        twins[item.key].name: None
+        for t in trials
+        if t.given.kind == WITHOUT_GRADIENT
+        for item in t.reference
+        if item.key in twins and item.tensor is not None
+    }
+    if lost:
+        yield (
+            f"{_some(list(lost))}: a gradient only where an input of the model needs one, as in "
+            "reentrant checkpointing"
+        )
+
+
+def _is_lost(item: Item, trial: Trial) -> bool:
+    return trial.given.kind == WITHOUT_GRADIENT and item.unrecorded and item.tensor is None
 
 
 def _some(names: Sequence[str]) -> str:

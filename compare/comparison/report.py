@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, Fault, JudgedLayer
 from compare.comparison import where
+from compare.comparison.words import SIGN_OF_ZERO, exposed, on
 from compare.verdict.judge import (
     BEHIND_SURROGATE,
     BUG,
@@ -19,12 +20,15 @@ from compare.verdict.judge import (
     Row,
     less_accurate,
 )
+from torch_models.printable import printable
 
 if TYPE_CHECKING:
     from compare.checks.check import Check
 
 COLUMNS = ("name", "kind", "exact", "max_abs", "max_rel", "max_ulp", "verdict")
 NOTHING_COMPARED = "nothing compared"
+#: Layers that one line names.
+_ACCUSED = 3
 _IN_WORDS = {
     EXACT: "bit for bit the same",
     ROUNDING: "the same but for rounding",
@@ -47,8 +51,8 @@ class Asked:
 
     def __str__(self) -> str:
         if self.left_out:
-            return f"{self.kind}: left out, {self.left_out}"
-        return f"{self.kind}: asked with the incoming gradients {', '.join(self.cotangents)}"
+            return f"not asked on {on(self.kind)}: {self.left_out}"
+        return f"asked on {on(self.kind)}, {_incoming(self.cotangents)}"
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,9 @@ class Report:
         """The outcome in one line."""
         total = f"{len(self.rows)} tensors"
         if self.originators:
-            return f"FAILED in {self.dtype}: {'; '.join(map(accuse, self.originators))}"
+            first, more = self.originators[:_ACCUSED], len(self.originators) - _ACCUSED
+            also = f"; and {more} more layers" if more > 0 else ""
+            return f"FAILED in {self.dtype}: {'; '.join(map(accuse, first))}{also}"
         failures = self.failures
         if failures:
             return (
@@ -157,11 +163,12 @@ class Report:
         for rows in (rows for rows in self.trials if rows):
             counts = {words: sum(r.verdict == v for r in rows) for v, words in _IN_WORDS.items()}
             found = ", ".join(f"{count} {words}" for words, count in counts.items() if count)
+            found = found.replace(" ", " tensors " if len(rows) > 1 else " tensor ", 1)
             inputs = asked.setdefault(found, {})
             inputs.setdefault(rows[0].input, []).append(rows[0].cotangent)
         return [
             f"{found}: "
-            + "; ".join(f"{kind} ({', '.join(fed_in)})" for kind, fed_in in inputs.items())
+            + "; ".join(f"on {on(kind)}, {_incoming(fed_in)}" for kind, fed_in in inputs.items())
             for found, inputs in asked.items()
         ]
 
@@ -180,7 +187,7 @@ class Report:
     def __str__(self) -> str:
         worse = [tell_less_accurate(label, row) for label, row in self.less_accurate]
         lines = [*self.by_layer(), *map(describe, self.failures), *worse, *self.remarks]
-        return "\n".join([self.summary(), *(f"  {line}" for line in lines)])
+        return "\n".join([printable(self.summary()), *(f"  {printable(line)}" for line in lines)])
 
     def as_json(self) -> dict[str, Any]:
         """Strict JSON: what is infinite or no number is null."""
@@ -255,18 +262,23 @@ def accuse(layer: JudgedLayer) -> str:
 def tell(fault: Fault) -> str:
     """A fault in one line: the gradient, the mistake, what exposed it, the numbers."""
     row = fault.row
-    exposed = f"input {fault.input}, incoming gradient {fault.cotangent}, seed {fault.seed}"
+    found = f"found {exposed(fault.input, fault.cotangent)}, seed {fault.seed}"
     if row.index is None:
-        return f"{fault.gradient}: {fault.diagnosis.sentence} ({exposed})"
+        return f"{fault.gradient}: {fault.diagnosis.sentence} ({found})"
     numbers = f"{row.manual:.6g} instead of {row.reference:.6g} at {list(row.index)}"
-    return f"{fault.gradient}: {fault.diagnosis.sentence} ({exposed}; {numbers})"
+    return f"{fault.gradient}: {fault.diagnosis.sentence} ({numbers}; {found})"
 
 
 def tell_less_accurate(label: str, row: Row) -> str:
     """A tensor that is less accurate than the reference's, in one line."""
-    exposed = f"input {row.input}, incoming gradient {row.cotangent}"
     name = f"{label}, {row.name}" if label else row.name
-    return f"{name}: {less_accurate(row).removeprefix('it is ')} ({exposed})"
+    found = exposed(row.input, row.cotangent)
+    return f"{name}: {less_accurate(row).removeprefix('it is ')} (found {found})"
+
+
+def _incoming(cotangents: Sequence[str]) -> str:
+    plural = "s" if len(cotangents) > 1 else ""
+    return f"incoming gradient{plural} {', '.join(cotangents)}"
 
 
 def blame(row: Row) -> str:
@@ -278,11 +290,11 @@ def blame(row: Row) -> str:
 
 def describe(row: Row) -> str:
     """A row that disagrees, in one line."""
-    fed_in = f" (incoming gradient: {row.cotangent})" if row.cotangent else ""
+    found = f" (found {exposed(row.input, row.cotangent)})" if row.cotangent else ""
     parts = [row.verdict, row.reason]
     if row.max_abs is not None:
         parts += [
-            f"max abs {row.max_abs:.3g}",
+            f"max abs {row.max_abs:.3g}" if row.max_abs or row.exact else SIGN_OF_ZERO[4:-1],
             f"max rel {row.max_rel:.3g}",
             f"{count(row.max_ulp or 0)} ULP",
         ]
@@ -290,8 +302,9 @@ def describe(row: Row) -> str:
         parts += [f"{row.manual:.9g} instead of {row.reference:.9g} at {list(row.index)}"]
     if row.verdict == BUG and row.allowed is not None:
         parts += [
-            f"error {row.error_manual:.2g} against the truth where {row.allowed:.2g} is rounding"
+            f"{row.error_manual:.2g} from the float64 truth, where rounding explains "
+            f"{row.allowed:.2g}"
         ]
     if row.verdict == NO_TRUTH:
         parts = [row.verdict, row.reason]
-    return f"{row.name}: {', '.join(part for part in parts if part)}{fed_in}"
+    return f"{row.name}: {', '.join(part for part in parts if part)}{found}"

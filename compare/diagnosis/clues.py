@@ -40,6 +40,8 @@ class Clue:
     def x(self) -> Tensor:
         """The input that this is the gradient of; for a parameter, the first one."""
         e = self.evidence
+        if not e.inputs:  # integers alone, as many as there are rows of what comes in from above
+            return self.g
         index = self.gradient.place if self.of_input else 0
         return e.inputs[e.differentiated[index] if e.differentiated else index]
 

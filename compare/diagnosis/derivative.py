@@ -89,6 +89,9 @@ def one_factor(clues: Clues) -> Diagnosis | None:
         ("a²", lambda t: t.y * t.y),
         ("1 − a", lambda t: 1 - t.y),
         ("σ(z)", lambda t: t.x.sigmoid()),
+        ("σ′(z)", lambda t: t.x.sigmoid() * (-t.x).sigmoid()),
+        ("tanh z", lambda t: t.x.tanh()),
+        ("1 − tanh² z", lambda t: 1 - t.x.tanh() ** 2),
         ("Φ(z)", lambda t: torch.special.ndtr(t.x)),
     ):
         if clues.explained_by(lambda trial, of=of: trial.g * of(trial)):  # type: ignore[misc]

@@ -128,8 +128,8 @@ def located(clues: Clues) -> str:
     places = _lines(wrong)
     relative = float(error.max()) / size if size else 0.0
     if 0 < relative <= _SMALL:
-        where = places or f"{count} of {total} elements"
-        return f"a small error, {relative:.1e} of its largest number, in {where}"
+        where = f", in {places or f'{count} of {total} elements'}" if count else ""
+        return f"a small error, {relative:.1e} of its largest number{where}"
     if places:
         return f"no known mistake explains it: wrong only in {places}; {numbers}"
     if along := one_factor(trial.m, trial.t):

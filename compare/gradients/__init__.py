@@ -9,7 +9,8 @@ from pathlib import Path
 
 from compare.checks import CHECKS
 from compare.command.argument_types import checks, mapping, new_file, seconds, shape
-from compare.command.shared_options import EXIT_CODES, add_comparison_options, changed, checked
+from compare.command.exit import EXIT_CODES, exit_code
+from compare.command.shared_options import add_comparison_options, changed, checked
 from torch_models.arguments import OneLineParser
 from torch_models.names import LOSSES
 from torch_models.options import add_data_options, add_network_options
@@ -24,9 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = gradients_parser()
     options = checked_gradients(parser, parser.parse_args(arguments))
     # From here on it takes seconds to import; --help and wrong options have been answered.
-    from compare.command.exit import exit_code
-
-    return exit_code(parser.prog, lambda: _compare(options))
+    return exit_code(parser.prog, lambda: _compare(options), foreign=True)
 
 
 def _compare(options: argparse.Namespace) -> bool:

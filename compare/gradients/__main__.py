@@ -2,6 +2,7 @@
 
 import sys
 
+from compare.command.supervised import supervised
 from compare.gradients import main
 
-sys.exit(main())
+sys.exit(supervised("python -m compare.gradients", main))

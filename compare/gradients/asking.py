@@ -1,7 +1,6 @@
 """From the command line to a report: any two models, or our own."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,6 +21,7 @@ from compare.trial.errors import ComparisonError
 from compare.trial.given import map_tensors
 from compare.trial.question import Question
 from compare.trial.recorder import is_layer
+from torch_models.streams import streams
 
 
 def compare(options: argparse.Namespace) -> bool:
@@ -123,7 +123,7 @@ def _judge(question: Question, options: argparse.Namespace) -> Report:
             surrogates=options.surrogate,
             repair=options.repair,
             progress=lambda _: advance(),
-            waiting=lambda text: sys.stderr.writelines(f"{text}\n"),
+            waiting=lambda text: streams().err.write(f"{text}\n"),
         )
 
 

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from compare.gradients.left_on import as_it_was
 from compare.trial.errors import ComparisonError, said
 from compare.trial.randomness import undisturbed
 
@@ -141,9 +142,8 @@ def _module(spec: str, place: str) -> ModuleType:
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
-        if place.endswith(".py"):
-            return _file(Path(place))
-        return importlib.import_module(place)
+        with as_it_was():
+            return _file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
     except ModuleNotFoundError as error:
         if error.name and (place == error.name or place.startswith(f"{error.name}.")):
             raise ComparisonError(
@@ -155,7 +155,7 @@ def _module(spec: str, place: str) -> ModuleType:
         ) from error
     except FileNotFoundError:
         raise ComparisonError(f"{spec}: there is no file {place}") from None
-    except (Exception, SystemExit) as error:
+    except Exception as error:
         raise ComparisonError(
             f"{spec}: importing it failed{_where(error)}: {said(error)}"
         ) from error
@@ -175,7 +175,7 @@ def _file(path: Path) -> ModuleType:
 
 
 def _called(spec: str, function: Callable[[], Any], seed: int) -> Any:
-    with undisturbed():
+    with undisturbed(), as_it_was():
         torch.manual_seed(seed)
         try:
             return function()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from compare.catalogue import specimens
 from compare.command.argument_types import new_file
+from compare.command.exit import NOT_DONE, exit_code
 from torch_models.arguments import OneLineParser, integer
 
 if TYPE_CHECKING:
@@ -72,8 +73,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = mutants_parser()
     options = parser.parse_args(arguments)
     # From here on it takes seconds to import; --help and wrong options have been answered.
-    from compare.command.exit import exit_code
-
     return exit_code(parser.prog, lambda: _run(options))
 
 
@@ -85,7 +84,7 @@ def mutants_parser() -> OneLineParser:
         "that each is found, blamed on its layer and called what it is, and that right backwards "
         "written otherwise are not accused; beside it, what the rules of others make of them.",
         epilog="Exit code 0: all found and blamed, nine of ten diagnosed, nobody accused; 1: not "
-        "so; 2: an option or a file is wrong.",
+        f"so; {NOT_DONE}",
     )
     parser.add_argument("--json", type=new_file, metavar="FILE", help="write the outcome there")
     parser.add_argument(
@@ -190,34 +189,27 @@ def is_well(counts: dict[str, Any]) -> bool:
 
 
 def _show(out: Any, outcomes: Sequence[Outcome], counts: dict[str, Any]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
     from compare.command import console
 
-    view = Table()
-    for column in ("planted", "found", "blamed", "diagnosed", "repaired", "what was said"):
-        view.add_column(column)
+    view = console.table("planted", "found", "blamed", "diagnosed", "repaired", "what was said")
     for o in outcomes:
         if not o.is_right:
             became = (o.killed, o.blamed, o.diagnosed, o.repaired)
-            marks = [Text("✓" if x else "✗") for x in became]
-            view.add_row(Text(o.specimen.name), *marks, Text("; ".join(o.sentences)))
+            marks = ["✓" if x else "✗" for x in became]
+            console.row(view, o.specimen.name, *marks, "; ".join(o.sentences))
     out.print(view)
     planted, right = counts["planted"], counts["right"]
-    matrix = Table()
-    matrix.add_column("rule")
-    matrix.add_column(f"bugs found of {planted}", justify="right")
-    matrix.add_column(f"right ones accused of {right}", justify="right")
-    matrix.add_column("finds everything but")
-    matrix.add_row("compare.gradients", str(counts["killed"]), str(counts["falsely_accused"]), "")
+    numbers = (f"bugs found of {planted}", f"right ones accused of {right}")
+    matrix = console.table("rule", *numbers, "finds everything but", numbers=numbers)
+    ours = (str(counts["killed"]), str(counts["falsely_accused"]))
+    console.row(matrix, "compare.gradients", *ours, "")
     for name, of in counts["rules"].items():
         missed = [o.specimen.name for o in outcomes if not o.is_right and o.rules[name]]
         shown = ", ".join(missed[:4]) + (f" and {len(missed) - 4} more" if missed[4:] else "")
-        matrix.add_row(name, str(of["killed"]), str(of["falsely_accused"]), shown)
+        console.row(matrix, name, str(of["killed"]), str(of["falsely_accused"]), shown)
     out.print(matrix)
-    for line in _complaints(outcomes):
-        console.say(out, line, "bold red")
+    complaints = list(_complaints(outcomes))
+    console.say_first(out, complaints, "--json FILE has them all", "bold red")
     word = "passed" if is_well(counts) else "FAILED"
     summary = (
         f"{word}: of {planted} planted bugs {counts['killed']} found, {counts['blamed']} blamed on "

@@ -1,13 +1,15 @@
 """Every figure and every equation of the lecture notes, recomputed: ``python -m compare.notes``.
 
 Exit codes: 0 if every claim is what it is expected to be, 1 if one is not (a figure or equation
-that should agree does not, or a known misprint agrees as printed), 2 for bad usage.
+that should agree does not, or a known misprint agrees as printed); the others are those of all
+commands, see ``--help``.
 """
 
 import argparse
 from collections.abc import Sequence
 
 from compare.command.argument_types import folder, new_file
+from compare.command.exit import NOT_DONE, exit_code
 from torch_models.arguments import OneLineParser
 
 
@@ -17,7 +19,8 @@ def notes_parser() -> OneLineParser:
         prog="python -m compare.notes",
         description="Recompute every figure and every equation of the five lecture notes: one row "
         "each, with a verdict: agrees, misprint (with the right value), unreadable in the scan, "
-        "or differs. Exit code 1 if a row is not what it is expected to be.",
+        "or differs.",
+        epilog="Exit code 0: every row is what it is expected to be; 1: one is not; " + NOT_DONE,
     )
     parser.add_argument("--json", metavar="FILE", type=new_file, help="also write the rows to FILE")
     parser.add_argument("--plots", metavar="DIR", type=folder, help="also draw the plots into DIR")
@@ -41,8 +44,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = notes_parser()
     options = parser.parse_args(arguments)
     # From here on it takes seconds to import; --help and wrong options have been answered.
-    from compare.command.exit import exit_code
-
     return exit_code(parser.prog, lambda: _recompute(options))
 
 

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from compare.command.writing import write_picture
 from compare.notes import approximation, deep_thin, descent, taylor, trouble
 from compare.notes.by_autograd import derivative, float64
 from compare.notes.curve import parse
@@ -47,7 +48,7 @@ def draw_all(folder: Path, curve: str) -> list[Path]:
         ):
             paths.append(folder / f"{name}.png")
             FigureCanvasAgg(figure)
-            figure.savefig(paths[-1], dpi=150)
+            write_picture(paths[-1], figure, "--plots")
     return paths
 
 

@@ -1,7 +1,6 @@
 """What ``python -m compare.notes`` does: tables, JSON file, plots and conclusion."""
 
 import argparse
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -14,7 +13,6 @@ import torch
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from compare.command import console
 from compare.command.writing import NotWrittenError, write_json
@@ -42,7 +40,8 @@ def recompute(options: argparse.Namespace) -> bool:
         parse(curve)  # refused now, not after ten seconds
     except ValueError as error:
         raise ComparisonError(str(error)) from None
-    out, terminal = console.stdout(), sys.stdout.isatty()
+    out = console.stdout()
+    terminal = out.is_terminal
     if not terminal:
         out.width = PIPE_WIDTH
     out.print(note_table())
@@ -51,7 +50,8 @@ def recompute(options: argparse.Namespace) -> bool:
         for system, (title, _) in systems.SYSTEMS.items():
             claims = systems.claims_of(system)
             found += [(system, claim) for claim in claims]
-            out.print(f"\n{system}  {title}", style="bold")
+            console.say(out, "")
+            console.say(out, f"{system}  {title}", "bold")
             out.print(table(claims, out, terminal))
             advance()
     if options.curve is not None:
@@ -105,13 +105,13 @@ def table(claims: Sequence[Claim], out: Console, terminal: bool) -> Table:
     if not terminal:
         view.add_column("code", overflow="fold")
     for claim in claims:
-        cells = [Text(cell) for cell in (claim.at, claim.says, claim.printed, claim.computed)]
-        cells.append(Text(claim.verdict, style=STYLES[claim.verdict]))
+        parts = (claim.at, claim.says, claim.printed, claim.computed)
+        cells = [*map(console.cell, parts), console.cell(claim.verdict, STYLES[claim.verdict])]
         if terminal:
             cells[3].append(f"\n{claim.source}", style="dim")
         else:
-            cells.append(Text(claim.source))
-        view.add_row(*cells)
+            cells.append(console.cell(claim.source))
+        console.row(view, *cells)
     return view
 
 
@@ -138,7 +138,8 @@ def _draw(options: argparse.Namespace, curve: str, out: Console) -> None:
                 run = show(paths, options.log_dir)
                 console.say(out, f"shown: tensorboard --logdir {options.log_dir} ({run})")
     except OSError as error:
-        raise NotWrittenError(f"cannot write {error.filename}: {error.strerror}") from error
+        option = "--log-dir" if options.log_dir else "--plots"
+        raise NotWrittenError(f"{option}: {error.filename} {error.strerror}") from error
 
 
 def _conclude(found: list[tuple[int, Claim]], out: Console, seconds: float) -> bool:
@@ -149,9 +150,11 @@ def _conclude(found: list[tuple[int, Claim]], out: Console, seconds: float) -> b
         f"{counts['unreadable']} unreadable; {seconds:.0f} s"
     )
     failures = [(system, claim) for system, claim in found if not claim.passed]
-    for system, claim in failures:
-        what = f"{claim.at} {claim.says}: {claim.verdict}: {claim.computed}"
-        console.say(out, f"system {system}, {what}", "red")
+    lines = [
+        f"system {system}, {claim.at} {claim.says}: {claim.verdict}: {claim.computed}"
+        for system, claim in failures
+    ]
+    console.say_first(out, lines, "--json FILE has them all", "red")
     verdict = f"FAILED: {len(failures)} of" if failures else "passed:"
     console.say(out, f"{verdict} {total}", "bold red" if failures else "bold green")
     return not failures

@@ -6,6 +6,7 @@ from html import escape
 
 from compare.blame.finding import Residual
 from compare.verdict.judge import Row
+from torch_models.printable import printable
 
 _WIDE, _HIGH = 230, 22  # of an error plot, in pixels
 
@@ -104,5 +105,5 @@ def _shade(cell: float) -> str:
 def _svg(width: float, height: float, parts: Sequence[str], said: str) -> str:
     return (
         f'<svg width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" '
-        f'role="img" aria-label="{escape(said)}">{"".join(parts)}</svg>'
+        f'role="img" aria-label="{escape(printable(said))}">{"".join(parts)}</svg>'
     )

@@ -2,16 +2,17 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from compare.command import console
 from compare.command.writing import write_json, write_text
 from compare.comparison import annotations
 from compare.comparison.report import Report
 from compare.repair import patch
 from compare.reports import html, junit, tensorboard
+from torch_models.streams import streams
 
 _PAGES: dict[str, Callable[[Report], str]] = {"html": html.page, "junit": junit.document}
 
@@ -35,10 +36,11 @@ def write(report: Report, options: argparse.Namespace, facts: dict[str, Any]) ->
     if options.fix:
         changes = patch.unified(report.layers)
         if options.fix == "-":
-            sys.stdout.write(changes)
+            streams().out.write(changes)
         else:
             write_text(Path(options.fix), changes, "--fix")
     if options.tensorboard:
         tensorboard.write(report, options.tensorboard)
     if "GITHUB_ACTIONS" in os.environ:
-        sys.stdout.writelines(f"{line}\n" for line in annotations.lines(report))
+        for line in annotations.lines(report):
+            console.plain(line)

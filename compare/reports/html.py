@@ -1,15 +1,16 @@
 """One page that needs nothing else: the verdict, the network, what is wrong, and every number."""
 
 from collections.abc import Iterable, Iterator
-from html import escape
+from html import escape as escaped
 
 from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, SURROGATE, Fault, JudgedLayer
 from compare.checks.check import AGREES
-from compare.comparison import where
+from compare.comparison import where, words
 from compare.comparison.report import Report, count
 from compare.reports import charts
 from compare.reports.style import CSS
 from compare.verdict.judge import Row
+from torch_models.printable import printable
 
 _CLASS = {CLEAN: "clean", INHERITED: "inherited", SURROGATE: "inherited", ORIGINATES: "origin"}
 _SIGN = {CLEAN: "✓", INHERITED: "↤", SURROGATE: "≈", ORIGINATES: "✗"}
@@ -38,6 +39,11 @@ def page(report: Report) -> str:
         + "\n".join(parts)
         + "\n</main></body></html>\n"
     )
+
+
+def escape(text: str) -> str:
+    """``text`` as it is shown."""
+    return escaped(printable(text))
 
 
 def _head(report: Report) -> Iterator[str]:
@@ -78,9 +84,7 @@ def _fault(layer: JudgedLayer, fault: Fault) -> str:
             f"Largest difference at {list(row.index)}: {row.manual:.6g} instead of "
             f"{row.reference:.6g}."
         )
-    exposed = (
-        f"Exposed by input: {fault.input}, incoming gradient: {fault.cotangent}, seed {fault.seed}."
-    )
+    found = f"Found {words.exposed(fault.input, fault.cotangent)}, seed {fault.seed}."
     picture = ""
     if fault.residual:
         shape = " × ".join(map(str, fault.residual.shape)) or "a number"
@@ -92,7 +96,7 @@ def _fault(layer: JudgedLayer, fault: Fault) -> str:
         f'<section class="fault"><div><h3>{escape(layer.label)} '
         f'<span class="soft">· {escape(fault.gradient)}</span></h3>'
         f'<p class="sentence">{escape(_capital(fault.diagnosis.sentence))}.</p>'
-        f'{_line(fault)}<p class="soft">{escape(exposed)} {escape(numbers)}</p></div>'
+        f'{_line(fault)}<p class="soft">{escape(found)} {escape(numbers)}</p></div>'
         f"{picture}</section>"
     )
 
@@ -122,7 +126,7 @@ def _network(report: Report) -> Iterator[str]:
         return
     yield "<h2>The network, layer by layer</h2>"
     yield (
-        '<p class="note">Each layer was run by itself on what the reference was given. '
+        '<p class="note">Each layer was run by itself, on what the layer of the reference gets. '
         "✓ clean · ↤ inherited: right by itself, but what came in was wrong · ✗ the error "
         "originates here. Activations go →, gradients come back ←.</p>"
     )
@@ -154,8 +158,8 @@ def _layers(report: Report) -> Iterator[str]:
         yield "</p>"
         return
     yield (
-        f"The others against the truth in float64, from 1e{low} to 1e{high}: a dot for manual, a "
-        "ring for the reference; up to the upright line it is rounding.</p>"
+        f"The others: how far from the truth in float64, on a scale from 1e{low} to 1e{high}. The "
+        "dot is manual, the ring the reference; left of the upright line it is rounding.</p>"
     )
     lines = [
         f'<tr class="{"clean" if row.passed else "origin"}"><td>{escape(layer.label)}</td>'
@@ -184,18 +188,19 @@ def _checks(report: Report) -> Iterator[str]:
 
 def _rows(report: Report) -> Iterator[str]:
     yield "<h2>Every tensor of the whole</h2>"
-    yield '<p class="note">In backward order: where an error is made, and where it goes.</p>'
+    signs = any(row.max_abs == 0 and not row.exact for row in report.rows)
+    yield (
+        '<p class="note">In backward order: where an error is made, and where it goes. '
+        f"{words.ULP}{' ' + words.SIGN_OF_ZERO if signs else ''}</p>"
+    )
     yield _table(
-        ("name", "kind", "max abs", "max rel", "ULP", "verdict", "input, incoming gradient"),
+        ("name", "kind", "max abs", "max rel", "ULP", "verdict", "found"),
         map(_row, report.rows),
     )
 
 
 def _row(row: Row) -> str:
-    numbers = [
-        "–" if value is None else "0" if value == 0 else f"{value:.2e}"
-        for value in (row.max_abs, row.max_rel)
-    ]
+    numbers = [words.size(row.max_abs, row.exact), words.size(row.max_rel, True)]
     numbers.append("–" if row.max_ulp is None else count(row.max_ulp))
     cells = "".join(f'<td class="number">{number}</td>' for number in numbers)
     verdict = ": ".join(part for part in (row.verdict, row.reason) if part)
@@ -203,7 +208,7 @@ def _row(row: Row) -> str:
     return (
         f'<tr class="{state}"><td>{escape(row.name)}</td><td>{row.kind}</td>{cells}'
         f'<td class="word">{escape(verdict)}</td>'
-        f"<td>{escape(row.input)}, {escape(row.cotangent)}</td></tr>"
+        f"<td>{escape(words.exposed(row.input, row.cotangent))}</td></tr>"
     )
 
 
@@ -214,8 +219,7 @@ def _histograms(report: Report) -> Iterator[str]:
     differing.sort(key=lambda row: -(row.max_ulp or 0))
     yield "<h2>Distances in ULP</h2>"
     yield (
-        '<p class="note">How many floats lie between manual and the reference: the share of '
-        "elements at 0, 1, 2–3, 4–7, … ULP."
+        '<p class="note">The share of elements that are 0, 1, 2–3, 4–7, … ULP from the reference.'
         + (f" The {_HISTOGRAMS} that differ most.</p>" if differing[_HISTOGRAMS:] else "</p>")
     )
     pictures = [

@@ -9,6 +9,7 @@ from torch.utils.tensorboard import SummaryWriter
 from compare.blame.finding import Residual
 from compare.command.writing import NotWrittenError
 from compare.comparison.report import Report, finite, tell
+from torch_models.printable import printable
 
 
 def write(report: Report, folder: Path) -> None:
@@ -18,34 +19,42 @@ def write(report: Report, folder: Path) -> None:
         NotWrittenError: The folder cannot be written.
     """
     try:
-        writer = SummaryWriter(str(folder))
+        with SummaryWriter(str(folder)) as writer:
+            _fill(writer, report)
     except OSError as error:
-        raise NotWrittenError(
-            f"--tensorboard {folder} cannot be written: {error.strerror}"
-        ) from error
-    with writer:
-        writer.add_text("gradients/verdict", report.summary())
-        writer.add_text("gradients/layers", _layers(report))
-        for row in report.rows:
-            tag = row.name.replace(" ", "_")
-            for kind, value in (("max_abs", row.max_abs), ("max_rel", row.max_rel)):
-                if finite(value) is not None:
-                    writer.add_scalar(f"{kind}/{tag}", value)
-            if row.histogram:
-                _histogram(writer, f"ulp/{tag}", row.histogram)
-        for layer in report.layers:
-            for fault in layer.faults:
-                if fault.residual:
-                    picture = _picture(fault.residual)
-                    writer.add_image(f"residual/{layer.label}/{fault.gradient}", picture)
+        reason = error.strerror or error
+        raise NotWrittenError(f"--tensorboard {folder} cannot be written: {reason}") from error
+
+
+def _fill(writer: SummaryWriter, report: Report) -> None:
+    writer.add_text("gradients/verdict", printable(report.summary()))
+    writer.add_text("gradients/layers", _layers(report))
+    for row in report.rows:
+        tag = printable(row.name.replace(" ", "_"))
+        for kind, value in (("max_abs", row.max_abs), ("max_rel", row.max_rel)):
+            if finite(value) is not None:
+                writer.add_scalar(f"{kind}/{tag}", value)
+        if row.histogram:
+            _histogram(writer, f"ulp/{tag}", row.histogram)
+    for layer in report.layers:
+        for fault in layer.faults:
+            if fault.residual:
+                picture = _picture(fault.residual)
+                tag = printable(f"residual/{layer.label}/{fault.gradient}")
+                writer.add_image(tag, picture)
 
 
 def _layers(report: Report) -> str:
     lines = ["| layer | by itself | what is wrong |", "|---|---|---|"]
     for layer in report.layers:
-        faults = "; ".join(map(tell, layer.faults)).replace("|", "\\|")
-        lines.append(f"| {layer.label} | {layer.verdict} | {faults or layer.remark} |")
+        faults = "; ".join(map(tell, layer.faults))
+        cells = (layer.label, layer.verdict, faults or layer.remark)
+        lines.append(" ".join(f"| {_cell(cell)}" for cell in cells))
     return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    return printable(text).replace("|", "\\|")
 
 
 def _histogram(writer: SummaryWriter, tag: str, counts: tuple[int, ...]) -> None:

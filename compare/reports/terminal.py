@@ -1,12 +1,11 @@
 """A report in a terminal: tables, and what was found in words."""
 
 from rich.table import Table
-from rich.text import Text
 
 from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, SURROGATE
 from compare.checks.check import AGREES
 from compare.command import console
-from compare.comparison import where
+from compare.comparison import where, words
 from compare.comparison.report import Report, count, describe, tell, tell_less_accurate
 from compare.verdict.judge import (
     BEHIND_SURROGATE,
@@ -35,24 +34,32 @@ _STYLES = {
 }
 
 
+_MORE = "--html FILE, --json FILE or --junit FILE has them all"
+
+
 def show(report: Report) -> None:
     """On stdout."""
     out = console.stdout()
     console.say(out, report.title, "bold")
     out.print(table(report))
+    console.say(out, words.ULP)
+    if any(row.max_abs == 0 and not row.exact for row in report.rows):
+        console.say(out, words.SIGN_OF_ZERO)
     if report.layers:
         out.print(layer_table(report))
     if report.checks:
         out.print(check_table(report))
-    for at in report.layers:
-        for fault in at.faults:
-            console.say(out, f"{at.label}, {tell(fault)}")
-            for line in where.lines(fault):
-                console.say(out, f"  {line}", "bold" if fault.repair else "")
-    for line in [*map(describe, report.failures), *report.by_trial()]:
+    exposed = [
+        line
+        for at in report.layers
+        for fault in at.faults
+        for line in (f"{at.label}, {tell(fault)}", *(f"  {x}" for x in where.lines(fault)))
+    ]
+    console.say_first(out, [*exposed, *map(describe, report.failures)], _MORE)
+    for line in report.by_trial():
         console.say(out, line)
-    for label, row in report.less_accurate:
-        console.say(out, tell_less_accurate(label, row), "yellow")
+    worse = [tell_less_accurate(label, row) for label, row in report.less_accurate]
+    console.say_first(out, worse, _MORE, "yellow")
     for remark in report.remarks:
         console.say(out, remark)
     for asked in (asked for asked in report.inputs if asked.left_out):
@@ -61,54 +68,52 @@ def show(report: Report) -> None:
 
 
 def table(report: Report) -> Table:
-    """The rows in backward order."""
-    view = Table()
-    for column in ("name", "kind", "exact"):
-        view.add_column(column)
-    for column in ("max abs", "max rel", "ULP"):
-        view.add_column(column, justify="right", no_wrap=True)
-    view.add_column("verdict")
+    """The rows in backward order; of those that fail the first ones."""
+    numbers = ("max abs", "max rel", "ULP")
+    view = console.table("name", "kind", "exact", *numbers, "verdict", numbers=numbers)
+    failures = report.failures
+    left_out = {row.name for row in failures[console.MOST :]}
     for row in report.rows:
-        numbers = (
-            _short(row.max_abs),
-            _short(row.max_rel),
-            "–" if row.max_ulp is None else count(row.max_ulp),
-        )
-        view.add_row(
-            row.name,
-            row.kind,
-            "yes" if row.exact else "no",
-            *numbers,
-            Text(row.verdict, style=_STYLES[row.verdict]),
-        )
+        if row.name not in left_out:
+            console.row(
+                view,
+                row.name,
+                row.kind,
+                "yes" if row.exact else "no",
+                words.size(row.max_abs, row.exact),
+                words.size(row.max_rel, exact=True),
+                "–" if row.max_ulp is None else count(row.max_ulp),
+                console.cell(row.verdict, _STYLES[row.verdict]),
+            )
+    if left_out:
+        console.row(view, f"… and {len(left_out)} more that fail")
     return view
 
 
 def layer_table(report: Report) -> Table:
-    """The layers, each judged by itself, and what is wrong with those at fault."""
-    view = Table()
-    for column in ("layer", "by itself", "gradient", "what is wrong"):
-        view.add_column(column)
+    """The layers, each judged by itself, and what is wrong with those at fault, the first ones."""
+    view = console.table("layer", "by itself", "gradient", "what is wrong")
+    shown, left_out = 0, 0
     for layer in report.layers:
-        verdict = Text(layer.verdict, style=_STYLES[layer.verdict])
+        verdict = console.cell(layer.verdict, _STYLES[layer.verdict])
         if not layer.faults:
-            view.add_row(Text(layer.label), verdict, "", Text(layer.remark))
+            console.row(view, layer.label, verdict, "", layer.remark)
         for i, fault in enumerate(layer.faults):
-            first = (Text(layer.label), verdict) if i == 0 else ("", "")
-            view.add_row(*first, fault.gradient, Text(fault.diagnosis.sentence))
+            if shown == console.MOST:
+                left_out += 1
+                continue
+            shown += 1
+            first = (layer.label, verdict) if i == 0 else ("", "")
+            console.row(view, *first, fault.gradient, fault.diagnosis.sentence)
+    if left_out:
+        console.row(view, f"… and {left_out} more")
     return view
 
 
 def check_table(report: Report) -> Table:
     """What was asked in addition."""
-    view = Table()
-    for column in ("also", "verdict", "found"):
-        view.add_column(column)
+    view = console.table("also", "verdict", "found")
     for check in report.checks:
         style = "bold red" if not check.passed else "green" if check.verdict == AGREES else "yellow"
-        view.add_row(check.name, Text(check.verdict, style=style), Text(check.detail))
+        console.row(view, check.name, console.cell(check.verdict, style), check.detail)
     return view
-
-
-def _short(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2e}" if value else "0"

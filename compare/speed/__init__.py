@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Sequence
 
 from compare.command.argument_types import new_file, picture
+from compare.command.exit import NOT_DONE, exit_code
 from compare.command.shared_options import changed
 from torch_models.arguments import OneLineParser, integer
 from torch_models.names import ACTIVATIONS
@@ -19,8 +20,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = speed_parser()
     options = checked_speed(parser, parser.parse_args(arguments))
     # From here on it takes seconds to import; --help and wrong options have been answered.
-    from compare.command.exit import exit_code
-
     return exit_code(parser.prog, lambda: _measure(options))
 
 
@@ -38,7 +37,7 @@ def speed_parser() -> OneLineParser:
         "NumPy, JAX and scikit-learn where they are installed: in turn in one process, medians, "
         "ratios to autograd and to the step's matrix products alone. The gradients are compared "
         "first.",
-        epilog="Exit code 0: measured; 1: a gradient is wrong; 2: an option or a file is wrong.",
+        epilog="Exit code 0: measured; 1: a gradient is wrong; " + NOT_DONE,
     )
     for name, value, what in (
         ("--batch-size", 128, "samples a step"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import manual_backprop
 from compare.command import console
-from compare.command.writing import NotWrittenError
+from compare.command.writing import write_picture
 from compare.speed.candidates import by_functions, explicit, explicit_recorded, matrix_products
 from compare.speed.in_turn import in_turn
 from compare.speed.setting import Setting
@@ -88,8 +88,6 @@ def draw(points: Sequence[Point], path: Path) -> None:
     axes[0].set_ylim(0)
     axes[-1].legend(frameon=False)
     try:
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise NotWrittenError(f"--plot {path} cannot be written: {error.strerror}") from error
+        write_picture(path, figure, "--plot")
     finally:
         plt.close(figure)

@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from compare.command.argument_types import folder
-from compare.command.shared_options import EXIT_CODES, add_comparison_options, checked
+from compare.command.exit import EXIT_CODES, exit_code
+from compare.command.shared_options import add_comparison_options, checked
 from torch_models.arguments import OneLineParser, integer
 from torch_models.options import add_data_options, add_descent_options, add_network_options
 
@@ -24,8 +25,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = training_parser()
     options = checked(parser, parser.parse_args(arguments))
     # From here on it takes seconds to import; --help and wrong options have been answered.
-    from compare.command.exit import exit_code
-
     return exit_code(parser.prog, lambda: _compare(options))
 
 

@@ -18,9 +18,9 @@ caller gives, these are derived from it:
     evaluation mode          or training mode, whichever the model is not in
 
 Only what a gradient is taken to is rounded and moved. A model that cannot take one of these
-(probabilities of 30, batch norm on one sample) is not asked to: the reference refuses it, and the
-report says so. Of other sizes and indices nobody claims that the two take them, so what either
-refuses is left out.
+(probabilities of 30, batch norm on one sample) is not asked to: its forward refuses it, and the
+report says so. Where it is the reference that refuses other sizes or indices, that goes unsaid:
+nobody expects that every model takes them.
 """
 
 import math
@@ -82,11 +82,10 @@ def kinds(given: Given, reference: Model, seed: int = 0) -> Iterator[Given]:
         yield from _other_indices(given, reference, seed)
         if given.differentiated and any(p.requires_grad for p in reference.parameters()):
             without = given.map(lambda x: x.detach())
-            yield replace(
-                without.with_tensors([x.detach() for x in without.tensors]), kind=WITHOUT_GRADIENT
-            )
+            without = without.with_tensors([x.detach() for x in without.tensors])
+            yield replace(without, kind=WITHOUT_GRADIENT, setting=True)
         kind = EVALUATION if reference.training else TRAINING
-        yield replace(given, training=not reference.training, kind=kind)
+        yield replace(given, training=not reference.training, kind=kind, setting=True)
 
 
 def _where_differentiated(change: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:

@@ -26,6 +26,7 @@ class Written(NamedTuple):
 
     what: str  # "input", "weight", "the incoming gradient", "what it saved", …
     sentence: str
+    refused: bool = False  # rather: a second backward raised, and nobody got a wrong gradient
 
 
 def written_over(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list[Written]:
@@ -105,7 +106,7 @@ def _in_backward(
             if run == 0:
                 raise
             why = f"a second backward on the same graph raised {said(error)}"
-            yield Written("what it saved", why)
+            yield Written("what it saved", why, refused=True)
             return
         runs.append({name: leaf.grad for name, leaf in leaves.items()})
         if run == 0:

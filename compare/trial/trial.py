@@ -30,6 +30,7 @@ class Trial:
     in_float64: Callable[[], Sequence[Item]]
     given: Given
     raised: Exception | None = None  # by manual, which has no items then
+    refused: bool = False  # by manual, which does not take what was derived: no fault
 
     @cached_property
     def truth(self) -> Sequence[Item]:
@@ -68,8 +69,26 @@ def run(sides: Sides, given: Given, cotangents: Mapping[str, Sequence[Tensor]]) 
             found = past_engine.gradients(sides.manual, given, fed_in)
             raised = None if found else error
         in_float64 = _truth(sides.reference, given, fed_in, expected, after)
-        trials.append(Trial(name, fed_in, found, expected, in_float64, given, raised))
+        refused = raised is not None and _refuses(sides.manual, given)
+        trials.append(Trial(name, fed_in, found, expected, in_float64, given, raised, refused))
     return trials
+
+
+def _refuses(case: Case, given: Given) -> bool:
+    """Whether it is no fault to raise on this: nobody gets a wrong gradient.
+
+    The forward may, on any input that was not given. The backward may, too, where nobody expects
+    that the model takes it.
+    """
+    if given.kind == GIVEN or given.setting:
+        return False
+    if given.optional:
+        return True
+    try:
+        case.outputs(given)
+    except Exception:
+        return True
+    return False
 
 
 # Of a forward pass; with its backward and in float64 it takes some ten times as long.

@@ -8,7 +8,7 @@ Linear that is the notes' δ = ∂L/∂z. A layer is a module without children, 
 its own. The δ of a layer whose output is the model's is left out where it is what was fed in.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ class Item:
     taken_by: tuple[str, ...] = ()  # the layers whose backward computed it, as far as can be told
     source: str = ""  # the same for people
     value: Tensor | None = None  # of a δ: what the layer gave out, at which δ is the gradient
+    unrecorded: bool = False  # of a parameter: it was used where no gradient is recorded
 
     @property
     def kind(self) -> Kind:
@@ -65,17 +66,35 @@ def watch(
             of.
         by_layer: Whether to watch each module.
     """
-    with Recorder(model if by_layer else None) as recorder:
+    if by_layer:
+        try:
+            return _watch(model, given, loss, cotangents, Recorder(model), lambda x: x)
+        except RuntimeError as error:
+            # PyTorch lets nothing work in place on a leaf; a model's first layer may want to.
+            if "a leaf Variable that requires grad" not in str(error):
+                raise
+            given.random_state.restore()
+    recorder = Recorder(model if by_layer else None)
+    return _watch(model, given, loss, cotangents, recorder, lambda x: x.clone())
+
+
+def _watch(
+    model: Model,
+    given: Given,
+    loss: Model | None,
+    cotangents: Sequence[Tensor] | None,
+    recorder: Recorder,
+    handed: Callable[[Tensor], Tensor],
+) -> Run:
+    with recorder:
+        args, kwargs = map_tensors(
+            lambda x: handed(x) if x.requires_grad else x, (given.args, given.kwargs)
+        )
         recorder.labels[LOSS] = f"{LOSS} {class_name(loss)}".strip() if loss else LOSS
         if not isinstance(model, nn.Module):
             recorder.labels[""] = class_name(model)
-            recorder.took((given.args, given.kwargs), "")
-        # A layer that works in place must not be given a leaf; where it does, a model is to blame.
-        args, kwargs = (given.args, given.kwargs)
-        if not by_layer:
-            args, kwargs = map_tensors(
-                lambda x: x.clone() if x.requires_grad else x, (args, kwargs)
-            )
+            recorder.took((args, kwargs), "")
+        passed = [x for x in tensors_in((args, kwargs)) if x.requires_grad]
         output = model(*args, **kwargs)
         roots = list(tensors_in(output))
         items = list(_outputs("output", "", roots))
@@ -94,8 +113,8 @@ def watch(
         gradients = _gradients(recorder, roots, [*parameters.values(), *leaves], cotangents)
     of_parameter = dict(zip(parameters, gradients, strict=False))
     items += _of_layers(recorder, roots, of_parameter)
-    for i, (leaf, gradient) in enumerate(zip(leaves, gradients[len(parameters) :], strict=True)):
-        takers = tuple(recorder.input_taken_by.get(id(leaf), ()))
+    for i, gradient in enumerate(gradients[len(parameters) :]):
+        takers = tuple(recorder.input_taken_by.get(id(passed[i]), ()))
         name = numbered("input", i, leaves)
         key = Key(Kind.INPUT, place=i)
         items.append(Item(key, name, gradient, takers, _source(recorder, takers)))
@@ -106,6 +125,7 @@ def _of_layers(
     recorder: Recorder, roots: Sequence[Tensor], of_parameter: dict[str, Tensor | None]
 ) -> Iterator[Item]:
     """δ and the parameters' gradients, layer by layer from the last call to the first."""
+    recorded = any(root.requires_grad for root in roots)
     for call in (call for call in reversed(recorder.calls) if call.is_layer):
         label = recorder.labels[call.module]
         again = f" (call {call.number})" if call.number > 1 else ""
@@ -119,9 +139,11 @@ def _of_layers(
                 yield Item(key, name, call.incoming[i], takers, source, value.detach())
         for name in [n for n in of_parameter if n.rpartition(".")[0] == call.module]:
             key = Key(Kind.PARAMETER, name)
-            yield Item(key, name, of_parameter.pop(name), (call.module,), label)
+            gradient, unrecorded = of_parameter.pop(name), call.hidden or not recorded
+            takers = (call.module,)
+            yield Item(key, name, gradient, takers, label, unrecorded=unrecorded)
     for name, gradient in of_parameter.items():
-        yield Item(Key(Kind.PARAMETER, name), name, gradient)
+        yield Item(Key(Kind.PARAMETER, name), name, gradient, unrecorded=not recorded)
 
 
 def _source(recorder: Recorder, takers: Sequence[str]) -> str:

@@ -1,20 +1,20 @@
-"""ReLU, LeakyReLU and ELU: activations that pass positive values on unchanged.
+"""ReLU, LeakyReLU and Threshold: activations that pass positive values on unchanged.
 
     relu(z)  = z  if z > 0 else 0              relu′(z)  = 1  if z > 0 else 0
     leaky(z) = z  if z > 0 else s·z            leaky′(z) = 1  if z > 0 else s
-    elu(z)   = z  if z > 0 else α(eᶻ − 1)      elu′(z)   = 1  if z > 0 else α eᶻ
+    thr(z)   = z  if z > θ else v              thr′(z)   = 1  if z > θ else 0
 
     ∂L/∂z = ∂L/∂a ⊙ relu′(z)                   elementwise, any shape
 
-At the kink z = 0 the derivative is the one from the left, as in PyTorch: relu′(0) = 0. Every
-derivative is chosen (``choice.where``) and not multiplied by a mask, so that an infinite or
-undefined gradient (0 · ∞) does not leak through a unit that is switched off.
+s, θ and v are constants. At the kink z = 0 the derivative is the one from the left, as in PyTorch:
+relu′(0) = 0. Every derivative is chosen (``choice.where``) and not multiplied by a mask, so that an
+infinite or undefined gradient (0 · ∞) does not leak through a unit that is switched off.
 
 ReLU is positive exactly where z is, so its output is enough for the backward; a layer that
 follows has to keep it anyway. The others keep z.
 
 Source: lecture notes "The MNIST network by hand" (ReLU) and "Deep Learning" (activation functions;
-its ReLU′ takes 1 at z = 0); ELU: Clevert, Unterthiner, Hochreiter 2016.
+its ReLU′ takes 1 at z = 0).
 """
 
 import torch
@@ -23,7 +23,6 @@ from torch import Tensor
 from manual_backprop.kit.choice import where
 from manual_backprop.kit.function import Function
 from manual_backprop.kit.inplace import overwrite
-from manual_backprop.kit.precision import in_opmath
 from manual_backprop.kit.public import public
 
 
@@ -79,31 +78,25 @@ def leaky_relu_gradient(g: Tensor, z: Tensor, s: float = 0.01) -> Tensor:
     return where(z > 0, g, g * s)  # leaky′(z) = 1 or s
 
 
-class ELUFunction(Function):
-    """a = z if z > 0 else α(eᶻ − 1).
+class ThresholdFunction(Function):
+    """a = z if z > θ else the constant v.
 
-    Backward: g where z > 0, else g ⊙ αeᶻ
+    Backward: g where z > θ, else 0
     """
 
     @staticmethod
-    def forward(input: Tensor, alpha: float) -> Tensor:
-        return torch.nn.functional.elu(input, alpha)
+    def forward(input: Tensor, threshold: float, value: float) -> Tensor:
+        return torch.nn.functional.threshold(input, threshold, value)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        input, ctx.alpha = inputs
+        input, ctx.threshold, _ = inputs
         ctx.save_for_backward(input)
 
     @staticmethod
     def backward(ctx, grad_output):
-        g, z = in_opmath(grad_output, *ctx.saved_tensors)
-        return elu_gradient(g, z, ctx.alpha).to(grad_output.dtype), None
-
-
-def elu_gradient(g: Tensor, z: Tensor, α: float = 1.0) -> Tensor:
-    """∂L/∂z from g = ∂L/∂a."""
-    # eᶻ is only used for z ≤ 0; the clamp keeps it from overflowing where it is not.
-    return where(z > 0, g, g * α * z.clamp(max=0).exp())  # elu′(z) = 1 or α eᶻ
+        (z,) = ctx.saved_tensors
+        return where(~(z <= ctx.threshold), grad_output, 0), None, None  # NaN passes, as in a
 
 
 @public()
@@ -121,9 +114,11 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
 
 
 @public()
-def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """a = z if z > 0 else α(eᶻ − 1), as ``torch.nn.functional.elu``; any shape."""
-    return overwrite(lambda z: elu(z, alpha), input) if inplace else ELUFunction.apply(input, alpha)
+def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+    """a = z if z > threshold else value, as ``torch.nn.functional.threshold``; any shape."""
+    if inplace:
+        return overwrite(lambda z: ThresholdFunction.apply(z, threshold, value), input)
+    return ThresholdFunction.apply(input, threshold, value)
 
 
 class ReLU(torch.nn.ReLU):
@@ -140,8 +135,8 @@ class LeakyReLU(torch.nn.LeakyReLU):
         return leaky_relu(input, self.negative_slope, self.inplace)
 
 
-class ELU(torch.nn.ELU):
-    """``torch.nn.ELU`` with the backward above."""
+class Threshold(torch.nn.Threshold):
+    """``torch.nn.Threshold`` with the backward above."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return elu(input, self.alpha, self.inplace)
+        return threshold(input, self.threshold, self.value, self.inplace)

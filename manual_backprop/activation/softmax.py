@@ -91,7 +91,7 @@ def _exp(x: Tensor) -> Tensor:
     return torch.ops.aten.log_sigmoid_forward(x)[1]
 
 
-def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
+def implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
     """PyTorch's choice for ``dim=None``, with its warning."""
     dim = 0 if ndim in (0, 1, 3) else 1
     warnings.warn(f"{name}: dim was not given; taking dim={dim}", stacklevel=stacklevel + 1)
@@ -110,7 +110,7 @@ def softmax(
         dtype: the type to compute and return; the input's own if ``None``.
     """
     if dim is None:
-        dim = _implicit_dim("softmax", input.dim(), _stacklevel)
+        dim = implicit_dim("softmax", input.dim(), _stacklevel)
     return SoftmaxFunction.apply(input if dtype is None else input.to(dtype), dim)
 
 
@@ -126,7 +126,7 @@ def log_softmax(
         dtype: the type to compute and return; the input's own if ``None``.
     """
     if dim is None:
-        dim = _implicit_dim("log_softmax", input.dim(), _stacklevel)
+        dim = implicit_dim("log_softmax", input.dim(), _stacklevel)
     return LogSoftmaxFunction.apply(input if dtype is None else input.to(dtype), dim)
 
 

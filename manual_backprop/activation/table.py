@@ -13,13 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from manual_backprop.activation.exponential_rectifiers import elu_gradient
 from manual_backprop.activation.gelu import gelu_gradient
 from manual_backprop.activation.identity import identity_gradient
-from manual_backprop.activation.rectifiers import (
-    elu_gradient,
-    leaky_relu_gradient,
-    relu_gradient,
-)
+from manual_backprop.activation.rectifiers import leaky_relu_gradient, relu_gradient
 from manual_backprop.activation.sigmoids import sigmoid_gradient, tanh_gradient
 from manual_backprop.activation.smooth_rectifiers import silu_gradient, softplus_gradient
 

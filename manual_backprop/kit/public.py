@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 Precision = Literal["lower", "float32", "widest"]
-F = TypeVar("F", bound=Callable[..., Tensor])
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def public(
@@ -39,7 +39,7 @@ def public(
         first = next(iter(inspect.signature(function).parameters))
 
         @functools.wraps(function)
-        def wrapper(*args: Any, **kwargs: Any) -> Tensor:
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
             input = args[0] if args else kwargs[first]
             if input.is_complex():
                 raise TypeError(

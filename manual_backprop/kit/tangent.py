@@ -26,6 +26,7 @@ class Keeping:
     def __init__(self, ctx: Any, inputs: Any, output: Any) -> None:
         outputs = output if isinstance(output, tuple) else (output,)
         ctx.shapes = [(o.shape, o.dtype, o.device) for o in outputs]
+        object.__setattr__(self, "_outputs", outputs)
         object.__setattr__(self, "_ctx", ctx)
         object.__setattr__(self, "needs_input_grad", (True,) * len(inputs))
 
@@ -33,6 +34,13 @@ class Keeping:
         """As PyTorch's."""
         self._ctx.save_for_backward(*tensors)
         self._ctx.save_for_forward(*tensors)
+
+    def mark_non_differentiable(self, *tensors: Tensor) -> None:
+        """As PyTorch's. Such an output moves nowhere."""
+        self._ctx.mark_non_differentiable(*tensors)
+        for i, output in enumerate(self._outputs):
+            if any(output is t for t in tensors):
+                self._ctx.shapes[i] = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ctx, name)
@@ -63,16 +71,16 @@ def tangents(backward: Callable[..., Any], ctx: Any, grad_inputs: Sequence[Tenso
     directions: list[Tensor] = []
 
     def gradients(*grad_outputs: Tensor) -> tuple[Tensor, ...]:
-        found = backward(asked, *grad_outputs)
+        moving = iter(grad_outputs)
+        found = backward(asked, *(next(moving) if shape else None for shape in ctx.shapes))
         found = found if isinstance(found, tuple) else (found,)
         pairs = list(zip(found, grad_inputs, strict=False))
         # A constant moves nowhere: it has no gradient, and a direction of zeros at most.
         directions[:] = [v for g, v in pairs if g is not None and v is not None]
         return tuple(g for g, v in pairs if g is not None and v is not None)
 
-    real = [dtype.is_floating_point for _, dtype, _ in ctx.shapes]
-    zeros = [torch.zeros(s, dtype=dtype, device=device) for s, dtype, device in ctx.shapes]
+    zeros = [torch.zeros(s[0], dtype=s[1], device=s[2]) for s in ctx.shapes if s]
     _, transposed, *_ = torch.func.vjp(gradients, *zeros)
-    moved = transposed(tuple(directions))
-    outputs = tuple(t if is_real else None for t, is_real in zip(moved, real, strict=True))
+    moved = iter(transposed(tuple(directions)))
+    outputs = tuple(next(moved) if shape else None for shape in ctx.shapes)
     return outputs if len(outputs) > 1 else outputs[0]

@@ -47,11 +47,11 @@ class BCEFunction(Function):
     @staticmethod
     def backward(ctx, grad_output):
         input, target, weight = ctx.saved_tensors
-        g, a, y = in_opmath(grad_output, input, target)
+        g, a, y, w = in_opmath(grad_output, input, target, weight)
         grad_input = grad_target = None
         g = unreduced(g, ctx.reduction, a.numel())
-        if weight is not None:
-            g = g * weight
+        if w is not None:
+            g = g * w
         if ctx.needs_input_grad[0]:
             grad_input = bce_gradient(g, a, y).to(input.dtype)
         if ctx.needs_input_grad[1]:

@@ -58,17 +58,16 @@ class BCEWithLogitsFunction(Function):
     @staticmethod
     def backward(ctx, grad_output):
         input, target, weight, pos_weight = ctx.saved_tensors
-        g, z, y = in_opmath(grad_output, input, target)
+        g, z, y, w, p = in_opmath(grad_output, input, target, weight, pos_weight)
         grad_input = grad_target = None
         g = unreduced(g, ctx.reduction, z.numel())
-        if weight is not None:
-            g = g * weight
+        if w is not None:
+            g = g * w
         if ctx.needs_input_grad[0]:
             ŷ = torch.sigmoid(z)
-            grad_input = bce_with_logits_gradient(g, ŷ, y, pos_weight).to(input.dtype)
+            grad_input = bce_with_logits_gradient(g, ŷ, y, p).to(input.dtype)
         if ctx.needs_input_grad[1]:
-            p = 1 if pos_weight is None else pos_weight
-            grad_y = F.logsigmoid(-z) - p * F.logsigmoid(z)
+            grad_y = F.logsigmoid(-z) - (1 if p is None else p) * F.logsigmoid(z)
             grad_target = (grad_y * g).to(target.dtype)
         return grad_input, grad_target, None, None, None
 

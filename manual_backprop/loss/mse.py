@@ -47,12 +47,11 @@ class MSEFunction(Function):
     @staticmethod
     def backward(ctx, grad_output):
         input, target, weight = ctx.saved_tensors
-        g, a, y = in_opmath(grad_output, input, target)
+        g, a, y, w = in_opmath(grad_output, input, target, weight)
         grad_input = grad_target = grad_weight = None
-        if weight is None:
+        if w is None:
             grad_a = mse_gradient(unreduced(g, ctx.reduction, a.numel()), a, y)
         else:
-            (w,) = in_opmath(weight)
             g = unreduced(g, ctx.reduction, w.sum())
             grad_a = mse_gradient(w * g, a, y)
         if ctx.needs_input_grad[0]:

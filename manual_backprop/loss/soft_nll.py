@@ -37,8 +37,8 @@ class SoftNLLFunction(Function):
     @staticmethod
     def backward(ctx, grad_output):
         log_probs, target, weight = ctx.saved_tensors
-        g, ℓ, y = in_opmath(grad_output, log_probs, target)
-        dim, ε, w = class_dim(ℓ.shape), ctx.ε, per_class(weight, ℓ.shape)
+        g, ℓ, y, w = in_opmath(grad_output, log_probs, target, weight)
+        dim, ε, w = class_dim(ℓ.shape), ctx.ε, per_class(w, ℓ.shape)
         samples = ℓ.shape[:dim].numel() * ℓ.shape[dim + 1 :].numel()
         g = unreduced(g, ctx.reduction, samples)
         g = g.unsqueeze(dim) if ctx.reduction == "none" else g

@@ -31,6 +31,16 @@ class Checkpointed(Plain):
         return checkpoint(self.b, x, use_reentrant=True)
 
 
+class CheckpointedFirst(Plain):
+    def forward(self, x):
+        return self.c(checkpoint(nn.Sequential(self.a, self.b), x, use_reentrant=True))
+
+
+class CheckpointedWhole(Plain):
+    def forward(self, x):
+        return checkpoint(super().forward, x, use_reentrant=True)
+
+
 class CallsBackward(torch.autograd.Function):
     scale = 1.0
 
@@ -150,6 +160,8 @@ class AdjointFlow(Flow):
 RIGHT = [
     (Checkpointed, Plain, 5),
     (Plain, Checkpointed, 5),
+    (CheckpointedFirst, Plain, 5),
+    (CheckpointedWhole, Plain, 5),
     (BackwardInside, Plain, 5),
     (Reversible, Couple, 8),
     (AdjointFlow, Flow, 4),
@@ -174,6 +186,15 @@ def test_layers_that_are_not_visible_are_said_to_be():
     assert not remarks["a"]
     assert not any(row.name.startswith("b.0 Linear") for row in report.rows)  # δ cannot be seen
     assert {row.name for row in report.rows} >= {"b.0.weight", "b.2.bias", "a.weight", "input"}
+
+
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad=True")
+def test_it_is_said_what_gets_a_gradient_only_where_an_input_needs_one():
+    report = compare_gradients(CheckpointedFirst(), Plain(), torch.randn(7, 5))
+    [remark] = report.remarks
+    assert remark.endswith("a gradient only where an input of the model needs one, as in reentrant "
+                           "checkpointing")  # fmt: skip
+    assert {"a.weight", "b.2.bias"} < set(remark.partition(":")[0].split(", "))
 
 
 @pytest.mark.parametrize("layers", [True, False], ids=["by layer", "whole"])

@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 import manual_backprop
-from compare.catalogue import entries, not_yet
-from compare.catalogue.specimen import Specimen
+from compare.catalogue import entries
 from compare.trial.given import map_tensors
+from tests import ROOT
 from tests.manual_backprop import checks
 
 ENTRIES = entries()
-README = (Path(__file__).parents[2] / "README.md").read_text()
+README = (ROOT / "README.md").read_text()
 FUNCTIONS = manual_backprop.functional.__all__
 
 
@@ -36,7 +36,7 @@ WRITTEN = {
 }
 
 
-def gaps(entries=ENTRIES, readme=README, written=WRITTEN, not_yet=not_yet.SPECIMENS):
+def gaps(entries=ENTRIES, readme=README, written=WRITTEN):
     """What is missing, one line each."""
     for name, file in written.items():
         if name not in MODULES:
@@ -50,10 +50,6 @@ def gaps(entries=ENTRIES, readme=README, written=WRITTEN, not_yet=not_yet.SPECIM
             yield f"{entry.module} has an entry and no line in manual_backprop/__init__.py"
         if isinstance(entry.function, str) and entry.function not in FUNCTIONS:
             yield f"{entry.function} has an entry and no line in manual_backprop/functional.py"
-    for title in dict.fromkeys(specimen.name.partition(":")[0] for specimen in not_yet):
-        for name in MODULES:
-            if name.startswith(title):
-                yield f"{name} is in manual_backprop: not_yet.py's specimens belong to its entry"
     yield from gaps_in_readme(entries, readme)
 
 
@@ -120,12 +116,6 @@ def test_an_entry_without_a_layer_is_told():
     assert told(entries=[*ENTRIES, missing], readme=README.replace(ROW, f"{ROW}\n{row}")) == [
         "Rely has an entry and no line in manual_backprop/__init__.py",
         "rely has an entry and no line in manual_backprop/functional.py",
-    ]
-
-
-def test_a_layer_that_has_come_is_told():
-    assert told(not_yet=[Specimen("ReLU: no derivative", None)] * 2) == [
-        "ReLU is in manual_backprop: not_yet.py's specimens belong to its entry"
     ]
 
 

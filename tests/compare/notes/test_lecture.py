@@ -2,7 +2,6 @@
 
 import importlib
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 import torch
@@ -22,8 +21,7 @@ from compare.notes.claim import (
 from manual_backprop import functional, optim, perceptron
 from manual_backprop.network import Network
 from manual_backprop.perceptron import SigmoidNeuron
-
-ROOT = Path(__file__).parents[2]
+from tests import ROOT
 
 # --- the verdict
 

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections import Counter
 from io import StringIO
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,8 +15,8 @@ from compare import notes
 from compare.notes import recompute, systems
 from compare.notes.titles import NOTES
 from manual_backprop.perceptron import SigmoidNeuron
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "compare/notes").glob("*.py"))
 
 # Note and line of misprints that were found by reading, and what belongs there.

@@ -96,6 +96,21 @@ def test_in_a_network_the_layer_is_named(function, what, said):
     assert [fault.gradient for fault in report.originators[0].faults] == [what]
 
 
+class Once(Tanh):
+    @staticmethod
+    def backward(ctx, g):
+        if hasattr(ctx, "done"):
+            raise RuntimeError("once only")
+        ctx.done = True
+        return Tanh.backward(ctx, g)
+
+
+def test_a_second_backward_that_is_refused_is_no_fault():
+    report = compare_gradients(Once.apply, torch.tanh, torch.randn(6, 5))
+    assert report.passed
+    assert "a second backward on the same graph raised RuntimeError: once only" in str(report)
+
+
 def test_over_a_weight():
     def backward(g, x, w):
         found = g @ w, g.T @ x

@@ -60,6 +60,27 @@ def test_a_slope_beyond_those_on_both_sides():
     assert not compare_gradients(manual, torch.relu, torch.randn(6, 5)).passed
 
 
+def refusing(x):
+    if x.shape[0] != 6:
+        raise ValueError("six rows, please")
+    return x.tanh()
+
+
+def test_a_size_that_the_forward_refuses_is_no_fault():
+    manual = by_hand(refusing, lambda g, x: g * (1 - x.tanh() ** 2))
+    report = compare_gradients(manual, torch.tanh, torch.randn(6, 5))
+    assert report.passed
+    left_out = {a.kind: a.left_out for a in report.inputs if a.left_out}
+    assert left_out["one sample"] == "manual does not take it: ValueError: six rows, please"
+
+
+def test_a_size_that_the_backward_refuses_is_one():
+    manual = by_hand(torch.tanh, lambda g, x: g * (1 - refusing(x) ** 2))
+    fault = accused(manual, torch.tanh, torch.randn(6, 5))
+    assert fault.input == "odd batch"
+    assert "it raised ValueError" in fault.diagnosis.sentence
+
+
 def test_no_multiple_of_a_block():
     def backward(g, x):
         a = x.softmax(-1)

@@ -114,3 +114,15 @@ def test_one_former_argument_is_enough(former, reduction):
     with pytest.warns(UserWarning, match=f"reduction='{reduction}'"):
         found = functional.mse_loss(a, y, **former)
     assert torch.equal(found, functional.mse_loss(a, y, reduction=reduction))
+
+
+@pytest.mark.parametrize("name", ["binary_cross_entropy", "binary_cross_entropy_with_logits"])
+def test_weights_in_half_precision_do_not_round_the_gradient_of_a_mean(name):
+    a, y = probabilities(500).half().requires_grad_(), probabilities(500, seed=1).half()
+    w = torch.linspace(1, 2, 500).half()
+    L = getattr(functional, name)(a, y, w)
+    (grad,) = torch.autograd.grad(L, a, torch.tensor(1e-3).half())  # 1e-3 / 500 is subnormal
+    exact = a.detach().double().requires_grad_()
+    L = getattr(F, name)(exact, y.double(), w.double())
+    (expected,) = torch.autograd.grad(L, exact, torch.tensor(1e-3).half().double())
+    assert torch.equal(grad, expected.half())

@@ -1,0 +1,189 @@
+"""Attention."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from compare.catalogue.entry import Entry, call
+from compare.catalogue.host import CLASSES, Host, N, batch
+from compare.catalogue.specimen import Bug
+from compare.catalogue.values import empty, normal
+from compare.diagnosis.mistake import Mistake
+from manual_backprop.sequence.dot_product_attention import ScaledDotProductAttentionFunction
+
+
+class _Attention(nn.Module):
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return F.scaled_dot_product_attention(q, k, v)
+
+
+def _p(q: Tensor, k: Tensor) -> Tensor:
+    return (q @ k.mT / math.sqrt(q.shape[-1])).softmax(-1)
+
+
+def _of_scores(g: Tensor, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    p, of_p = _p(q, k), g @ v.mT
+    return p * (of_p - (p * of_p).sum(-1, keepdim=True)) / math.sqrt(q.shape[-1])
+
+
+def _by_the_output(g: Tensor, q: Tensor, k: Tensor, v: Tensor, o: Tensor) -> tuple[Tensor, ...]:
+    p = _p(q, k)
+    delta = p * (g @ v.mT - (g * o).sum(-1, keepdim=True)) / math.sqrt(q.shape[-1])
+    return delta @ k, delta.mT @ q, p.mT @ g
+
+
+def _by_its_jacobian(g: Tensor, q: Tensor, k: Tensor, v: Tensor, o: Tensor) -> tuple[Tensor, ...]:
+    p = _p(q, k)
+    jacobian = torch.diag_embed(p) - p[..., :, None] * p[..., None, :]
+    delta = torch.einsum("nld,nsd,nlst->nlt", g, v, jacobian) / math.sqrt(q.shape[-1])
+    return delta @ k, torch.einsum("nls,nle->nse", delta, q), p.mT @ g
+
+
+def _qkv(batch: tuple[int, ...] = (2, 3), kv: tuple[int, ...] | None = None) -> tuple[Tensor, ...]:
+    """Four queries of three features, and five keys with values of two."""
+    kv = batch if kv is None else kv
+    return normal(*batch, 4, 3), normal(*kv, 5, 3, seed=1), normal(*kv, 5, 2, seed=2)
+
+
+def _drawn() -> tuple[Tensor, ...]:
+    return torch.randn(3, 2, 7, 6), torch.randn(3, 2, 9, 6), torch.randn(3, 2, 9, 5)
+
+
+_SEEN = torch.tensor([[1, 0, 1, 1, 0], [0, 0, 0, 0, 1], [1] * 5, [0, 1, 1, 0, 0]]).bool()
+_SEES_NOTHING = _SEEN & torch.tensor([[True], [False], [True], [False]])
+_HIDDEN = torch.zeros(4, 5, dtype=torch.float64).masked_fill(~_SEES_NOTHING, -torch.inf)
+_LOUD = tuple(t * 100 for t in _qkv())
+
+
+def _rotary(x: Tensor, positions: Tensor | None = None, base: float = 10_000.0) -> Tensor:
+    """Pairs as complex numbers, times e^{iθ}."""
+    T, D = x.shape[-2:]
+    positions = torch.arange(T) if positions is None else positions
+    θ = positions[..., None] * base ** (-torch.arange(0, D, 2, dtype=torch.float64) / D)
+    full = x if x.dtype == torch.float64 else x.float()
+    turn = torch.polar(torch.ones_like(θ), θ).to(full.dtype.to_complex())
+    z = torch.view_as_complex(full.unflatten(-1, (D // 2, 2)).contiguous())
+    return torch.view_as_real(z * turn).flatten(-2).to(x.dtype)
+
+
+class _Rotary(nn.Module):
+    def __init__(self, base: float = 10_000.0) -> None:
+        super().__init__()
+        self.base = base
+
+    def forward(self, x: Tensor, positions: Tensor | None = None) -> Tensor:
+        return _rotary(x, positions, self.base)
+
+
+def _turned_on(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    return _rotary(g)
+
+
+def _back(g: Tensor) -> Tensor:
+    """By turning on the reversed pairs."""
+    return (
+        _rotary(g.unflatten(-1, (-1, 2)).flip(-1).flatten(-2))
+        .unflatten(-1, (-1, 2))
+        .flip(-1)
+        .flatten(-2)
+    )
+
+
+def _by_matrices(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    D = g.shape[-1]
+    matrices = _rotary(torch.eye(D, dtype=g.dtype)[:, None].expand(D, g.shape[-2], D))
+    return torch.einsum("dte,nte->ntd", matrices, g)
+
+
+ENTRIES = [
+    Entry(
+        None,
+        "scaled_dot_product_attention",
+        calls=[
+            call(*_qkv()),
+            call(*_qkv(()), scale=0.7),
+            call(*_qkv((3,), (2, 3))),
+            call(*_qkv(), _SEEN),
+            call(*_qkv(), normal(4, 5, seed=3)),
+            call(*_qkv(), normal(2, 3, 4, 5, seed=3)),
+            call(*_qkv(), normal(3, 1, 5, seed=3), constants=(3,)),
+            call(*_qkv(), is_causal=True),
+            call(*_qkv(), dropout_p=0.4),
+            call(*_qkv((2, 4), (2, 2)), enable_gqa=True),
+            call(*_qkv((2, 4), (2, 2)), normal(4, 4, 5, seed=3), enable_gqa=True),
+        ],
+        special=[
+            call(*_qkv(), _SEES_NOTHING),
+            call(*_qkv(), _HIDDEN),
+            call(*_qkv(), _HIDDEN, constants=(3,)),
+            call(*_LOUD),
+            call(*_LOUD, is_causal=True, scale=-1.0),
+            call(*_qkv(), dropout_p=1.0),
+            call(*(t * torch.nan for t in _qkv())),
+            call(empty(2, 0, 3), empty(2, 5, 3), empty(2, 5, 2)),
+            call(normal(2, 4, 3), empty(2, 0, 3), empty(2, 0, 2)),
+        ],
+        inputs=_drawn,
+        derivation=ScaledDotProductAttentionFunction,
+        host=Host(
+            lambda: [_Attention(), nn.Linear(6, CLASSES)],
+            0,
+            tuple(batch(3, N, 6, seed=s) for s in (5, 6, 7)),
+        ),
+        wrong={
+            "query without the scale": Bug(
+                Mistake.FACTOR,
+                lambda g, q, k, v, o: _of_scores(g, q, k, v) * math.sqrt(6) @ k,
+                gradient="input 0",
+            ),
+            "scaled by 1/E": Bug(
+                Mistake.FACTOR,
+                lambda g, q, k, v, o: (_of_scores(g, q, k, v) / math.sqrt(6)).mT @ q,
+                gradient="input 1",
+            ),
+            "no cross term": Bug(
+                Mistake.NO_CROSS_TERM,
+                lambda g, q, k, v, o: _p(q, k) * (g @ v.mT) / math.sqrt(6) @ k,
+                gradient="input 0",
+            ),
+            "key by the scores, not transposed": Bug(
+                Mistake.TRANSPOSED,
+                lambda g, q, k, v, o: _of_scores(g, q, k, v) @ q,
+                gradient="input 1",
+            ),
+            "value by P, not transposed": Bug(
+                Mistake.TRANSPOSED, lambda g, q, k, v, o: _p(q, k) @ g, gradient="input 2"
+            ),
+        },
+        right={"by g ⊙ o": _by_the_output, "by the Jacobian": _by_its_jacobian},
+    ),
+    Entry(
+        "RotaryEmbedding",
+        "rotary_embedding",
+        calls=[
+            call(normal(2, 3, 4)),
+            call(normal(3, 6), base=100.0),
+            call(normal(2, 2, 3, 4), torch.tensor([5, 0, 1000])),
+            call(normal(2, 3, 4), torch.tensor([[0, 1, 2], [7, 8, 9]])),
+        ],
+        special=[
+            call(normal(3, 0)),
+            call(empty(0, 4)),
+            call(normal(2, 4), torch.tensor([0, 10**8])),
+            call(normal(2, 4) * torch.nan),
+        ],
+        modules=[{}, {"base": 100.0}],
+        inputs=lambda: (torch.randn(3, 7, 6),),
+        twin_module=_Rotary,
+        twin_function=_rotary,
+        host=Host(lambda: [nn.Linear(11, 6), _Rotary(), nn.Linear(6, CLASSES)], 1, batch(3, N, 11)),
+        wrong={
+            "turned on instead of back": Bug(Mistake.SIGN, _turned_on, diagnosed=False),
+            "handed on": Bug(Mistake.NO_DERIVATIVE, lambda g, x, y: g.clone()),
+            "halved": Bug(Mistake.FACTOR, lambda g, x, y: _back(g) / 2),
+        },
+        right={"by matrices": _by_matrices},
+    ),
+]

@@ -1,0 +1,44 @@
+"""Mean and standard deviation, and the gradients as PyTorch wants them."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manual_backprop.kit.precision import HALF_PRECISION
+
+
+def mean_and_rstd(
+    x: Tensor, dims: list[int], eps: float, keepdim: bool = False
+) -> tuple[Tensor, Tensor]:
+    """μ and ρ = 1/√(v + ε) over these dimensions."""
+    variance, mean = torch.var_mean(x, dims, correction=0, keepdim=keepdim)
+    return mean, torch.rsqrt(variance + eps)
+
+
+def of_backward(
+    saved: tuple[Tensor, Tensor],
+    x: Tensor,
+    dims: list[int],
+    eps: float,
+    keepdim: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """μ and ρ for a backward: those saved, or new ones where these would not do.
+
+    Saved they are constants, so a backward that is differentiated again needs new ones. PyTorch's
+    kernels for the CPU round them to half precision where the input is of it.
+    """
+    if torch.is_grad_enabled() or saved[0].dtype in HALF_PRECISION:
+        return mean_and_rstd(x, dims, eps, keepdim)
+    return saved
+
+
+def where_needed(
+    ctx: Any, dtype: torch.dtype, weight: Tensor | None, *gradients: Tensor | None
+) -> list[Tensor | None]:
+    """Those of input, weight and bias that are needed, each in its own type."""
+    types = (dtype, *[dtype if weight is None else weight.dtype] * 2)
+    return [
+        g.to(t) if g is not None and needed else None
+        for g, t, needed in zip(gradients, types, ctx.needs_input_grad, strict=False)
+    ]

@@ -1,0 +1,1 @@
+"""Layers of sequences: embeddings, attention, rotary positions, recurrent networks."""

@@ -1,0 +1,173 @@
+"""LSTM: a recurrent network with a memory that it adds to, instead of computing it anew.
+
+    a_t = x_t W_ihᵀ + h_{t−1} W_hhᵀ + b          four blocks: a^i, a^f, a^g, a^o
+    i = σ(a^i)   f = σ(a^f)   g = tanh(a^g)   o = σ(a^o)
+    c_t = f ⊙ c_{t−1} + i ⊙ g                    the memory
+    h_t = o ⊙ tanh c_t                           the output
+
+Backpropagation through time goes from the last step to the first. With η_t and γ_t the gradients
+of h_t and c_t that come in from above, and δ_t = ∂L/∂a_t:
+
+    ∂L/∂h_t = η_t + δ_{t+1} W_hh
+    ∂L/∂c_t = γ_t + ∂L/∂c_{t+1} ⊙ f_{t+1} + ∂L/∂h_t ⊙ o(1 − tanh² c_t)
+    δ_t = (∂L/∂c_t ⊙ g i(1 − i),  ∂L/∂c_t ⊙ c_{t−1} f(1 − f),
+           ∂L/∂c_t ⊙ i(1 − g²),  ∂L/∂h_t ⊙ tanh c_t o(1 − o))
+
+    ∂L/∂x = δ W_ih      ∂L/∂W_ih = Σ_t δ_tᵀ x_t      ∂L/∂W_hh = Σ_t δ_tᵀ h_{t−1}      ∂L/∂b = Σ δ
+
+All but the first two lines is done once for the whole sequence. The gates are not kept, but
+computed again: once all h_t are known, their a_t are two products, without a loop.
+
+Shapes: x (T, N, I), h and c (T, N, H), a and δ (T, N, 4H), W_ih (4H, I), W_hh (4H, H), b (4H), the
+sum of PyTorch's two. T counts steps, N samples.
+
+Source: Hochreiter, Schmidhuber 1997; the gate f: Gers, Schmidhuber, Cummins 2000; through time:
+Werbos 1990.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import linear
+
+from manual_backprop.affine.linear import samples_in_rows
+from manual_backprop.kit.function import Function
+from manual_backprop.kit.precision import in_opmath
+from manual_backprop.kit.public import public
+from manual_backprop.sequence.recurrent import run, run_cell
+from manual_backprop.sequence.through_time import check_sequence, states_before, steps
+
+
+class LSTMFunction(Function):
+    """h and c of all steps.
+
+    Backward: ∂L/∂h_t = η_t + δ_{t+1}W_hh,  ∂L/∂c_t = γ_t + ∂L/∂c_{t+1} ⊙ f_{t+1} +
+    ∂L/∂h_t ⊙ o(1 − tanh²c_t),  ∂L/∂W_hh = Σ δ_tᵀh_{t−1}
+    """
+
+    @staticmethod
+    def forward(
+        input: Tensor,
+        h_0: Tensor,
+        c_0: Tensor,
+        weight_ih: Tensor,
+        weight_hh: Tensor,
+        bias: Tensor | None,
+        reverse: bool,
+    ) -> tuple[Tensor, Tensor]:
+        a = linear(input, weight_ih, bias)
+        h, c = h_0, c_0
+        hs, cs = [h] * len(a), [c] * len(a)
+        for t in steps(len(a), reverse):
+            i, f, g, o = gates(a[t] + h @ weight_hh.T)
+            c = f * c + i * g
+            h = o * c.tanh()
+            hs[t], cs[t] = h, c
+        return torch.stack(hs), torch.stack(cs)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        *tensors, ctx.reverse = inputs
+        # A single step starts from h_0 and c_0 alone.
+        ctx.save_for_backward(*tensors, *(output if len(inputs[0]) > 1 else (None, None)))
+
+    @staticmethod
+    def backward(ctx, grad_h, grad_c):
+        η, γ = grad_h, grad_c
+        x, h_0, c_0, W_ih, W_hh, b, h, c = ctx.saved_tensors
+        h_before, c_before = states_before(h_0, h, ctx.reverse), states_before(c_0, c, ctx.reverse)
+        i, f, g, o = gates(linear(x, W_ih, b) + linear(h_before, W_hh))
+        tanh_c = (f * c_before + i * g).tanh()
+        of_c_by_h = o * (1 - tanh_c * tanh_c)
+        of_i, of_f, of_g = g * i * (1 - i), c_before * f * (1 - f), i * (1 - g * g)
+        slopes = torch.cat([of_i, of_f, of_g, tanh_c * o * (1 - o)], -1)
+
+        delta = [slopes[0]] * len(x)
+        from_h = from_c = torch.zeros_like(h_0)  # what a step gets from the one after it
+        for t in reversed(steps(len(x), ctx.reverse)):
+            dh = η[t] + from_h  # ∂L/∂h_t
+            dc = γ[t] + from_c + dh * of_c_by_h[t]  # ∂L/∂c_t
+            delta[t] = torch.cat([dc, dc, dc, dh], -1) * slopes[t]
+            from_h, from_c = delta[t] @ W_hh, dc * f[t]
+
+        of_x, of_h_0, of_c_0, of_W_ih, of_W_hh, of_bias, _ = ctx.needs_input_grad
+        δ = torch.stack(delta)
+        rows = samples_in_rows(δ)  # (T·N, 4H)
+        return (
+            δ @ W_ih if of_x else None,  # ∂L/∂x = δ W_ih
+            from_h if of_h_0 else None,  # ∂L/∂h_0 = δ_1 W_hh
+            from_c if of_c_0 else None,  # ∂L/∂c_0 = ∂L/∂c_1 ⊙ f_1
+            rows.T @ samples_in_rows(x) if of_W_ih else None,  # Σ_t δ_tᵀ x_t
+            rows.T @ samples_in_rows(h_before) if of_W_hh else None,  # Σ_t δ_tᵀ h_{t−1}
+            rows.sum(0) if of_bias else None,  # Σ δ
+            None,
+        )
+
+
+def gates(a: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """i, f, g, o."""
+    i, f, g, o = a.chunk(4, -1)
+    return i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
+
+
+@public(cpu="lower", cuda="lower")
+def lstm(
+    input: Tensor,
+    h_0: Tensor,
+    c_0: Tensor,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor | None = None,
+    bias_hh: Tensor | None = None,
+    reverse: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """h and c of all steps: one layer of an LSTM, in one direction.
+
+    Args:
+        input: x, shape (T, N, I).
+        h_0: the state before the first step, shape (N, H).
+        c_0: the memory before it, shape (N, H).
+        weight_ih: W_ih, shape (4H, I); its blocks are those of i, f, g and o.
+        weight_hh: W_hh, shape (4H, H).
+        bias_ih, bias_hh: both or none, shape (4H); b is their sum.
+        reverse: whether to go from the last x to the first.
+
+    Returns:
+        h and c, shape (T, N, H), each at its x's place.
+
+    Raises:
+        ValueError: if the shapes do not fit.
+    """
+    check_sequence("lstm", 4, input, weight_ih, weight_hh, h_0, c_0)
+    biases = [b for b in (bias_ih, bias_hh) if b is not None]
+    x, h, c, W_ih, W_hh, *biases = in_opmath(input, h_0, c_0, weight_ih, weight_hh, *biases)
+    h, c = LSTMFunction.apply(x, h, c, W_ih, W_hh, sum(biases) if biases else None, reverse)
+    return h.to(input.dtype), c.to(input.dtype)
+
+
+@public(cpu="float32", cuda="lower")
+def lstm_cell(
+    input: Tensor,
+    h: Tensor,
+    c: Tensor,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor | None = None,
+    bias_hh: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """One step of an LSTM: ``lstm`` for input (N, I), h and c (N, H); the next h and c."""
+    h, c = lstm(input.unsqueeze(0), h, c, weight_ih, weight_hh, bias_ih, bias_hh)
+    return h.squeeze(0), c.squeeze(0)
+
+
+class LSTM(torch.nn.LSTM):
+    """``torch.nn.LSTM`` with the backward above; without projections."""
+
+    def forward(self, input, hx=None):
+        return run(self, lstm, input, hx)
+
+
+class LSTMCell(torch.nn.LSTMCell):
+    """``torch.nn.LSTMCell`` with the backward above."""
+
+    def forward(self, input, hx=None):
+        return run_cell(self, lstm_cell, input, hx)
