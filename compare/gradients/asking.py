@@ -123,8 +123,12 @@ def _judge(question: Question, options: argparse.Namespace) -> Report:
             surrogates=options.surrogate,
             repair=options.repair,
             progress=lambda _: advance(),
-            waiting=lambda text: streams().err.write(f"{text}\n"),
+            waiting=_say_what_takes_long,
         )
+
+
+def _say_what_takes_long(text: str) -> None:
+    streams().err.write(f"{text}\n")
 
 
 def _checks(question: Question, names: Sequence[str]) -> list[Check]:

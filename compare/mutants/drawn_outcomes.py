@@ -75,12 +75,12 @@ def run(count: int, seed: int, path: Path | None) -> bool:
 
 def examine(drawn: Drawn, folder: Path, number: int, seconds: float | None = None) -> DrawnOutcome:
     """Compare the layer with the slip in it as anybody would, and try the changes on its file."""
-    module = load(drawn.mutated, folder, f"slip_{number}")
-    wrong = not is_right(drawn, module, _FRESH)
-    asked = question(drawn, module)
+    layer = load(drawn, drawn.mutated, folder, f"slip_{number}")
+    wrong = not is_right(drawn, layer, _FRESH)
+    asked = question(drawn, layer)
     report = compare_gradients(asked.manual, asked.reference, *asked.inputs, repair=seconds)
-    layers = report.originators
-    faults = [fault for layer in layers for fault in layer.faults]
+    accused = report.originators
+    faults = [fault for at in accused for fault in at.faults]
     changes = [fault.repair for fault in faults if fault.repair]
     text = drawn.mutated
     for start, end, new in sorted({e for c in changes for e in c.edits}, reverse=True):
@@ -92,9 +92,9 @@ def examine(drawn: Drawn, folder: Path, number: int, seconds: float | None = Non
         wrong,
         any(f.diagnosis.mistake is Mistake.RAISED for f in faults),
         not report.passed,
-        {layer.name for layer in layers} == {place(drawn)},
+        {at.name for at in accused} == {place(drawn)},
         repaired,
-        repaired and is_right(drawn, load(text, folder, f"changed_{number}"), _FRESHER),
+        repaired and is_right(drawn, load(drawn, text, folder, f"changed_{number}"), _FRESHER),
         repaired
         and all(
             c.line <= slip.last_line and c.line + c.old.count("\n") >= slip.line for c in changes
