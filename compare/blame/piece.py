@@ -177,7 +177,16 @@ def _faults(
                 Mistake.NO_SUBGRADIENT,
                 "at kinks and ties it is neither one of the gradients around nor a mixture of them",
             )
+        if key.kind is Kind.OUTPUT and _gradients_are_right(results):
+            told = f"{diagnosis.sentence}; its backward is the derivative of the right one"
+            diagnosis = replace(diagnosis, sentence=told)
         yield Fault(row.name, diagnosis, row, trial.given.kind, seed, picture)
+
+
+def _gradients_are_right(results: Sequence[tuple[Trial, Sequence[Row]]]) -> bool:
+    """All of them, and not because they are all zero."""
+    rows = [row for _, found in results for row in found if row.kind != Kind.OUTPUT]
+    return all(row.passed for row in rows) and any(row.scale > 0 for row in rows)
 
 
 def _diagnosis(key: Key, shown: Sequence[Evidence], wrong: int) -> Diagnosis:

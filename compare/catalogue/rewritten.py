@@ -89,7 +89,7 @@ def rewritten(base: nn.Module, formula: Formula, gradient: str = "") -> nn.Modul
             gradients = list(found) if isinstance(found, tuple) else [found]
             return *gradients, *[None] * (len(tensors) - len(gradients))
 
-        backward.__dict__["__wrapped__"] = formula  # where the mathematics is
+    ByHand.backward.__dict__["__wrapped__"] = formula  # where the mathematics is
 
     def call(self: nn.Module, *inputs: Tensor) -> Tensor:
         original.train(self.training)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from compare.catalogue import specimens
-from compare.command.argument_types import new_file
+from compare.command.argument_types import new_file, seconds
 from compare.command.exit import NOT_DONE, exit_code
 from torch_models.arguments import OneLineParser, integer
 
@@ -95,6 +95,12 @@ def mutants_parser() -> OneLineParser:
         "operator, a factor, an argument, a statement …",
     )
     parser.add_argument(
+        "--repair",
+        type=seconds,
+        metavar="off|SECONDS",
+        help="how long to look, for each wrong gradient, for a change (default: 10)",
+    )
+    parser.add_argument(
         "--seed", type=integer(0), default=0, help="of what is drawn (default: %(default)s)"
     )
     return parser
@@ -108,12 +114,12 @@ def _run(options: argparse.Namespace) -> bool:
     if options.edits:
         from compare.mutants import drawn_outcomes
 
-        return drawn_outcomes.run(options.edits, options.seed, options.json)
+        return drawn_outcomes.run(options.edits, options.seed, options.json, options.repair)
     found = specimens()
     with console.progress(out, "specimens", len(found)) as advance:
         outcomes = []
         for specimen in found:
-            outcomes.append(examine(specimen))
+            outcomes.append(examine(specimen, options.repair))
             advance()
     counts = tally(outcomes)
     _show(out, outcomes, counts)
@@ -122,7 +128,7 @@ def _run(options: argparse.Namespace) -> bool:
     return is_well(counts)
 
 
-def examine(specimen: "Specimen") -> Outcome:
+def examine(specimen: "Specimen", repair: float | None = None) -> Outcome:
     """Compare its models as anybody would, and ask the rules of others."""
     import torch
 
@@ -139,6 +145,7 @@ def examine(specimen: "Specimen") -> Outcome:
             *question.inputs,
             loss=question.loss,
             targets=question.targets,
+            repair=repair,
         )
         faults = [(layer.name, fault) for layer in report.originators for fault in layer.faults]
         return Outcome(

@@ -40,7 +40,7 @@ class DrawnOutcome:
     original: bool  # the changes give back the text as it was
 
 
-def run(count: int, seed: int, path: Path | None) -> bool:
+def run(count: int, seed: int, path: Path | None, seconds: float | None = None) -> bool:
     """Draw, examine and show them; whether enough have a change and none is wrong."""
     out = console.stdout()
     every = draw(count, seed)
@@ -53,7 +53,7 @@ def run(count: int, seed: int, path: Path | None) -> bool:
             console.progress(out, "slips", len(every)) as advance,
         ):
             for i, drawn in enumerate(every):
-                outcomes.append(examine(drawn, Path(folder), i))
+                outcomes.append(examine(drawn, Path(folder), i, seconds))
                 advance()
     finally:
         torch.set_num_threads(threads)

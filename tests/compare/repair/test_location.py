@@ -87,3 +87,22 @@ def test_in_every_report(monkeypatch):
     )
     with pytest.raises(AssertionError, match=f"functions.py:{line}    return g @ W"):
         assert_gradients_match(functions.Linear(4, 3), nn.Linear(4, 3), torch.randn(5, 4))
+
+
+class ForwardAlone(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return (2 * x).sin()
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return g * x.cos()
+
+
+def test_a_right_backward_below_a_wrong_forward_is_told():
+    found = fault(compare_gradients(ForwardAlone.apply, torch.sin, torch.randn(5, 4)))
+    assert found.gradient == "output"
+    assert found.diagnosis.sentence.endswith("its backward is the derivative of the right one")
+    assert found.source.text == "return (2 * x).sin()"
