@@ -1,5 +1,6 @@
 """The custom Functions in the graph of a model's outputs, and which result of each goes where."""
 
+import math
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -85,3 +86,16 @@ def made_at(node: Any) -> Place | None:
         return None
     file, line, function = own[-1]
     return Place(file, int(line), function)
+
+
+def more_than_asked(node: Any, returned: Any) -> bool:
+    """Whether a backward's result is larger than the tensor that it is the gradient of."""
+    results = returned if isinstance(returned, tuple | list) else (returned,)
+    if len(results) != len(node.next_functions):
+        return False
+    for result, (edge, number) in zip(results, node.next_functions, strict=True):
+        if isinstance(result, Tensor) and edge is not None:
+            asked = math.prod(edge._input_metadata[number].shape)
+            if result.numel() > asked:
+                return True
+    return False

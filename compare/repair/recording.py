@@ -3,7 +3,7 @@
 import ast
 import copy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from compare.repair.program import Editable
@@ -111,3 +111,21 @@ def called_functions(run: Callable[[], Any]) -> list[Any]:
     finally:
         sys.setprofile(None)
     return list(found)
+
+
+def returned_by(codes: Sequence[Any], run: Callable[[], Any]) -> list[Any]:
+    """What functions of these codes return in ``run``; what it raises is kept back."""
+    found = []
+
+    def watch(frame: Any, event: str, value: Any) -> None:
+        if event == "return" and frame.f_code in codes:
+            found.append(value)
+
+    sys.setprofile(watch)
+    try:
+        run()
+    except Exception:
+        pass
+    finally:
+        sys.setprofile(None)
+    return found

@@ -22,10 +22,10 @@ from compare.repair.ingredients import (
     ingredients,
     whole,
 )
-from compare.repair.nodes import places_towards
+from compare.repair.nodes import more_than_asked, places_towards
 from compare.repair.probes import Probe
 from compare.repair.program import Edit, Editable, install
-from compare.repair.recording import called_functions, values_in
+from compare.repair.recording import called_functions, returned_by, values_in
 from compare.repair.single_edits import enclosed, single_edits, unused
 from compare.repair.source import statements, written
 from compare.trial.key import Key
@@ -41,11 +41,12 @@ class Candidate:
 
     edits: tuple[Edit, ...]
     keys: frozenset[Key]
+    summed: bool = False  # by PyTorch, which does it for a gradient that is larger than its tensor
 
     @property
     def cost(self) -> float:
         """How far-fetched it is; two edits are more so than any one."""
-        return sum(e.cost for e in self.edits) + 2.0 * (len(self.edits) - 1)
+        return sum(e.cost for e in self.edits) + 2.0 * (len(self.edits) - 1) + 1.5 * self.summed
 
 
 class Search:
@@ -155,7 +156,20 @@ class Search:
 
     def _take(self, edits: Sequence[Edit], keys: frozenset[Key]) -> None:
         if keys:
-            self.found.append(Candidate(tuple(edits), keys))
+            self.found.append(Candidate(tuple(edits), keys, self._is_summed(edits)))
+
+    def _is_summed(self, edits: Sequence[Edit]) -> bool:
+        """Whether PyTorch has to sum what is returned with these edits."""
+        functions = [*self.editables, *self.forwards]
+        install(functions, edits)
+        try:
+            first = self.probes[0]
+            backwards = {node: written(node._forward_cls.backward) for node in first.nodes}
+            codes = [place.function.__code__ for place in backwards.values() if place]
+            returned = returned_by(codes, first.gradients)
+            return any(more_than_asked(node, found) for node in first.nodes for found in returned)
+        finally:
+            install(functions, ())
 
     @property
     def complete(self) -> bool:

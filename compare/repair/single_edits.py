@@ -30,6 +30,7 @@ _SIGNS: dict[type[ast.AST], str] = {
 }
 _COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
 _REDUCTIONS = ("sum", "mean")
+_OVER_DIMS = (*_REDUCTIONS, "amax", "cumsum", "softmax", "log_softmax", "var", "std")
 _MOST_ARGUMENTS = 4  # of a call that one may have been left out of
 _FAMILIES = (
     ("sum", "mean", "amax", "prod", "std", "var"),
@@ -200,6 +201,8 @@ class _Edits:
 
     def _constant(self, node: ast.Constant, parent: ast.AST | None) -> Iterator[Edit]:
         value = node.value
+        if _is_dim(parent):
+            return  # see ``_reduced_over``
         product = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Mult | ast.Div)
         if isinstance(value, bool):
             yield self.put(node, str(not value), 1.0, "constant", f"{value} instead of {not value}")
@@ -256,7 +259,7 @@ class _Edits:
                 yield Edit(self.editable, end_of_name, end, other, cost, "function", says)
         yield from self._arguments(node)
         yield from self._argument_left_out(node)
-        if name in (*_REDUCTIONS, "amax", "cumsum", "softmax", "log_softmax", "var", "std"):
+        if name in _OVER_DIMS:
             yield from self._reduced_over(node, name)
 
     def _is_module(self, node: ast.AST) -> bool:
@@ -443,3 +446,11 @@ def _other_subscripts(text: str) -> Iterator[str]:
                 swapped = list(text)
                 swapped[i], swapped[j] = swapped[j], swapped[i]
                 yield "".join(swapped)
+
+
+def _is_dim(parent: ast.AST | None) -> bool:
+    """Whether a constant under it says over which dim to reduce."""
+    if isinstance(parent, ast.keyword):
+        return parent.arg in ("dim", "keepdim")
+    function = parent.func if isinstance(parent, ast.Call) else None
+    return isinstance(function, ast.Attribute) and function.attr in _OVER_DIMS

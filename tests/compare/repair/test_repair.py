@@ -161,3 +161,58 @@ def test_a_patch_that_applies(tmp_path, monkeypatch):
     done = subprocess.run(["git", "apply", "-"], input=text, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0
     assert "return g @ W, g.T @ x, g.sum(0)" in target.read_text()
+
+
+class BiasOfTheWrongAxis(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, b):
+        return x + b
+
+    @staticmethod
+    def backward(ctx, g):
+        return g, g.sum(1)
+
+
+def test_a_sum_that_pytorch_would_do_is_not_left_out():
+    [fault] = faults(BiasOfTheWrongAxis.apply, torch.add, torch.randn(4, 4), torch.randn(4))
+    assert fault.repair.new == "return g, g.sum(0)"
+    assert fault.diagnosis.sentence == "summed over dim 1 instead of dim 0"
+
+
+class TwoSlips(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x.sigmoid()
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        s = x.sigmoid()
+        return g * s / (1 + x * (1 + s))
+
+
+def test_two_slips():
+    [fault] = faults(TwoSlips.apply, torch.nn.functional.silu, torch.randn(5, 4))
+    assert fault.repair.new == "return g * s * (1 + x * (1 - s))"
+    assert fault.diagnosis.sentence == "`/` instead of `*` and `+` instead of `-`"
+
+
+class SavesTheWrongOne(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        a = x.exp() / 2
+        b = x.exp() * 2
+        ctx.save_for_backward(b)
+        return a
+
+    @staticmethod
+    def backward(ctx, g):
+        (a,) = ctx.saved_tensors
+        return g * a.sqrt().square()
+
+
+def test_what_is_saved_is_the_wrong_one():
+    [fault] = faults(SavesTheWrongOne.apply, lambda x: x.exp() / 2, torch.randn(5, 4))
+    assert fault.repair is not None
+    assert fault.repair.new in ("ctx.save_for_backward(a)", "return g * a.sqrt().square() / 4")
