@@ -159,7 +159,7 @@ def _tidy(edits: tuple[Edit, ...]) -> tuple[Edit, ...]:
     if len(edits) > 1:
         return edits
     try:
-        return (wording.tidy(edits[0]),)
+        return (wording.trimmed(edits[0]),)
     except SyntaxError:
         return edits
 

@@ -18,8 +18,11 @@ def unified(layers: Sequence[JudgedLayer]) -> str:
 
 
 def _overlaps(repair: Repair, others: Sequence[Repair]) -> bool:
-    taken = [(start, end) for other in others for start, end, _ in other.edits]
-    return any(start < e and s < end for start, end, _ in repair.edits for s, e in taken)
+    taken = [edit for other in others for edit in other.edits]
+    return any(
+        edit in taken or any(edit[0] < end and start < edit[1] for start, end, _ in taken)
+        for edit in repair.edits
+    )
 
 
 def _diff(file: str, repairs: Sequence[Repair]) -> str:

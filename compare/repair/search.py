@@ -2,6 +2,7 @@
 
 import ast
 import gc
+import math
 import re
 import time
 import types
@@ -28,10 +29,13 @@ from compare.repair.program import Edit, Editable, install
 from compare.repair.recording import called_functions, returned_by, values_in
 from compare.repair.single_edits import enclosed, single_edits, unused
 from compare.repair.source import statements, written
+from compare.repair.wording import trimmed
 from compare.trial.key import Key
 
 _HOLE = "__hole__"
 _PLACE = re.compile(r"(?<!\w)_(?!\w)")  # of the expression in a filler
+_FAR = 2.45  # the cost of a filler that is tried late
+_CHEAP = 1.15  # of an edit that is tried together with another one early
 _AFTER = 1.5  # seconds at most to look for something simpler once there is one
 
 
@@ -186,7 +190,15 @@ class Search:
         if not self.editables:
             return
         self._prepare()
-        for stage in (self._missing, self._singles, self._filled, self._wholes, self._pairs):
+        for stage in (
+            self._missing,
+            self._singles,
+            lambda: self._filled(0.0, _FAR),
+            lambda: self._pairs(_CHEAP),
+            self._wholes,
+            lambda: self._filled(_FAR, math.inf),
+            lambda: self._pairs(math.inf),
+        ):
             known = len(self.found)
             stage()
             if len(self.found) > known:
@@ -299,28 +311,23 @@ class Search:
                         if isinstance(value, ast.expr) and not isinstance(value, ast.Name):
                             yield key, value
 
-    def _filled(self) -> None:
+    def _filled(self, least: float, most: float) -> None:
         """Something put around an expression; the text is tried only where the value is right."""
         done: set[tuple[int, int, str]] = set()
         until = self.deadline
-        for least, most in ((0.0, 2.45), (2.45, 9.0)):
-            for editable, node, value in self._sites():
-                made = [
-                    f
-                    for f in fillers(value, self.pools.get(editable, ()))
-                    if least <= f.cost < most
-                ]
-                for filler in self._right_fillers(editable, node, value, made, until):
-                    edit = _filled(editable, node, filler)
-                    key = (edit.start, edit.end, edit.text)
-                    if key not in done:
-                        done.add(key)
-                        self._take([edit], self.passes([edit]))
-                if self.complete and until == self.deadline:
-                    until = time.monotonic() + _AFTER
-                if self._over(until):
-                    return
-            if self.found and self.complete:
+        for editable, node, value in self._sites():
+            made = [
+                f for f in fillers(value, self.pools.get(editable, ())) if least <= f.cost < most
+            ]
+            for filler in self._right_fillers(editable, node, value, made, until):
+                edit = _filled(editable, node, filler)
+                key = (edit.start, edit.end, edit.text)
+                if key not in done:
+                    done.add(key)
+                    self._take([edit], self.passes([edit]))
+            if self.complete and until == self.deadline:
+                until = time.monotonic() + _AFTER
+            if self._over(until):
                 return
 
     def _sites(self) -> Iterator[tuple[Editable, ast.expr, Any]]:
@@ -383,15 +390,15 @@ class Search:
             del scope[_HOLE]
         return good
 
-    def _pairs(self) -> None:
-        """Two edits, by what they cost together, within the time that is left."""
+    def _pairs(self, most: float) -> None:
+        """Two edits of at most that cost each, by what they cost together."""
         known: dict[Any, Edit] = {}
         for edit in sorted(self._all_singles(), key=lambda e: e.cost):
-            if edit.forward or self._over(self.deadline):
+            if edit.cost > most or edit.forward or self._over(self.deadline):
                 continue
             key = self._effect(edit)
-            if key is not None:
-                known.setdefault(key, edit)
+            if key is not None and key not in known:
+                known[key] = trimmed(edit)
         ordered = sorted(known.values(), key=lambda e: e.cost)
         pairs = sorted(
             (

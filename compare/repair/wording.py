@@ -4,6 +4,7 @@ import ast
 import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 from compare.repair.program import Edit, edited
 
@@ -34,6 +35,24 @@ def tidy(edit: Edit) -> Edit:
                 edit, changed = other, True
                 break
     return edit
+
+
+def trimmed(edit: Edit) -> Edit:
+    """The same without the needless brackets, and without what it puts in place of itself."""
+    edit = tidy(edit)
+    old, new = edit.owner.source[edit.start : edit.end].decode(), edit.text
+    before = _in_common(old, new)
+    old, new, same = old[before:], new[before:], old[:before]
+    after = _in_common(old[::-1], new[::-1])
+    end = edit.end - len(old[len(old) - after :].encode())
+    return replace(
+        edit, start=edit.start + len(same.encode()), end=end, text=new[: len(new) - after]
+    )
+
+
+def _in_common(a: str, b: str) -> int:
+    """How many characters both begin with."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
 
 
 def _without_brackets(text: str) -> list[str]:
