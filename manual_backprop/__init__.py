@@ -45,6 +45,7 @@ from manual_backprop.activation.softmax import Softmax as Softmax
 from manual_backprop.activation.softmin import Softmin as Softmin
 from manual_backprop.activation.softsign import Softsign as Softsign
 from manual_backprop.affine.activated_linear import ActivatedLinear as ActivatedLinear
+from manual_backprop.affine.bilinear import Bilinear as Bilinear
 from manual_backprop.affine.linear import Linear as Linear
 from manual_backprop.convolution.conv import Conv1d as Conv1d
 from manual_backprop.convolution.conv import Conv2d as Conv2d
@@ -54,14 +55,27 @@ from manual_backprop.convolution.conv_transpose import ConvTranspose2d as ConvTr
 from manual_backprop.convolution.conv_transpose import ConvTranspose3d as ConvTranspose3d
 from manual_backprop.convolution.flatten import Flatten as Flatten
 from manual_backprop.convolution.flatten import Unflatten as Unflatten
+from manual_backprop.distance.cosine_similarity import CosineSimilarity as CosineSimilarity
 from manual_backprop.loss.binary_cross_entropy import BCELoss as BCELoss
 from manual_backprop.loss.binary_cross_entropy_with_logits import (
     BCEWithLogitsLoss as BCEWithLogitsLoss,
 )
+from manual_backprop.loss.cosine_embedding import CosineEmbeddingLoss as CosineEmbeddingLoss
 from manual_backprop.loss.cross_entropy import CrossEntropyLoss as CrossEntropyLoss
+from manual_backprop.loss.gaussian_nll import GaussianNLLLoss as GaussianNLLLoss
+from manual_backprop.loss.hinge_embedding import HingeEmbeddingLoss as HingeEmbeddingLoss
+from manual_backprop.loss.huber import HuberLoss as HuberLoss
+from manual_backprop.loss.huber import SmoothL1Loss as SmoothL1Loss
+from manual_backprop.loss.kl_div import KLDivLoss as KLDivLoss
+from manual_backprop.loss.l1 import L1Loss as L1Loss
+from manual_backprop.loss.margin_ranking import MarginRankingLoss as MarginRankingLoss
 from manual_backprop.loss.mse import MSELoss as MSELoss
+from manual_backprop.loss.multi_margin import MultiMarginLoss as MultiMarginLoss
 from manual_backprop.loss.nll import NLLLoss as NLLLoss
+from manual_backprop.loss.poisson_nll import PoissonNLLLoss as PoissonNLLLoss
+from manual_backprop.loss.soft_margin import SoftMarginLoss as SoftMarginLoss
 from manual_backprop.loss.squared_error import SquaredErrorLoss as SquaredErrorLoss
+from manual_backprop.loss.triplet_margin import TripletMarginLoss as TripletMarginLoss
 from manual_backprop.network import Network as Network
 from manual_backprop.normalization.batch_norm import BatchNorm1d as BatchNorm1d
 from manual_backprop.normalization.batch_norm import BatchNorm2d as BatchNorm2d
@@ -95,6 +109,7 @@ from manual_backprop.sequence.gru import GRU as GRU
 from manual_backprop.sequence.gru import GRUCell as GRUCell
 from manual_backprop.sequence.lstm import LSTM as LSTM
 from manual_backprop.sequence.lstm import LSTMCell as LSTMCell
+from manual_backprop.sequence.multihead_attention import MultiheadAttention as MultiheadAttention
 from manual_backprop.sequence.rnn import RNN as RNN
 from manual_backprop.sequence.rnn import RNNCell as RNNCell
 from manual_backprop.sequence.rotary import RotaryEmbedding as RotaryEmbedding

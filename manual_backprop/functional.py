@@ -29,6 +29,7 @@ from manual_backprop.activation.softmax import softmax as softmax
 from manual_backprop.activation.softmin import softmin as softmin
 from manual_backprop.activation.softsign import softsign as softsign
 from manual_backprop.affine.activated_linear import activated_linear as activated_linear
+from manual_backprop.affine.bilinear import bilinear as bilinear
 from manual_backprop.affine.linear import linear as linear
 from manual_backprop.convolution.conv import conv1d as conv1d
 from manual_backprop.convolution.conv import conv2d as conv2d
@@ -36,14 +37,28 @@ from manual_backprop.convolution.conv import conv3d as conv3d
 from manual_backprop.convolution.conv_transpose import conv_transpose1d as conv_transpose1d
 from manual_backprop.convolution.conv_transpose import conv_transpose2d as conv_transpose2d
 from manual_backprop.convolution.conv_transpose import conv_transpose3d as conv_transpose3d
+from manual_backprop.distance.cosine_similarity import cosine_similarity as cosine_similarity
+from manual_backprop.distance.normalize import normalize as normalize
 from manual_backprop.loss.binary_cross_entropy import binary_cross_entropy as binary_cross_entropy
 from manual_backprop.loss.binary_cross_entropy_with_logits import (
     binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
 )
+from manual_backprop.loss.cosine_embedding import cosine_embedding_loss as cosine_embedding_loss
 from manual_backprop.loss.cross_entropy import cross_entropy as cross_entropy
+from manual_backprop.loss.gaussian_nll import gaussian_nll_loss as gaussian_nll_loss
+from manual_backprop.loss.hinge_embedding import hinge_embedding_loss as hinge_embedding_loss
+from manual_backprop.loss.huber import huber_loss as huber_loss
+from manual_backprop.loss.huber import smooth_l1_loss as smooth_l1_loss
+from manual_backprop.loss.kl_div import kl_div as kl_div
+from manual_backprop.loss.l1 import l1_loss as l1_loss
+from manual_backprop.loss.margin_ranking import margin_ranking_loss as margin_ranking_loss
 from manual_backprop.loss.mse import mse_loss as mse_loss
+from manual_backprop.loss.multi_margin import multi_margin_loss as multi_margin_loss
 from manual_backprop.loss.nll import nll_loss as nll_loss
+from manual_backprop.loss.poisson_nll import poisson_nll_loss as poisson_nll_loss
+from manual_backprop.loss.soft_margin import soft_margin_loss as soft_margin_loss
 from manual_backprop.loss.squared_error import squared_error_loss as squared_error_loss
+from manual_backprop.loss.triplet_margin import triplet_margin_loss as triplet_margin_loss
 from manual_backprop.normalization.batch_norm import batch_norm as batch_norm
 from manual_backprop.normalization.group_norm import group_norm as group_norm
 from manual_backprop.normalization.instance_norm import instance_norm as instance_norm
@@ -71,6 +86,9 @@ from manual_backprop.sequence.dot_product_attention import (
 )
 from manual_backprop.sequence.embedding import embedding as embedding
 from manual_backprop.sequence.embedding_bag import embedding_bag as embedding_bag
+from manual_backprop.sequence.multihead_attention import (
+    multi_head_attention_forward as multi_head_attention_forward,
+)
 from manual_backprop.sequence.rotary import rotary_embedding as rotary_embedding
 
 __all__ = [name for name in dir() if not name.startswith("_")]

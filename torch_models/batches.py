@@ -1,6 +1,6 @@
 """Whole batches, taken by index from tensors that live on the training device.
 
-No per-sample Python, no worker processes, no copy to the device in the loop: for images of this
+No per-sample Python, no worker processes, no copy to the device in the loop: for samples of this
 size those are most of a step's time.
 """
 
@@ -15,29 +15,29 @@ Batch = tuple[Tensor, Tensor]
 
 
 class Batches:
-    """Batches (images (n, features), labels (n,)) in order; the last one keeps what is left."""
+    """Batches (samples (n, …), labels (n, …)) in order; the last one keeps what is left."""
 
     def __init__(
-        self, images: Tensor, labels: Tensor, batch_size: int, device: torch.device | str = "cpu"
+        self, samples: Tensor, labels: Tensor, batch_size: int, device: torch.device | str = "cpu"
     ) -> None:
         """Put the data on ``device``.
 
         Raises:
-            ValueError: no samples, not one label for each image, or a batch size below 1.
+            ValueError: no samples, not one label for each sample, or a batch size below 1.
         """
-        if len(images) == 0 or len(images) != len(labels):
-            raise ValueError(f"{len(images)} images and {len(labels)} labels make no batches")
+        if len(samples) == 0 or len(samples) != len(labels):
+            raise ValueError(f"{len(samples)} samples and {len(labels)} labels make no batches")
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        self.images, self.labels = images.to(device), labels.to(device)
+        self.samples, self.labels = samples.to(device), labels.to(device)
         self.batch_size = batch_size
 
     def __len__(self) -> int:
-        return -(-len(self.images) // self.batch_size)
+        return -(-len(self.samples) // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
         return zip(
-            self.images.split(self.batch_size), self.labels.split(self.batch_size), strict=True
+            self.samples.split(self.batch_size), self.labels.split(self.batch_size), strict=True
         )
 
 
@@ -50,14 +50,14 @@ class ShuffledBatches(Batches):
 
     Of ``ranks`` processes that train together, each takes its equal share of every batch, so that
     the mean of their gradients is the gradient of the whole batch. What does not divide (fewer than
-    ``ranks`` images, of an epoch's last batch only) is left out of that epoch.
+    ``ranks`` samples, of an epoch's last batch only) is left out of that epoch.
 
     Iterate over the object itself for the epoch chosen by ``set_epoch``, or over ``of_epoch(e)``.
     """
 
     def __init__(
         self,
-        images: Tensor,
+        samples: Tensor,
         labels: Tensor,
         batch_size: int,
         device: torch.device | str = "cpu",
@@ -71,17 +71,17 @@ class ShuffledBatches(Batches):
         Raises:
             ValueError: as for ``Batches``, or the ranks cannot share a batch equally.
         """
-        super().__init__(images, labels, batch_size, device)
-        if min(batch_size, len(images)) % ranks:
+        super().__init__(samples, labels, batch_size, device)
+        if min(batch_size, len(samples)) % ranks:
             raise ValueError(
-                f"{ranks} processes cannot share a batch of {min(batch_size, len(images))} equally"
+                f"{ranks} processes cannot share a batch of {min(batch_size, len(samples))} equally"
             )
         self.rank, self.ranks = rank, ranks
         self.seed = seed
         self.epoch = 0
 
     def __len__(self) -> int:
-        whole, left = divmod(len(self.images), self.batch_size)
+        whole, left = divmod(len(self.samples), self.batch_size)
         return whole + (left >= self.ranks)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -91,10 +91,10 @@ class ShuffledBatches(Batches):
 
     def of_epoch(self, epoch: int) -> Iterator[Batch]:
         """The batches of one epoch, counted from 0."""
-        order = shuffled(len(self.images), self.seed, epoch).to(self.images.device)
+        order = shuffled(len(self.samples), self.seed, epoch).to(self.samples.device)
         for whole in order.split(self.batch_size)[: len(self)]:
             index = whole[: len(whole) // self.ranks * self.ranks][self.rank :: self.ranks]
-            yield self.images.index_select(0, index), self.labels.index_select(0, index)
+            yield self.samples.index_select(0, index), self.labels.index_select(0, index)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration gives."""

@@ -2,17 +2,22 @@
 
 import math
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 
 import lightning as L
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
-from torchmetrics.classification import MulticlassAccuracy
+from torch.optim import Optimizer
 
 from manual_backprop.optim import Momentum
+from torch_models import masks
 from torch_models.batches import Batch
+from torch_models.descent import prepare
 from torch_models.explicit import Explicit
-from torch_models.networks import loss_function, mlp, namespace
+from torch_models.networks.build import build
+from torch_models.recipes import RECIPES
+from torch_models.tally import Tally
 
 
 class NonFiniteLossError(Exception):
@@ -37,7 +42,11 @@ class Classifier(L.LightningModule):
         lr: learning rate η in w ← w − η v.
         momentum: β, 0 for plain descent.
         momentum_form: ``"torch"`` for v ← β v + g, ``"ema"`` for the notes' v ← β v + (1 − β) g.
-        seed: decides the initial weights, the same ones for every way.
+        seed: decides the initial weights and the masks of dropout, the same ones for every way.
+        network: a key of ``recipes.RECIPES``; only ``"mlp"`` has sizes and an activation, and
+            another loss than cross entropy.
+        warmup: steps in which the learning rate grows to ``lr``.
+        clip: the longest that all gradients together may be; 0 for any length.
     """
 
     def __init__(
@@ -50,24 +59,25 @@ class Classifier(L.LightningModule):
         momentum: float = 0.9,
         momentum_form: str = "torch",
         seed: int = 0,
+        network: str = "mlp",
+        warmup: int = 0,
+        clip: float = 0.0,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.save_hyperparameters(logger=False)
-        widths = [int(width) for width in sizes.split("-")]
-        layers = namespace(backprop)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.network = mlp(widths, activation, loss, layers)
-        self.loss = loss_function(loss, layers, classes=widths[-1])
+        is_mlp = network == "mlp"
+        self.save_hyperparameters(logger=False, ignore=[] if is_mlp else ["sizes", "activation"])
+        self.network, self.loss = build(network, backprop, seed, sizes, activation, loss)
+        classes = int(sizes.rpartition("-")[2]) if is_mlp else RECIPES[network].classes
         self.tallies = torch.nn.ModuleDict(
-            {f"of {stage}": Tally(widths[-1]) for stage in ("train", "val", "test")}
+            {f"of {stage}": Tally(classes) for stage in ("train", "val", "test")}
         )
+        self._has_masks = masks.are_drawn_by(self.network)
         self._explicit: Explicit | None = None
         self._unseen: list[tuple[int, Tensor, Tensor, Tensor]] = []
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, in) → (N, out); logits, log-probabilities or probabilities, as the loss wants."""
+        """(N, …) → (N, classes, …): logits, log-probabilities or probabilities for the loss."""
         return self.network(x)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -89,9 +99,30 @@ class Classifier(L.LightningModule):
     def training_step(self, batches: Iterable[Batch], batch_idx: int) -> None:
         """One step of the descent for each batch; only then are the losses looked at."""
         for x, labels in batches:
-            loss, output = self._descend(x.to(self.dtype), labels)
-            self._unseen.append((self.global_step, loss, output, labels))
+            loss, output = self._descend(self.as_input(x), labels)
+            # Of text only what is said is kept: the chances of every byte take hundreds of times
+            # the memory.
+            said = output if labels.dim() == 1 else output.argmax(1)
+            self._unseen.append((self.global_step, loss, said, labels))
         self._look()
+
+    def as_input(self, x: Tensor) -> Tensor:
+        """Numbers in the precision of the network; bytes as they are."""
+        return x.to(self.dtype) if x.is_floating_point() else x
+
+    def masks(self, step: int, rank: int = 0) -> AbstractContextManager[None]:
+        """Within it the forward pass of this step, counted from 0, draws its dropout."""
+        if not self._has_masks:
+            return nullcontext()
+        return masks.of_step(self.device, self.hparams["seed"], step, rank)
+
+    def prepare(self, descent: Optimizer | LightningOptimizer, step: int) -> None:
+        """Make the descent ready for the update of this step, counted from 0."""
+        prepare(
+            descent.param_groups,
+            step,
+            *(self.hparams[name] for name in ("lr", "warmup", "clip")),
+        )
 
     def _descend(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Loss and output before the step: the one place where the ways differ."""
@@ -101,11 +132,14 @@ class Classifier(L.LightningModule):
             seen = self._explicit.step(x, labels)
             descent.step()  # only counts
             return seen
-        output = self(x)
+        step = self.global_step
+        with self.masks(step, self.global_rank):
+            output = self(x)
         loss = self.loss(output, labels)
         descent.zero_grad()
         with torch.autocast(self.device.type, enabled=False):  # it is for forward passes only
             self.manual_backward(loss)
+        self.prepare(descent, step)
         descent.step()
         return loss.detach(), output.detach()
 
@@ -125,11 +159,11 @@ class Classifier(L.LightningModule):
                 f"(epoch {self.current_epoch + 1})",
                 "train",
             )
-        sizes = [len(y) for y in labels]
+        sizes = [y.numel() for y in labels]
         self._tally("train").update(loss, sizes, torch.cat(outputs), torch.cat(labels))
 
     def epoch_metrics(self, stage: str) -> dict[str, float]:
-        """Mean loss and accuracy over the samples of the epoch's batches so far.
+        """Mean loss and accuracy over the labels of the epoch's batches so far.
 
         For ``"train"`` each batch counts as it was when the training came to it.
 
@@ -153,7 +187,7 @@ class Classifier(L.LightningModule):
         x, labels = batch
         output = self(x)
         loss = self.loss(output, labels).view(1)
-        self._tally(stage).update(loss, [len(labels)], output, labels)
+        self._tally(stage).update(loss, [labels.numel()], output, labels)
 
     def on_validation_epoch_end(self) -> None:
         """Log ``loss/val`` and ``accuracy/val``."""
@@ -183,41 +217,7 @@ class Classifier(L.LightningModule):
             self.logger.log_metrics({name: float(of_all[name]) for name in figures}, step)
             self.logger.save()
 
-    def _tally(self, stage: str) -> "Tally":
+    def _tally(self, stage: str) -> Tally:
         tally = self.tallies[f"of {stage}"]
         assert isinstance(tally, Tally)
         return tally
-
-
-class Tally(torch.nn.Module):
-    """Mean loss and accuracy over the samples of one epoch, kept on the device."""
-
-    def __init__(self, classes: int) -> None:
-        super().__init__()
-        self.losses: list[Tensor] = []
-        self.sizes: list[int] = []
-        # Each process counts for itself, so that one of them alone can show its figures; logging
-        # takes their mean.
-        self.accuracy = MulticlassAccuracy(
-            classes, average="micro", validate_args=False, sync_on_compute=False
-        )
-
-    def update(self, losses: Tensor, sizes: list[int], output: Tensor, labels: Tensor) -> None:
-        """Count batches: the mean loss and the samples of each, and all their outputs."""
-        self.losses.append(losses)
-        self.sizes += sizes
-        self.accuracy.update(output, labels)
-
-    def compute(self) -> tuple[float, float]:
-        """Loss and accuracy so far."""
-        losses = torch.cat(self.losses).cpu().double()
-        samples = torch.tensor(self.sizes, dtype=losses.dtype)
-        # All at once, so that it does not depend on how many batches were counted at a time.
-        mean = (losses * samples).sum() / samples.sum()
-        return float(mean), float(self.accuracy.compute())
-
-    def reset(self) -> None:
-        """Start an epoch."""
-        self.losses.clear()
-        self.sizes.clear()
-        self.accuracy.reset()

@@ -1,15 +1,21 @@
 """``python -m torch_models.curves``: the four curves of all ways, overlaid in one picture.
 
 Training and validation loss and accuracy per epoch, as lecture note 001 draws them, read back from
-the newest run of each way of computing the gradient. TensorBoard shows the same, alive.
+the newest run of each way of computing the network's gradient. TensorBoard shows the same, alive.
 """
 
+import io
 import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from torch_models.arguments import OneLineParser
+from torch_models.names import run_name
+from torch_models.network_options import add_network_option
+from torch_models.outputs import NotWrittenError, require_writable, write
+from torch_models.printable import printable
+from torch_models.streams import streams
 
 #: One colour and one dash for each way: equal curves lie on each other and must both be seen.
 STYLES = {
@@ -17,6 +23,7 @@ STYLES = {
     "manual": {"color": "#0072B2", "linewidth": 2},
     "explicit": {"color": "#D55E00", "linewidth": 2, "linestyle": (0, (2, 3))},
 }
+PICTURES = (".png", ".svg", ".pdf")
 TAGS = ("loss/train", "loss/val", "accuracy/train", "accuracy/val")
 
 Curve = tuple[list[int], list[float]]
@@ -25,23 +32,34 @@ Curve = tuple[list[int], list[float]]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 drawn, 2 bad input)."""
     parser = OneLineParser(prog="python -m torch_models.curves", description=__doc__)
+    add_network_option(parser)
     parser.add_argument("--log-dir", default="lightning_logs", metavar="DIR")
     parser.add_argument("--output", default="curves.png", metavar="FILE", help="a PNG, SVG or PDF")
     options = parser.parse_args(arguments)
-    runs = {way: curves(run) for way in STYLES if (run := newest(options.log_dir, way))}
+    if Path(options.output).suffix.lower() not in PICTURES:
+        parser.error(f"--output {options.output}: expected a name that ends in .png, .svg or .pdf")
+    try:
+        require_writable(Path(options.output))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        parser.error(f"--output {options.output} cannot be written: {reason}")
+    newest_of = {way: newest(options.log_dir, run_name(options.network, way)) for way in STYLES}
+    runs = {way: curves(run) for way, run in newest_of.items() if run}
     if not any(runs.values()):
-        parser.error(f"--log-dir {options.log_dir}: no run is there; train one first")
+        parser.error(
+            f"--log-dir {options.log_dir}: no run of {options.network} is there; train one first"
+        )
     try:
         draw(runs, options.output)
-    except (OSError, ValueError) as error:
-        parser.error(f"--output {options.output} cannot be written: {error}")
-    sys.stdout.write(f"{options.output}: {', '.join(runs)}\n")
+    except NotWrittenError as error:
+        parser.error(str(error))
+    streams().out.write(f"{printable(options.output)}: {', '.join(runs)}\n")
     return 0
 
 
-def newest(log_dir: Path | str, way: str) -> Path | None:
-    """The folder of this way's newest run, if there is one."""
-    runs = [path for path in Path(log_dir, way).glob("version_*") if path.is_dir()]
+def newest(log_dir: Path | str, name: str) -> Path | None:
+    """The folder of the newest run of this name, if there is one."""
+    runs = [path for path in Path(log_dir, name).glob("version_*") if path.is_dir()]
     return max(runs, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
@@ -78,8 +96,10 @@ def draw(runs: dict[str, dict[str, Curve]], output: Path | str) -> None:
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
         axis.legend()
-    figure.savefig(output, dpi=110)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=110, format=Path(output).suffix[1:].lower())
     plt.close(figure)
+    write(Path(output), drawn.getvalue(), "--output")
 
 
 if __name__ == "__main__":

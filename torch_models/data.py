@@ -10,10 +10,15 @@ from torch_models.batches import Batches, Executions
 from torch_models.names import STEPS_PER_EXECUTION
 
 
-class ImageData(L.LightningDataModule):
+class TrainingData(L.LightningDataModule):
     """Batches of ``datasets.load``, taken by index from tensors on the training device.
 
     The hyperparameters, which a checkpoint keeps, hold the name of the data actually used.
+
+    Args:
+        sample: the shape of one sample, as the network takes it.
+
+    The others are those of ``datasets.load`` and of its batches.
     """
 
     def __init__(
@@ -25,13 +30,15 @@ class ImageData(L.LightningDataModule):
         train_size: int | None = None,
         val_size: int | None = None,
         steps_per_execution: int = STEPS_PER_EXECUTION,
+        text_dir: Path | str | None = None,
+        sample: tuple[int, ...] = (784,),
     ) -> None:
         super().__init__()
         # No hyperparameter: nothing that is trained depends on it.
         self.steps_per_execution = steps_per_execution
         self.wanted, self.data_dir = dataset, data_dir
-        self.sizes = train_size, val_size
-        self.images: datasets.Images | None = None
+        self.sizes, self.text_dir, self.sample = (train_size, val_size), text_dir, sample
+        self.samples: datasets.Samples | None = None
         self.save_hyperparameters(
             {"dataset": dataset, "batch_size": batch_size, "seed": seed}, logger=False
         )
@@ -45,13 +52,16 @@ class ImageData(L.LightningDataModule):
         self._load(download_absent=False)
 
     def _load(self, download_absent: bool) -> None:
-        if self.images is None:
-            self.images = datasets.load(
-                self.wanted, self.data_dir, self.hparams["seed"], download_absent, *self.sizes
-            )
-            self.hparams["dataset"] = self.images.name
-            self.hparams["train_size"] = len(self.images.train[1])
-            self.hparams["val_size"] = len(self.images.val[1])
+        if self.samples is None:
+            seed = self.hparams["seed"]
+            self.samples = datasets.load(
+                self.wanted, self.data_dir, seed, download_absent, *self.sizes, self.text_dir
+            ).shaped(self.sample)
+            self.hparams["dataset"] = self.samples.name
+            self.hparams["train_size"] = len(self.samples.train[1])
+            self.hparams["val_size"] = len(self.samples.val[1])
+            if self.samples.digest:
+                self.hparams["text"] = self.samples.digest
 
     def train_dataloader(self) -> Executions:
         """Shuffled anew each epoch, by the seed and the epoch; this process's share of them."""
@@ -73,9 +83,9 @@ class ImageData(L.LightningDataModule):
         """In order."""
         return self._loaded().test_batches(self._device())
 
-    def _loaded(self) -> datasets.Images:
-        assert self.images is not None, "Lightning calls setup() before it asks for batches"
-        return self.images
+    def _loaded(self) -> datasets.Samples:
+        assert self.samples is not None, "Lightning calls setup() before it asks for batches"
+        return self.samples
 
     def _device(self) -> torch.device:
         assert self.trainer is not None

@@ -5,7 +5,8 @@ everywhere. But its course follows from its last checkpoint and its seed alone: 
 again from there, without Lightning, with a look at every number of every step.
 """
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import partial
 from typing import Any
 
 import lightning as L
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from torch_models.batches import Batches
 from torch_models.classifier import Classifier, NonFiniteLossError
-from torch_models.datasets import Images
+from torch_models.datasets import Samples
 from torch_models.explicit import Explicit
 
 
@@ -22,7 +23,7 @@ def where(
     error: NonFiniteLossError,
     trainer: L.Trainer,
     classifier: Classifier,
-    images: Images,
+    samples: Samples,
     batch_size: int | str,
     saved: dict[str, Any] | None,
 ) -> str:
@@ -32,14 +33,14 @@ def where(
         error: what the training ended with.
         trainer: for its device and precision.
         classifier: the one that was trained.
-        images: what it was trained with, in batches of ``batch_size``.
-        batch_size: as ``Images.training_batches`` takes it.
+        samples: what it was trained with, in batches of ``batch_size``.
+        batch_size: as ``Samples.training_batches`` takes it.
         saved: the contents of its last checkpoint, if it has one.
     """
     device, precision = trainer.strategy.root_device, trainer.precision_plugin
     context = precision.forward_context
     if error.stage == "test":
-        test = images.test_batches(device)
+        test = samples.test_batches(device)
         return f"it appeared in {in_evaluation(classifier, test, context, precision)}"
     again = Classifier(**classifier.hparams).to(device)
     precision.convert_module(again)  # in place
@@ -49,14 +50,16 @@ def where(
         again.load_state_dict(saved["state_dict"])
         optimizer.load_state_dict(saved["optimizer_states"][0])
         step, epoch = saved["global_step"], saved["epoch"] + 1
-    batches = images.training_batches(batch_size, classifier.hparams["seed"], device)
+    batches = samples.training_batches(batch_size, classifier.hparams["seed"], device)
     for batch in batches.of_epoch(epoch):
         step += 1
-        if found := in_step(again, optimizer, precision.convert_input(batch), context):
+        found = in_step(again, optimizer, precision.convert_input(batch), context, step - 1)
+        if found:
             return f"it first appeared in {found} at step {step}"
     if error.stage == "train":
         return "every step's own loss was finite, their mean is not"
-    found = in_evaluation(again, images.val_batches(device), context, precision)
+    again.eval()
+    found = in_evaluation(again, samples.val_batches(device), context, precision)
     return f"it first appeared in {found} after step {step}"
 
 
@@ -65,8 +68,9 @@ def in_step(
     optimizer: torch.optim.Optimizer,
     batch: tuple[Tensor, Tensor],
     context=nullcontext,
+    step: int = 0,
 ) -> str | None:
-    """Train one step, and say where it computed what is not finite, if it did."""
+    """Train one step, counted from 0; say where it computed what is not finite, if it did."""
     x, labels = batch
     optimizer.zero_grad()
     if classifier.hparams["backprop"] == "explicit":
@@ -76,16 +80,18 @@ def in_step(
         loss, _ = explicit.forward(x, labels)
         explicit.backward(labels)
     else:
-        with context():
+        with context(), classifier.masks(step):
             loss = classifier.loss(classifier(x), labels)
         loss.backward()
     if not loss.isfinite():
-        return in_forward(classifier.network, x, context())
+        with classifier.masks(step):
+            return in_forward(classifier.network, x, context())
     parameters = dict(classifier.network.named_parameters())
     for name in reversed(parameters):  # as backward comes to them
         gradient = parameters[name].grad
         if gradient is not None and not gradient.isfinite().all():
             return f"the gradient of network.{name}"
+    classifier.prepare(optimizer, step)
     optimizer.step()
     for name, weight in parameters.items():
         if not weight.isfinite().all():
@@ -93,14 +99,23 @@ def in_step(
     return None
 
 
-def in_forward(network: nn.Sequential, x: Tensor, context: AbstractContextManager) -> str:
+def in_forward(network: nn.Module, x: Tensor, context: AbstractContextManager) -> str:
     """The layer whose output is the first that is not finite; the loss, if all are."""
-    with torch.no_grad(), context:
-        for name, layer in network.named_children():
-            x = layer(x)
-            if not x.isfinite().all():
-                return f"the output of network.{name}, {layer}"
-    return "the loss, of finite outputs"
+    found: list[str] = []
+
+    def look(name: str, layer: nn.Module, _: object, output: Any) -> None:
+        # That of an LSTM has its last state as well.
+        output = output[0] if isinstance(output, tuple) else output
+        if not found and not output.isfinite().all():
+            found.append(f"the output of network.{name}, {layer}".split("\n")[0].rstrip(" (,"))
+
+    with torch.no_grad(), context, ExitStack() as stack:
+        for name, layer in network.named_modules():
+            if name:
+                handle = layer.register_forward_hook(partial(look, name))
+                stack.callback(handle.remove)
+        network.forward(x)  # not its compiled form, where no hook is called
+    return found[0] if found else "the loss, of finite outputs"
 
 
 def in_evaluation(classifier: Classifier, batches: Batches, context, precision) -> str:

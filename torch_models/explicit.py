@@ -27,8 +27,8 @@ class Explicit:
         loss: likewise.
     """
 
-    def __init__(self, network: nn.Sequential, activation: str, loss: str) -> None:
-        self.linears = [layer for layer in network if isinstance(layer, nn.Linear)]
+    def __init__(self, network: nn.Module, activation: str, loss: str) -> None:
+        self.linears = [layer for layer in network.children() if isinstance(layer, nn.Linear)]
         weights = [layer.weight.detach() for layer in self.linears]
         sizes = [weights[0].shape[1], *(W.shape[0] for W in weights)]
         # The initial weights that it draws are replaced at once: it must not draw from the global

@@ -1,5 +1,6 @@
 """One training in its folder: what is logged and said before, during and after it."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,17 @@ from torch_models import diverged, resume
 from torch_models.checkpoints import LAST, NotSavedError, what_is_left
 from torch_models.classifier import Classifier, NonFiniteLossError
 from torch_models.dashboards.logger import log_hyperparameters
-from torch_models.data import ImageData
+from torch_models.data import TrainingData
 from torch_models.interrupts import Interrupts
 from torch_models.progress import say
 from torch_models.sealed import DamagedError
+from torch_models.text_sample import sample_of_text
 
 
 def fit(
     trainer: L.Trainer,
     classifier: Classifier,
-    data: ImageData,
+    data: TrainingData,
     checkpoint: Path | None = None,
     contents: dict[str, Any] | None = None,
 ) -> None:
@@ -29,7 +31,7 @@ def fit(
     Args:
         trainer: with a TensorBoardLogger.
         classifier: what to train.
-        data: with its images loaded.
+        data: with its samples loaded.
         checkpoint: what to go on from, in the logger's folder.
         contents: what it holds; nothing if the run was ended before it was saved.
 
@@ -37,8 +39,8 @@ def fit(
         NonFiniteLossError: saying where that began, and what is left.
         NotSavedError: the folder cannot be written; saying what is left.
     """
-    images, logger, epochs = data.images, trainer.logger, trainer.max_epochs
-    assert images is not None
+    samples, logger, epochs = data.samples, trainer.logger, trainer.max_epochs
+    assert samples is not None
     assert epochs is not None
     assert isinstance(logger, TensorBoardLogger)
     hparams = {**classifier.hparams, **data.hparams, "epochs": epochs}
@@ -49,15 +51,16 @@ def fit(
             resume.start_over(logger)
         log_hyperparameters(logger, hparams)
 
-    parts = {"training": images.train, "validation": images.val, "test": images.test}
+    parts = {"training": samples.train, "validation": samples.val, "test": samples.test}
+    kind = f"sequences of {samples.train[0].shape[1]} bytes" if samples.is_text else "images"
     say(
-        f"{images.name}: "
+        f"{samples.name}: "
         + ", ".join(f"{len(labels)} {part}" for part, (_, labels) in parts.items())
-        + " images"
+        + f" {kind}"
     )
     say(
-        f"{hparams['sizes']} {hparams['activation']}, {hparams['loss']}, gradient by "
-        f"{hparams['backprop']}, on {trainer.strategy.root_device}"
+        f"{_described(classifier)}, {hparams['loss']}, gradient by {hparams['backprop']}, on "
+        f"{trainer.strategy.root_device}"
     )
     if checkpoint:
         say(_going_on(checkpoint, contents, epochs))
@@ -72,7 +75,7 @@ def fit(
         last = _run(trainer) / LAST
         saved = resume.read(last) if last.exists() else contents
         where = diverged.where(
-            error, trainer, classifier, images, data.hparams["batch_size"], saved
+            error, trainer, classifier, samples, data.hparams["batch_size"], saved
         )
         left = what_is_left(_run(trainer))
         raise NonFiniteLossError(f"{error}; {where}; {left}", error.stage) from error
@@ -85,8 +88,20 @@ def fit(
         raise NotSavedError(f"{reason}; {what_is_left(_run(trainer))}") from error
     say(f"test accuracy {trainer.callback_metrics['accuracy/test']:.4f}")
     say(f"test loss {trainer.callback_metrics['loss/test']:.4f}")
+    if samples.is_text:
+        say(f"test bits a byte {trainer.callback_metrics['loss/test'] / math.log(2):.4f}")
+        say(f"what it writes:\n{sample_of_text(classifier.network, samples)}")
     say(f"run         {logger.log_dir}")
     say(f"dashboards  tensorboard --logdir {logger.save_dir}")
+
+
+def _described(classifier: Classifier) -> str:
+    """The network in words."""
+    hparams = classifier.hparams
+    if hparams["network"] == "mlp":
+        return f"{hparams['sizes']} {hparams['activation']}"
+    parameters = sum(w.numel() for w in classifier.network.parameters())
+    return f"{hparams['network']} of {parameters:,} parameters"
 
 
 def _going_on(checkpoint: Path, contents: dict[str, Any] | None, epochs: int) -> str:

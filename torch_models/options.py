@@ -11,94 +11,27 @@ from torch_models.arguments import (
     devices,
     folder,
     integer,
-    number,
     precision,
 )
 from torch_models.names import (
-    ACTIVATIONS,
-    DATASETS,
-    EPOCHS,
-    LOSSES,
     NAMESPACES,
     STEPS_PER_EXECUTION,
+    TEXT_TRAINING,
 )
-
-#: Wider layers are more likely a slip of the finger than a wish; their weights fill the memory.
-WIDEST = 65_536
-
-
-def add_data_options(parser: argparse.ArgumentParser) -> None:
-    """The options that say what data to use, and the seed."""
-    group = parser.add_argument_group("data")
-    group.add_argument(
-        "--dataset",
-        choices=DATASETS,
-        default="auto",
-        help="auto (the default) is mnist where the data folder has it or it can be downloaded, "
-        "else digits, scikit-learn's 1,797 scans, with a warning",
-    )
-    group.add_argument(
-        "--data-dir",
-        type=folder,
-        default="data",
-        metavar="DIR",
-        help="folder that has or gets MNIST/raw and FashionMNIST/raw (default: %(default)s)",
-    )
-    group.add_argument(
-        "--seed",
-        type=integer(0, 2**32 - 1),
-        default=0,
-        help="decides initial weights, validation images and order (default: %(default)s)",
-    )
-
-
-def add_network_options(parser: argparse.ArgumentParser) -> None:
-    """The options that say what network to build."""
-    group = parser.add_argument_group("network")
-    group.add_argument(
-        "--hidden",
-        type=integer(1, WIDEST),
-        nargs="+",
-        default=[160],
-        metavar="N",
-        help="neurons of each hidden layer (default: 160)",
-    )
-    group.add_argument(
-        "--activation",
-        choices=ACTIVATIONS,
-        default="relu",
-        help="of the hidden layers (default: %(default)s)",
-    )
-    group.add_argument(
-        "--loss",
-        choices=LOSSES,
-        default="cross-entropy",
-        help="the output layer follows from it: logits, LogSoftmax for nll, Sigmoid for bce, mse "
-        "and squared-error (default: %(default)s)",
-    )
-
-
-def add_descent_options(group: argparse._ArgumentGroup) -> None:
-    """Learning rate and momentum of the descent."""
-    group.add_argument(
-        "--lr",
-        type=number(lambda lr: 0 < lr <= 3e38, "above 0 that float32 can hold"),
-        default=0.1,
-        help="learning rate (default: %(default)s)",
-    )
-    group.add_argument(
-        "--momentum",
-        type=number(lambda momentum: 0 <= momentum < 1, "from 0 to below 1"),
-        default=0.9,
-        help="(default: %(default)s)",
-    )
+from torch_models.network_options import (
+    add_data_options,
+    add_descent_options,
+    add_network_options,
+    settle,
+)
+from torch_models.recipes import each, each_epochs
 
 
 def train_parser() -> OneLineParser:
     """The parser of ``python -m torch_models.train``."""
     parser = OneLineParser(
         prog="python -m torch_models.train",
-        description="Train a multilayer perceptron, its gradient computed by autograd or by hand.",
+        description="Train a network, its gradient computed by autograd or by hand.",
         epilog="Exit code 0: trained; 1: the loss became NaN or infinite, or the run cannot be "
         "written; 2: an option or a file is wrong; 130: interrupted.",
     )
@@ -114,25 +47,31 @@ def train_parser() -> OneLineParser:
     add_network_options(parser)
 
     training = parser.add_argument_group("training")
-    by_dataset = ", ".join(f"{epochs} for {name}" for name, epochs in EPOCHS.items())
     training.add_argument(
-        "--epochs", type=integer(1), metavar="N", help=f"how often all is seen ({by_dataset})"
+        "--epochs",
+        type=integer(1),
+        metavar="N",
+        help=f"how often all is seen (default: {each_epochs()})",
     )
     training.add_argument(
         "--batch-size",
         type=batch_size,
-        default=128,
         metavar="N|full",
-        help="images a step; full takes all of them at once (default: %(default)s)",
+        help="images or sequences a step; full takes all of them at once (default: "
+        f"{each('batch_size')})",
     )
     training.add_argument(
-        "--train-size", type=integer(1), metavar="N", help="training images (default: all the rest)"
+        "--train-size",
+        type=integer(1),
+        metavar="N",
+        help=f"training images or sequences (default: all the rest; {TEXT_TRAINING:,} of text)",
     )
     training.add_argument(
         "--val-size",
         type=integer(1),
         metavar="N",
-        help="images held out for validation (default: 5,000 of MNIST, 137 of digits)",
+        help="images or sequences held out for validation (default: 5,000 of MNIST, 137 of "
+        "digits, 500 of text)",
     )
     add_descent_options(training)
     training.add_argument(
@@ -157,7 +96,8 @@ def train_parser() -> OneLineParser:
         type=folder,
         default="lightning_logs",
         metavar="DIR",
-        help="a run lies in DIR/<backprop>/version_N (default: %(default)s)",
+        help="a run lies in DIR/<backprop>/version_N, of another network than mlp in "
+        "DIR/<network>-<backprop>/version_N (default: %(default)s)",
     )
     runs.add_argument(
         "--dashboards",
@@ -171,8 +111,8 @@ def train_parser() -> OneLineParser:
         "--resume",
         metavar="PATH|last",
         help="go on from a checkpoint, in its run's folder; last is that of the newest run of this "
-        "--log-dir and --backprop. The other options must be those of that run, but --epochs may "
-        "be more",
+        "--log-dir, --network and --backprop. The other options must be those of that run, but "
+        "--epochs may be more",
     )
 
     machine = parser.add_argument_group("machine (as lightning.Trainer takes them)")
@@ -210,6 +150,7 @@ def parse_train(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     if options.manual and options.backprop not in (None, "manual"):
         parser.error(f"--manual contradicts --backprop {options.backprop}: give one of them")
     options.backprop = "manual" if options.manual else options.backprop or "autograd"
+    settle(parser, options)
     if options.backprop == "explicit":
         if options.precision not in ("32-true", "64-true"):
             parser.error("--backprop explicit computes in --precision 32-true or 64-true only")
@@ -217,6 +158,11 @@ def parse_train(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             parser.error("--compile is for autograd and manual: there is no module to compile")
         if options.devices not in ("1", "auto", "0", "0,") or options.num_nodes > 1:
             parser.error("--backprop explicit runs on one device: nothing averages its gradients")
+    if options.precision == "16-mixed" and options.clip:
+        parser.error(
+            "--precision 16-mixed scales the gradients that --clip measures: choose bf16-mixed, or "
+            "--clip 0"
+        )
     if options.precision == "16-true" and options.lr > 65_504:
         parser.error("--precision 16-true holds no number above 65504: choose a smaller --lr")
     if options.loss == "bce" and options.precision.endswith(("mixed", "16")):

@@ -1,6 +1,5 @@
 """What a training shows while it runs: one line an epoch, and in a terminal a bar as well."""
 
-import sys
 import time
 from typing import Any
 
@@ -12,6 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from torch_models.batches import Executions
 from torch_models.classifier import Classifier
+from torch_models.printable import printable
+from torch_models.streams import streams
 
 #: Seconds between two looks at the figures beside the bar: nobody reads faster.
 SECONDS_PER_LOOK = 0.1
@@ -31,7 +32,7 @@ class Report(L.Callback):
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock, and the bar."""
         self._started = time.perf_counter()
-        if trainer.is_global_zero and sys.stdout.isatty():
+        if trainer.is_global_zero and streams().out.isatty():
             self._bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(bar_width=30),
@@ -100,9 +101,11 @@ class Report(L.Callback):
 
 @rank_zero_only
 def say(line: str) -> None:
-    """One line on stdout, from one process, at once: a pipe must not hold it back."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    """One line on stdout, from one process, at once.
+
+    A pipe must not hold it back, and a reader who goes away must not end the training.
+    """
+    streams().out.write(f"{printable(line)}\n")
 
 
 def _executions(trainer: L.Trainer) -> Executions:

@@ -9,9 +9,11 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from packaging.version import InvalidVersion, Version
 from torch import Tensor, nn
 
+from torch_models.classifier import Classifier
+
 
 def malformed(
-    contents: Mapping[str, Any], trainer: L.Trainer, model: L.LightningModule, steps: int
+    contents: Mapping[str, Any], trainer: L.Trainer, model: Classifier, steps: int
 ) -> Iterator[str]:
     """What does not fit, one phrase each.
 
@@ -33,7 +35,7 @@ def malformed(
         yield "lr_schedulers"
     if not _loop_fits(contents["loops"].get("fit_loop"), trainer, epochs, contents["global_step"]):
         yield "fit_loop"
-    if not _optimizer_fits(contents["optimizer_states"], model):
+    if not _optimizer_fits(contents["optimizer_states"], model, contents["global_step"]):
         yield "optimizer_states"
     callbacks = contents.get("callbacks")
     if not isinstance(callbacks, dict) or not all(
@@ -72,10 +74,10 @@ def _has_shape(found: Any, wanted: Any) -> bool:
     return type(found) is type(wanted)
 
 
-def _optimizer_fits(states: Any, model: L.LightningModule) -> bool:
-    """One descent of these parameters with the settings that it has here."""
+def _optimizer_fits(states: Any, model: Classifier, taken: int) -> bool:
+    """One descent of these parameters with the settings that it has here after so many steps."""
     descent = model.configure_optimizers()
-    assert isinstance(descent, torch.optim.Optimizer)
+    model.prepare(descent, taken - 1)
     [settings] = descent.state_dict()["param_groups"]
     parameters = list(model.parameters())
     if len(states) != 1 or not isinstance(states[0], dict):

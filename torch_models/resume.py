@@ -11,6 +11,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
 from torch_models.checkpoints import LAST, WrittenAside
+from torch_models.classifier import Classifier
 from torch_models.progress import say
 from torch_models.resumable import malformed
 from torch_models.sealed import DamagedError
@@ -32,7 +33,7 @@ class CheckpointError(Exception):
     """The checkpoint cannot be used; the message says which, why, and what to do."""
 
 
-def find(resume: str, log_dir: Path | str, backprop: str) -> Path:
+def find(resume: str, log_dir: Path | str, name: str) -> Path:
     """The path that ``--resume`` means: itself, or for ``last`` the newest run's ``last.ckpt``.
 
     A run that was ended in its first epoch has none yet: that path is still where it goes on.
@@ -44,7 +45,7 @@ def find(resume: str, log_dir: Path | str, backprop: str) -> Path:
         if not os.path.lexists(resume):
             raise CheckpointError(f"--resume {resume}: there is no such file")
         return Path(resume)
-    runs = Path(log_dir, backprop)
+    runs = Path(log_dir, name)
     try:
         newest = max((path for path in runs.glob("version_*") if path.is_dir()), key=_saved)
     except (ValueError, OSError):
@@ -89,7 +90,7 @@ def check_progress(
     path: Path,
     contents: dict[str, Any],
     trainer: L.Trainer,
-    model: L.LightningModule,
+    model: Classifier,
     steps: int,
 ) -> None:
     """Refuse what Lightning could not go on from, or only in another way than it was saved.

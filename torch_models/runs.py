@@ -15,8 +15,8 @@ class RefusedError(Exception):
 
 
 @contextmanager
-def run_folder(log_dir: str, backprop: str, checkpoint: Path | None) -> Iterator[Path]:
-    """Within it, the folder ``<log_dir>/<backprop>/version_N`` is this training's alone.
+def run_folder(log_dir: str, name: str, checkpoint: Path | None) -> Iterator[Path]:
+    """Within it, the folder ``<log_dir>/<name>/version_N`` is this training's alone.
 
     It is the one that ``checkpoint`` was saved in, or a new one; a new one that nothing was put
     into is taken away again.
@@ -28,12 +28,12 @@ def run_folder(log_dir: str, backprop: str, checkpoint: Path | None) -> Iterator
 
     if not is_first():
         # What the first of several processes claims is its affair: the others write nothing.
-        yield Path(log_dir, backprop, "version_0")
+        yield Path(log_dir, name, "version_0")
         return
     if checkpoint and checkpoint.absolute().parent.name == "checkpoints":
         run = checkpoint.absolute().parent.parent
     else:
-        run = claim(Path(log_dir, backprop))
+        run = claim(Path(log_dir, name))
     require_writable(run)
     with _alone_in(run):
         try:

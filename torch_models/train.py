@@ -7,9 +7,12 @@ import sys
 from collections.abc import Sequence
 
 from torch_models.memory import is_exhausted
-from torch_models.names import EPOCHS
+from torch_models.names import run_name
 from torch_models.options import parse_train
+from torch_models.printable import one_line
+from torch_models.recipes import RECIPES
 from torch_models.runs import RefusedError, run_folder
+from torch_models.streams import kept, streams
 from torch_models.while_importing import ended_at_once
 
 
@@ -29,8 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from torch_models.resume import CheckpointError
 
     try:
-        with quietly():
+        with quietly(), kept() as ours:
             train(options)
+            if ours.out.error is not None:
+                return fail(2, f"stdout cannot be written: {ours.out.error.strerror}")
     except NonFiniteLossError as error:
         return fail(1, f"{error}: try a smaller --lr than {options.lr:g}")
     except NotSavedError as error:
@@ -45,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return fail(2, f"--compile does not work on this machine: {error}".split("\n")[0])
         if is_exhausted(error):
             layers = "-".join(map(str, options.hidden))
-            return fail(2, f"the memory does not hold it: choose a smaller --hidden than {layers}")
+            of_mlp = f"--hidden than {layers}"
+            smaller = of_mlp if options.network == "mlp" else "--batch-size"
+            return fail(2, f"the memory does not hold it: choose a smaller {smaller}")
         if lost_another(error):
             return fail(1, "another process of this training has ended; --resume last goes on")
         raise
@@ -60,7 +67,7 @@ def fail(code: int, message: str) -> int:
     from torch_models.ranks import is_first
 
     if code == 1 or is_first():
-        sys.stderr.write(f"python -m torch_models.train: error: {' '.join(message.split())}\n")
+        streams().err.write(f"python -m torch_models.train: error: {one_line(message)}\n")
     return code
 
 
@@ -68,19 +75,20 @@ def train(options: argparse.Namespace) -> None:
     """Train and test as the options say, and print the figures."""
     from torch_models import resume
     from torch_models.dashboards.logger import run_logger
-    from torch_models.data import ImageData
+    from torch_models.data import TrainingData
     from torch_models.fit import fit
     from torch_models.ranks import part
 
     found, contents = None, {}
+    recipe, runs = RECIPES[options.network], run_name(options.network, options.backprop)
     if options.resume is not None:
-        found = resume.find(options.resume, options.log_dir, options.backprop)
+        found = resume.find(options.resume, options.log_dir, runs)
         contents = resume.read(found) if os.path.lexists(found) else {}
-    with run_folder(options.log_dir, options.backprop, found) as run:
+    with run_folder(options.log_dir, runs, found) as run:
         # Before the data: what this machine cannot do needs no download.
         logger = run_logger(run.parent.parent, run.parent.name, run.name)
         trainer = build_trainer(options, logger)
-        data = ImageData(
+        data = TrainingData(
             options.dataset,
             options.data_dir,
             options.batch_size,
@@ -88,39 +96,44 @@ def train(options: argparse.Namespace) -> None:
             options.train_size,
             options.val_size,
             options.steps_per_execution,
+            options.text_dir,
+            recipe.sample,
         )
         data.prepare_data()
-        images = data.images
-        assert images is not None
-        if images.warning:
-            warn_loudly(images.warning)
-        require_equal_shares(trainer.world_size, options.batch_size, len(images.train[1]))
-        trainer.fit_loop.max_epochs = options.epochs or EPOCHS[images.name]
-        classifier = build_classifier(options, images.train[0].shape[1])
+        samples = data.samples
+        assert samples is not None
+        if samples.warning:
+            warn_loudly(samples.warning)
+        require_equal_shares(trainer.world_size, options.batch_size, len(samples.train[1]))
+        trainer.fit_loop.max_epochs = options.epochs or recipe.epochs[samples.name]
+        classifier = build_classifier(options)
         if found and contents:
             hparams = {**classifier.hparams, **data.hparams}
             resume.check(found, contents, hparams, classifier.state_dict())
-            steps = len(images.training_batches(options.batch_size, options.seed))
+            steps = len(samples.training_batches(options.batch_size, options.seed))
             resume.check_progress(found, contents, trainer, classifier, steps)
         fit(trainer, classifier, data, found, contents)
         part()
 
 
-def build_classifier(options: argparse.Namespace, features: int):
-    """The classifier of so many ``features`` that the options describe."""
+def build_classifier(options: argparse.Namespace):
+    """The classifier that the options describe."""
     import torch
 
     from torch_models.classifier import Classifier
 
     classifier = Classifier(
         backprop=options.backprop,
-        sizes="-".join(map(str, [features, *options.hidden, 10])),
+        sizes="-".join(map(str, [784, *options.hidden, 10])),
         activation=options.activation,
         loss=options.loss,
         lr=options.lr,
         momentum=options.momentum,
         momentum_form=options.momentum_form,
         seed=options.seed,
+        network=options.network,
+        warmup=options.warmup,
+        clip=options.clip,
     )
     # Lightning does this, but after it has loaded a checkpoint: into float32.
     types = {"64-true": torch.float64, "bf16-true": torch.bfloat16, "16-true": torch.float16}
@@ -183,12 +196,12 @@ def build_trainer(options: argparse.Namespace, logger):
     return trainer
 
 
-def require_equal_shares(ranks: int, batch_size: int | str, images: int) -> None:
+def require_equal_shares(ranks: int, batch_size: int | str, samples: int) -> None:
     """Raises RefusedError unless so many processes can take equal shares of a batch."""
-    batch = images if isinstance(batch_size, str) else min(images, batch_size)
+    batch = samples if isinstance(batch_size, str) else min(samples, batch_size)
     if batch % ranks:
         raise RefusedError(
-            f"--batch-size: {ranks} processes cannot share {batch} images equally: choose a size "
+            f"--batch-size: {ranks} processes cannot share {batch} samples equally: choose a size "
             f"that is a multiple of {ranks}"
         )
 
@@ -196,9 +209,9 @@ def require_equal_shares(ranks: int, batch_size: int | str, images: int) -> None
 def warn_loudly(reason: str) -> None:
     """Say on stderr that the data are not MNIST, so that nobody takes the figures for MNIST's."""
     bar = "!" * 100
-    sys.stderr.write(
+    streams().err.write(
         f"{bar}\nWARNING: this is NOT MNIST. It is digits instead: 1,797 scans of 8 × 8 "
-        f"pixels that come with scikit-learn.\n{reason}\n{bar}\n"
+        f"pixels that come with scikit-learn.\n{one_line(reason)}\n{bar}\n"
     )
 
 

@@ -39,10 +39,20 @@ def with_trusted_layers(
             if ours in tensors:
                 owner, _, last = inside.rpartition(".")
                 setattr(trusted.get_submodule(owner), last, tensors[ours])
-        layer.forward = trusted.forward
+        layer.forward = _Forward(layer, trusted)
         for hooks in ("_backward_hooks", "_backward_pre_hooks"):
             getattr(layer, hooks).clear()  # they are part of what the layer does to a gradient
     return manual
+
+
+class _Forward:
+    """The forward of a trusted layer, in the mode (train or eval) that the layer itself is in."""
+
+    def __init__(self, layer: nn.Module, trusted: nn.Module) -> None:
+        self.layer, self.trusted = layer, trusted
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.trusted.train(self.layer.training).forward(*args, **kwargs)
 
 
 def called_like(module: nn.Module, given: Given) -> nn.Module:

@@ -19,13 +19,16 @@ def entries() -> list["Entry"]:
         attention,
         average_pooling,
         convolutional,
+        distance,
         embeddings,
         gated_activation,
         loss,
+        margin_loss,
         max_pooling,
         normalization,
         piecewise_activation,
         recurrent_layers,
+        regression_loss,
         regularization,
         reshaping,
         smooth_activation,
@@ -34,7 +37,8 @@ def entries() -> list["Entry"]:
     activations = activation, smooth_activation, piecewise_activation, gated_activation
     images = convolutional, max_pooling, average_pooling, reshaping
     sequences = embeddings, attention, recurrent_layers
-    chapters = affine, *activations, *images, normalization, regularization, *sequences, loss
+    layers = affine, *activations, *images, normalization, regularization, *sequences, distance
+    chapters = *layers, loss, regression_loss, margin_loss
     return [entry for chapter in chapters for entry in chapter.ENTRIES]
 
 

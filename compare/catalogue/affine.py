@@ -12,7 +12,7 @@ from compare.catalogue.elementwise import elementwise
 from compare.catalogue.entry import Entry, call
 from compare.catalogue.host import Host, N, batch
 from compare.catalogue.specimen import Bug
-from compare.catalogue.values import SHAPE, normal
+from compare.catalogue.values import SHAPE, empty, normal
 from compare.diagnosis.mistake import Mistake
 from manual_backprop.activation.identity import identity
 from manual_backprop.activation.table import ACTIVATIONS
@@ -186,6 +186,9 @@ _BATCHES: list[tuple[int, ...]] = [(5,), (), (2, 3), (2, 1, 3), (1,)]
 _WITHOUT_NUMBERS = [
     (normal(*shape), normal(4, shape[-1])) for shape in [(0, 3), (2, 0, 3), (2, 0), (0, 0)]
 ]
+_W3, _X = normal(4, 2, 3, seed=1), batch(N, 4)
+_PAIR = {"in1_features": SHAPE[1], "in2_features": 5, "out_features": 7}
+_BILINEAR = Host(lambda: [nn.Bilinear(4, 3, 6), nn.Linear(6, 5)], 0, (_X, batch(N, 3, seed=6)))
 _WIDTHS = {"in_features": SHAPE[1], "out_features": 7}
 
 ENTRIES = [
@@ -225,5 +228,41 @@ ENTRIES = [
         modules=[_WIDTHS, {**_WIDTHS, "activation": "tanh"}],
         twin_module=_ActivatedLinear,
         twin_function=_activated_linear,
+    ),
+    Entry(
+        "Bilinear",
+        "bilinear",
+        calls=[
+            *(call(normal(*s, 2), normal(*s, 3, seed=3), _W3) for s in [(5,), (), (2, 2)]),
+            *(call(normal(*s, 2), normal(*s, 3, seed=3), _W3, _B) for s in [(5,), (), (2, 2)]),
+        ],
+        special=[call(empty(0, 2), empty(0, 3), _W3, _B)],
+        modules=[_PAIR, {**_PAIR, "bias": False}],
+        inputs=lambda: (torch.randn(SHAPE), torch.randn(SHAPE[0], 5)),
+        host=_BILINEAR,
+        wrong={
+            "weight transposed": Bug(
+                Mistake.TRANSPOSED,
+                lambda g, x, y, w, b: torch.einsum("no,ni,nj->oji", g, x, y),
+                Host(lambda: [nn.Bilinear(4, 4, 6), nn.Linear(6, 5)], 0, (_X, _X.flip(0))),
+                gradient="weight",
+            ),
+            "weight averaged over the batch": Bug(
+                Mistake.MEAN_FOR_SUM,
+                lambda g, x, y, w, b: torch.einsum("no,ni,nj->oij", g, x, y) / len(x),
+                gradient="weight",
+            ),
+            "bias not summed": Bug(
+                Mistake.PART_OF_BATCH, lambda g, x, y, w, b: g[0], gradient="bias"
+            ),
+        },
+        right={
+            "by matrix products": lambda g, x, y, w, b: (
+                ((g @ w.flatten(1)).unflatten(1, w.shape[1:]) @ y[:, :, None])[:, :, 0],
+                (x[:, None] @ (g @ w.flatten(1)).unflatten(1, w.shape[1:]))[:, 0],
+                (g.T @ (x[:, :, None] * y[:, None]).flatten(1)).reshape(w.shape),
+                g.sum(0),
+            )
+        },
     ),
 ]

@@ -11,7 +11,10 @@ from compare.catalogue.host import CLASSES, Host, N, batch
 from compare.catalogue.specimen import Bug
 from compare.catalogue.values import empty, normal
 from compare.diagnosis.mistake import Mistake
-from manual_backprop.sequence.dot_product_attention import ScaledDotProductAttentionFunction
+from manual_backprop.sequence.dot_product_attention import (
+    ScaledDotProductAttentionFunction,
+    attention_with_weights,
+)
 
 
 class _Attention(nn.Module):
@@ -57,6 +60,23 @@ _HIDDEN = torch.zeros(4, 5, dtype=torch.float64).masked_fill(~_SEES_NOTHING, -to
 _LOUD = tuple(t * 100 for t in _qkv())
 
 
+def _with_weights(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, dropout_p: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """In float32 and rounded once, where PyTorch's own rounds the scores and the weights."""
+    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else q.dtype
+    full = torch.float64 if q.dtype == torch.float64 else torch.float32
+    with torch.autocast("cpu", enabled=False):
+        q, k, v = (t.to(dtype).to(full) for t in (q, k, v))
+        scores = q @ k.mT / math.sqrt(q.shape[-1])
+        if mask is not None and mask.dtype == torch.bool:
+            scores = scores.masked_fill(~mask, -torch.inf)
+        elif mask is not None:
+            scores = scores + mask.to(dtype)
+        w = F.dropout(scores.softmax(-1), dropout_p)
+        return (w @ v).to(dtype), w.to(dtype)
+
+
 def _rotary(x: Tensor, positions: Tensor | None = None, base: float = 10_000.0) -> Tensor:
     """Pairs as complex numbers, times e^{iθ}."""
     T, D = x.shape[-2:]
@@ -97,6 +117,11 @@ def _by_matrices(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return torch.einsum("dte,nte->ntd", matrices, g)
 
 
+_WEIGHTS = (4, 2, normal(12, 4, seed=4), normal(12, seed=5), None, None, False, 0.0)
+_OUT = (normal(4, 4, seed=6), normal(4, seed=7))
+_MULTIHEAD = (normal(4, 2, 4), normal(3, 2, 4, seed=1), normal(3, 2, 4, seed=2), *_WEIGHTS, *_OUT)
+_SINGLE = (normal(4, 4), normal(3, 4, seed=1), normal(3, 4, seed=2), *_WEIGHTS, *_OUT)
+
 ENTRIES = [
     Entry(
         None,
@@ -133,31 +158,62 @@ ENTRIES = [
             tuple(batch(3, N, 6, seed=s) for s in (5, 6, 7)),
         ),
         wrong={
-            "query without the scale": Bug(
+            "scale forgotten": Bug(
                 Mistake.FACTOR,
                 lambda g, q, k, v, o: _of_scores(g, q, k, v) * math.sqrt(6) @ k,
                 gradient="input 0",
-            ),
-            "scaled by 1/E": Bug(
-                Mistake.FACTOR,
-                lambda g, q, k, v, o: (_of_scores(g, q, k, v) / math.sqrt(6)).mT @ q,
-                gradient="input 1",
+                diagnosed=False,  # but where softmax saturates, the factor is rounded away
             ),
             "no cross term": Bug(
                 Mistake.NO_CROSS_TERM,
                 lambda g, q, k, v, o: _p(q, k) * (g @ v.mT) / math.sqrt(6) @ k,
                 gradient="input 0",
+                diagnosed=False,
             ),
-            "key by the scores, not transposed": Bug(
-                Mistake.TRANSPOSED,
-                lambda g, q, k, v, o: _of_scores(g, q, k, v) @ q,
-                gradient="input 1",
+            "value with the wrong sign": Bug(
+                Mistake.SIGN, lambda g, q, k, v, o: -_p(q, k).mT @ g, gradient="input 2"
             ),
             "value by P, not transposed": Bug(
-                Mistake.TRANSPOSED, lambda g, q, k, v, o: _p(q, k) @ g, gradient="input 2"
+                Mistake.TRANSPOSED,
+                lambda g, q, k, v, o: _p(q, k) @ g,
+                gradient="input 2",
+                diagnosed=False,
+            ),
+            "value detached": Bug(
+                Mistake.DETACHED, lambda g, q, k, v, o: v * 0, gradient="input 2"
             ),
         },
         right={"by g ⊙ o": _by_the_output, "by the Jacobian": _by_its_jacobian},
+    ),
+    Entry(
+        None,
+        attention_with_weights,
+        calls=[
+            call(*_qkv()),
+            call(*_qkv(), _SEEN),
+            call(*_qkv(), normal(4, 5, seed=3)),
+            call(*_qkv(()), dropout_p=0.4),
+        ],
+        special=[call(*_LOUD)],
+        inputs=_drawn,
+        twin_function=_with_weights,
+        derivation=ScaledDotProductAttentionFunction,
+    ),
+    Entry(
+        "MultiheadAttention",
+        "multi_head_attention_forward",
+        calls=[
+            call(*_MULTIHEAD, True, None, False, normal(4, 3, seed=8)),
+            call(*_SINGLE, True, None, False, normal(2, 4, 3, seed=8)),
+        ],
+        modules=[
+            {"embed_dim": 6, "num_heads": 2},
+            {"embed_dim": 6, "num_heads": 3, "bias": False, "kdim": 6, "dropout": 0.4},
+            {"embed_dim": 6, "num_heads": 1, "add_bias_kv": True, "add_zero_attn": True},
+            {"embed_dim": 6, "num_heads": 2, "batch_first": True},
+        ],
+        inputs=lambda: (torch.randn(7, 3, 6), torch.randn(7, 3, 6), torch.randn(7, 3, 6)),
+        derivation=ScaledDotProductAttentionFunction,
     ),
     Entry(
         "RotaryEmbedding",

@@ -7,7 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from compare.catalogue.entry import Entry, call
-from compare.catalogue.images import between_images, drawn_images, small_images
+from compare.catalogue.images import (
+    EVEN_PARTS,
+    between_images,
+    drawn_images,
+    of_images,
+    small_images,
+)
 from compare.catalogue.specimen import Bug
 from compare.catalogue.values import empty
 from compare.diagnosis.mistake import Mistake
@@ -88,14 +94,15 @@ def _avg_pool(dims: int) -> Entry:
     return Entry(
         f"AvgPool{dims}d",
         f"avg_pool{dims}d",
-        calls=[
-            call(x, 2),
+        calls=of_images(
+            dims,
             call(x[0], (3, 2, 2)[:dims], strides, paddings),
+            call(x, 3, 2, 1, ceil_mode=True, **override),
+            call(x, 2),
             call(x, 3, 2, 1, ceil_mode=True),
             call(x, 3, 2, 1, count_include_pad=False),
             call(x, 2, 3, 1, ceil_mode=True, count_include_pad=False),
-            *([call(x, 3, 1, 1, True, **override)] if override else []),
-        ],
+        ),
         special=[call(torch.where(x > 1.5, torch.inf, x), 3, 2), call(empty(0, *x.shape[1:]), 2)],
         modules=[
             {"kernel_size": 2},
@@ -118,7 +125,7 @@ def _avg_pool(dims: int) -> Entry:
 def _adaptive_avg_pool(dims: int) -> Entry:
     x = small_images(dims)
     pool = getattr(nn, f"AdaptiveAvgPool{dims}d")
-    even = (4, 2, 2)[:dims]  # of the hosts' sizes
+    even = EVEN_PARTS[dims]
     uneven = between_images(pool((5, 4, 1)[:dims]), dims)
     not_diagnosed = {
         "all parts of the same size": Bug(
@@ -131,12 +138,13 @@ def _adaptive_avg_pool(dims: int) -> Entry:
     return Entry(
         f"AdaptiveAvgPool{dims}d",
         f"adaptive_avg_pool{dims}d",
-        calls=[
-            call(x, 1),
+        calls=of_images(
+            dims,
             call(x[0], (4, 3, 3)[:dims]),
-            call(x, (7, 3, 5)[:dims]),  # more parts than positions
-            *([call(x, (None, 2, 3)[:dims])] if dims > 1 else []),
-        ],
+            call(x, (6, 3, 4)[:dims]),  # more parts than positions
+            call(x, 1),
+            call(x, (None, 2, 3)[:dims]),
+        ),
         special=[
             call(torch.where(x > 1.5, torch.inf, x), 4),
             call(empty(0, *x.shape[1:]), 2),

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from compare.catalogue.entry import Entry, call
 from compare.catalogue.host import CLASSES, Host, batch
-from compare.catalogue.images import ROOM
+from compare.catalogue.images import ROOM, of_images
 from compare.catalogue.specimen import Bug
 from compare.catalogue.values import empty, normal
 from compare.diagnosis.mistake import Mistake
@@ -129,26 +129,32 @@ def _drawn(*shape: int) -> Callable[[], tuple[Tensor]]:
     return lambda: (torch.randn(shape),)
 
 
+#: Of the calls, for so many dimensions.
+_SIZES = {1: (6,), 2: (4, 3), 3: (3, 2, 2)}
+_KERNEL = {1: (3,), 2: (3, 2), 3: (2, 1, 2)}
+
+
 def _conv(dims: int) -> Entry:
-    W, b = normal(4, 2, *(3, 2, 2)[:dims], seed=1), normal(4, seed=2)
-    cube = normal(4, 2, *[3] * dims, seed=1)
-    x, four = normal(2, 2, *(5, 4, 3)[:dims]), normal(4, *(5, 4, 3)[:dims])
+    W, b = normal(3, 2, *_KERNEL[dims], seed=1), normal(3, seed=2)
+    grouped, cube = normal(2, 2, *_KERNEL[dims], seed=1), normal(2, 2, *[3] * dims, seed=1)
+    x, sample = normal(2, 2, *_SIZES[dims]), normal(4, *_SIZES[dims])
     sizes = {"in_channels": 2, "out_channels": 4, "kernel_size": 3}
-    strides, paddings = (2, 1, 2)[:dims], (2, 1, 1)[:dims]
+    strides, paddings = (2, 1, 2)[:dims], (2, 1, 0)[:dims]
     right = _right(_of_input, _of_weight)
     return Entry(
         f"Conv{dims}d",
         f"conv{dims}d",
-        calls=[
+        calls=of_images(
+            dims,
+            call(x, W, stride=strides, padding=paddings),
+            call(sample, grouped, b[1:], groups=2, padding="valid"),
             call(x, W, b),
             call(x, W, b, stride=2, padding=1),
-            call(x, W, stride=strides, padding=paddings),
-            call(four, W, b, groups=2, padding="valid"),
-            call(x, cube, b, padding="same", dilation=2),
-        ],
+            call(x, cube, padding="same", dilation=2),
+        ),
         special=[
             call(empty(0, *x.shape[1:]), W, b),
-            call(x.round(), W.round(), b, stride=3, dilation=(2, 1, 1)[:dims]),
+            call(x.round(), W.round(), b, stride=3, padding=1),
             call(torch.where(x > 1.5, torch.inf, x), W, b, padding=1),
         ],
         modules=[
@@ -169,25 +175,26 @@ def _conv(dims: int) -> Entry:
 
 
 def _conv_transpose(dims: int) -> Entry:
-    W, b = normal(2, 4, *(3, 2, 2)[:dims], seed=1), normal(4, seed=2)
-    x, four = normal(2, 2, *(4, 3, 2)[:dims]), normal(4, *(4, 3, 2)[:dims])
-    grouped = normal(4, 2, *(3, 2, 2)[:dims], seed=1)
+    W, b = normal(2, 3, *_KERNEL[dims], seed=1), normal(3, seed=2)
+    x, sample = normal(2, 2, *_SIZES[dims]), normal(4, *_SIZES[dims])
+    grouped = normal(4, 1, *_KERNEL[dims], seed=1)
     sizes = {"in_channels": 2, "out_channels": 4, "kernel_size": 3}
     strides, paddings = (2, 1, 2)[:dims], (1, 0, 1)[:dims]
     return Entry(
         f"ConvTranspose{dims}d",
         f"conv_transpose{dims}d",
-        calls=[
-            call(x, W, b),
+        calls=of_images(
+            dims,
             call(x, W, b, stride=2, padding=1, output_padding=1),
+            call(sample, grouped, b[1:], groups=2),
+            call(x, W, b),
             call(x, W, stride=strides, padding=paddings),
-            call(four, grouped, b, groups=2),
-            call(x, W, b, dilation=3, output_padding=2),  # more than a stride
-        ],
+        ),
         special=[
             call(empty(0, *x.shape[1:]), W, b),
-            call(x.round(), W.round(), b, stride=3, dilation=(2, 1, 1)[:dims]),
-            call(torch.where(x > 1, torch.inf, x), W, b, padding=1),
+            call(x.round(), W.round(), b, stride=3, padding=1),
+            call(x, W, b, dilation=3, output_padding=2),  # more than a stride
+            call(torch.where(x > 1, torch.inf, x), W, b, padding=paddings),
         ],
         modules=[
             sizes,

@@ -25,12 +25,10 @@ def _rows(g: Tensor, words: Tensor, w: Tensor) -> Tensor:
     return (w * 0).index_add(0, words.flatten(), g.flatten(0, -2))
 
 
-def _counts(words: Tensor, w: Tensor) -> Tensor:
-    return words.flatten().bincount(minlength=len(w))[:, None].clamp(min=1)
-
-
 _MODES = ("sum", "mean", "max")
 _OFFSETS = torch.tensor([0, 3, 3, 4])  # the second bag is empty
+# The arguments between offsets and per_sample_weights.
+_SUM = (None, 2.0, False, "sum", False)
 _BAGS = Host(lambda: [nn.EmbeddingBag(11, 6), nn.Linear(6, CLASSES)], 0, _WORDS, seed=3)
 
 
@@ -76,12 +74,6 @@ ENTRIES = [
                 lambda g, words, w: _rows(g, (words - 1) % len(w), w),
                 gradient="weight",
             ),
-            "by how often a word comes": Bug(
-                Mistake.IN_A_PART,
-                lambda g, words, w: _rows(g, words, w) / _counts(words, w),
-                gradient="weight",
-                diagnosed=False,
-            ),
         },
         right={
             "by adding at the indices": lambda g, words, w: (None, _rows(g, words, w)),
@@ -97,8 +89,8 @@ ENTRIES = [
         calls=[
             *(call(classes(4, 5, of=7), _W, mode=mode) for mode in _MODES),
             *(call(classes(9, of=7), _W, _OFFSETS, mode=mode) for mode in _MODES),
-            call(classes(9, of=7), _W, _OFFSETS, mode="sum", include_last_offset=True),
-            call(classes(9, of=7), _W, _OFFSETS, None, 2.0, False, "sum", False, normal(9, seed=2)),
+            call(classes(4, of=7), _W, _OFFSETS, mode="sum", include_last_offset=True),
+            call(classes(9, of=7), _W, _OFFSETS, *_SUM, normal(9, seed=2)),
             call(
                 classes(4, 5, of=7), _W, None, None, 2.0, False, "sum", False, normal(4, 5, seed=2)
             ),

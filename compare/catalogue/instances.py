@@ -15,20 +15,30 @@ from manual_backprop.normalization.instance_norm import InstanceNormFunction
 _W, _B = normal(3, seed=1), normal(3, seed=2)
 _RUNNING = normal(3, seed=3), probabilities(3, seed=4)
 _HOST = Host(
-    lambda: [nn.Conv1d(2, 3, 1), nn.InstanceNorm1d(3), nn.Flatten(), nn.Linear(12, CLASSES)],
+    lambda: [
+        nn.Conv1d(2, 3, 1),
+        nn.InstanceNorm1d(3, affine=True),
+        nn.Flatten(),
+        nn.Linear(12, CLASSES),
+    ],
     1,
     batch(6, 2, 4),
-)
+)  # with weights of 1 and biases of 0: y = x̂
 
 
 def _rstd(x: Tensor) -> Tensor:
     return (x.var(2, correction=0, keepdim=True) + 1e-5).rsqrt()
 
 
-def _by_projection(g: Tensor, x: Tensor, x̂: Tensor) -> Tensor:
+def _hat(x: Tensor) -> Tensor:
+    return (x - x.mean(2, True)) * _rstd(x)
+
+
+def _by_projection(g: Tensor, x: Tensor, w: Tensor, b: Tensor) -> tuple[Tensor, ...]:
     """What is left of g without its parts along 1 and x̂; ε makes the second a little less."""
-    centred = g - g.mean(2, True)
-    return _rstd(x) * (centred - x̂ * (centred * x̂).mean(2, True))
+    centred, x̂ = g - g.mean(2, True), _hat(x)
+    grad_x = w[:, None] * _rstd(x) * (centred - x̂ * (centred * x̂).mean(2, True))
+    return grad_x, (g * x̂).sum((0, 2)), g.sum((0, 2))
 
 
 def _instance_norm(dimensions: int, shape: tuple[int, ...], **others: Any) -> Entry:
@@ -62,14 +72,14 @@ ENTRIES = [
         host=_HOST,
         wrong={
             "mean and variance as constants": Bug(
-                Mistake.NO_CROSS_TERM, lambda g, x, x̂: g * _rstd(x)
+                Mistake.NO_CROSS_TERM, lambda g, x, w, b: g * _rstd(x)
             ),
             "the mean's term forgotten": Bug(
                 Mistake.NO_CROSS_TERM,
-                lambda g, x, x̂: (g - x̂ * (g * x̂).mean(2, True)) * _rstd(x),
+                lambda g, x, w, b: (g - _hat(x) * (g * _hat(x)).mean(2, True)) * _rstd(x),
             ),
             "the variance's term forgotten": Bug(
-                Mistake.NO_CROSS_TERM, lambda g, x, x̂: (g - g.mean(2, True)) * _rstd(x)
+                Mistake.NO_CROSS_TERM, lambda g, x, w, b: (g - g.mean(2, True)) * _rstd(x)
             ),
         },
         right={"by projection": _by_projection},

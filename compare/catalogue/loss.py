@@ -11,7 +11,7 @@ from compare.catalogue.host import CLASSES, LossHost, N, batch
 from compare.catalogue.specimen import Bug
 from compare.catalogue.values import SHAPE, classes, normal, probabilities
 from compare.diagnosis.mistake import Mistake
-from torch_models import networks
+from torch_models.networks.loss_function import SquaredErrorLoss
 
 _REDUCTIONS = ("none", "mean", "sum")
 _SOFT = batch(N, CLASSES, seed=7).sigmoid()
@@ -100,7 +100,7 @@ ENTRIES = [
         calls=[call(_A, _Y, reduction=r) for r in _REDUCTIONS],
         modules=[{"reduction": "sum"}, {"reduction": "mean"}],
         inputs=_two_normal,
-        twin_module=networks.SquaredErrorLoss,
+        twin_module=SquaredErrorLoss,
         twin_function=_squared_error,
     ),
     Entry(

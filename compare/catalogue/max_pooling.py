@@ -9,7 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from compare.catalogue.entry import Entry, call
-from compare.catalogue.images import between_images, drawn_images, small_images
+from compare.catalogue.images import (
+    EVEN_PARTS,
+    between_images,
+    drawn_images,
+    of_images,
+    small_images,
+)
 from compare.catalogue.specimen import Bug
 from compare.catalogue.values import empty
 from compare.diagnosis.mistake import Mistake
@@ -59,10 +65,10 @@ def _wrong(
     }
     return {
         "positions counted from 1": Bug(Mistake.PERMUTED, _where(_one_to_the_right, pool)),
-        "positions of the first sample": Bug(Mistake.PERMUTED, _where(_as_the_first_sample, pool)),
-        "positions of the smallest": Bug(
-            Mistake.PERMUTED, lambda g, x, y: _where(_added, lambda x: pool(-x))(g, x, y)
+        "averaged over the batch": Bug(
+            Mistake.MEAN_FOR_SUM, lambda g, x, y: _where(_added, pool)(g / len(g), x, y)
         ),
+        "wrong sign": Bug(Mistake.SIGN, lambda g, x, y: _where(_added, pool)(-g, x, y)),
         **(not_diagnosed if dims == 2 else {}),
     }
 
@@ -85,12 +91,13 @@ def _max_pool(dims: int) -> Entry:
     return Entry(
         f"MaxPool{dims}d",
         f"max_pool{dims}d",
-        calls=[
-            call(x, 2),
+        calls=of_images(
+            dims,
             call(x[0], (3, 2, 2)[:dims], strides, paddings),
             call(x, 3, 1, 1, ceil_mode=True, return_indices=True),
+            call(x, 2),
             call(x, 2, 2, dilation=2, ceil_mode=True),
-        ],
+        ),
         special=[
             call(x.round(), 3, 1, 1, return_indices=True),  # ties
             call(torch.zeros_like(x), 2, return_indices=True),
@@ -106,7 +113,15 @@ def _max_pool(dims: int) -> Entry:
         inputs=drawn_images(dims),
         derivation=MaximumFunction,
         host=between_images(pool(2), dims),
-        wrong=_wrong(apart, overlapping, pool(3, 1), dims),
+        wrong={
+            **_wrong(apart, overlapping, pool(3, 1), dims),
+            "positions of the first sample": Bug(
+                Mistake.PERMUTED, _where(_as_the_first_sample, apart)
+            ),
+            "positions of the smallest": Bug(
+                Mistake.PERMUTED, lambda g, x, y: _where(_added, lambda x: apart(-x))(g, x, y)
+            ),
+        },
         right={"by one-hot positions": _where(_by_one_hot, apart), **last},
     )
 
@@ -115,18 +130,19 @@ def _adaptive_max_pool(dims: int) -> Entry:
     x = small_images(dims)
     pool = getattr(nn, f"AdaptiveMaxPool{dims}d")
     function = getattr(F, f"adaptive_max_pool{dims}d")
-    even, many = (4, 2, 2)[:dims], (11, 5, 2)[:dims]
+    even, many = EVEN_PARTS[dims], (11, 5, 2)[:dims]
     parts = partial(function, output_size=even, return_indices=True)
     overlapping = partial(function, output_size=many, return_indices=True)
     return Entry(
         f"AdaptiveMaxPool{dims}d",
         f"adaptive_max_pool{dims}d",
-        calls=[
-            call(x, 1),
+        calls=of_images(
+            dims,
             call(x[0], (4, 3, 3)[:dims]),
-            call(x, (7, 3, 5)[:dims], return_indices=True),  # more parts than positions
-            *([call(x, (None, 2, 3)[:dims])] if dims > 1 else []),
-        ],
+            call(x, (6, 3, 4)[:dims], return_indices=True),  # more parts than positions
+            call(x, 1),
+            call(x, (None, 2, 3)[:dims]),
+        ),
         special=[
             call(x.round(), 4, return_indices=True),  # ties
             call(torch.where(x > 1.5, torch.nan, x), 4, return_indices=True),

@@ -30,7 +30,7 @@ def rnn_cell_delta(g: Tensor, x: Tensor, h: Tensor, *parameters: Tensor) -> Tens
 
 
 def gru_backward(
-    g: Tensor, x: Tensor, *parameters: Tensor, through_z: float = 1, resets: bool = True
+    g: Tensor, x: Tensor, *parameters: Tensor, resets: bool = True
 ) -> tuple[Tensor, ...]:
     """Step by step, with what goes from step to step scaled."""
     w_ih, w_hh, b_ih, b_hh = parameters
@@ -55,7 +55,7 @@ def gru_backward(
         of_x.append(delta @ w_ih)
         of_w_ih, of_w_hh = of_w_ih + delta.T @ row, of_w_hh + of_u.T @ h
         of_b_ih, of_b_hh = of_b_ih + delta.sum(0), of_b_hh + of_u.sum(0)
-        of_h = through_z * of_h * z + of_u @ w_hh
+        of_h = of_h * z + of_u @ w_hh
     return torch.stack(of_x[::-1]), of_w_ih, of_w_hh, of_b_ih, of_b_hh
 
 
@@ -63,7 +63,6 @@ def lstm_backward(
     g: Tensor,
     x: Tensor,
     *parameters: Tensor,
-    through_h: float = 1,
     through_c: float = 1,
     forgets: bool = True,
 ) -> tuple[Tensor, ...]:
@@ -95,5 +94,5 @@ def lstm_backward(
         of_x.append(delta @ w_ih)
         of_w_ih, of_w_hh = of_w_ih + delta.T @ row, of_w_hh + delta.T @ h
         of_b = of_b + delta.sum(0)
-        of_h, of_c = through_h * (delta @ w_hh), through_c * of_c * (f if forgets else 1)
+        of_h, of_c = delta @ w_hh, through_c * of_c * (f if forgets else 1)
     return torch.stack(of_x[::-1]), of_w_ih, of_w_hh, of_b, of_b

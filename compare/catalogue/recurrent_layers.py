@@ -180,11 +180,6 @@ ENTRIES = [
         twin_function=gru_twin,
         host=_host(nn.GRU),
         wrong={
-            "nothing through the update gate": Bug(
-                Mistake.DETACHED,
-                lambda *t: gru_backward(*t, through_z=0)[0],
-                diagnosed=False,
-            ),
             "reset gate forgotten": Bug(
                 Mistake.IN_A_PART,
                 lambda *t: gru_backward(*t, resets=False)[4],
@@ -230,12 +225,6 @@ ENTRIES = [
         twin_function=lstm_twin,
         host=_host(nn.LSTM),
         wrong={
-            "nothing through time": Bug(
-                Mistake.DETACHED,
-                lambda *t: lstm_backward(*t, through_h=0, through_c=0)[2],
-                gradient="weight_hh_l0",
-                diagnosed=False,
-            ),
             "nothing through the memory": Bug(
                 Mistake.DETACHED,
                 lambda *t: lstm_backward(*t, through_c=0)[0],
@@ -249,6 +238,9 @@ ENTRIES = [
             ),
             "bias with the wrong sign": Bug(
                 Mistake.SIGN, lambda *t: -lstm_backward(*t)[3], gradient="bias_ih_l0"
+            ),
+            "recurrent weight counted twice": Bug(
+                Mistake.TWICE, lambda *t: 2 * lstm_backward(*t)[2], gradient="weight_hh_l0"
             ),
         },
         right={"step by step": lstm_backward},

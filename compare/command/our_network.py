@@ -1,47 +1,46 @@
-"""The networks that the command lines compare: our own MLP, each way of computing its gradient."""
+"""The networks that the command lines compare: our own, each way of computing its gradient."""
 
 import argparse
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from torch_models import datasets
-from torch_models.networks import loss_function, mlp, namespace
+from torch_models.networks.build import Built, build
+from torch_models.recipes import RECIPES
 from torch_models.train import warn_loudly
 
 
-@dataclass(frozen=True)
-class OurNetwork:
-    """A network and the loss that belongs to it, both by the same way of computing gradients."""
-
-    network: nn.Sequential
-    loss: Callable[[Tensor, Tensor], Tensor]
-
-
-def load(options: argparse.Namespace) -> datasets.Images:
+def load(options: argparse.Namespace) -> datasets.Samples:
     """The data that the options ask for; a warning on stderr when they are not what was asked."""
-    images = datasets.load(options.dataset, options.data_dir, options.seed)
-    if images.warning:
-        warn_loudly(images.warning)
-    return images
+    where = (options.dataset, options.data_dir, options.seed)
+    samples = datasets.load(*where, True, None, None, options.text_dir)
+    if samples.warning:
+        warn_loudly(samples.warning)
+    return samples.shaped(RECIPES[options.network].sample)
 
 
-def build(backprop: str, options: argparse.Namespace, images: datasets.Images) -> OurNetwork:
+def built(backprop: str, options: argparse.Namespace) -> Built:
     """The network that the options ask for, with initial weights that depend on the seed alone."""
-    layers = namespace(backprop)
-    sizes = (images.train[0].shape[1], *options.hidden, datasets.CLASSES)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(options.seed)
-        network = mlp(sizes, options.activation, options.loss, layers)
-    return OurNetwork(
-        network.to(getattr(torch, options.dtype)),
-        loss_function(options.loss, layers, datasets.CLASSES),
+    found = build(
+        options.network, backprop, options.seed, _sizes(options), options.activation, options.loss
     )
+    found.network.to(getattr(torch, options.dtype))
+    return found
 
 
-def describe(options: argparse.Namespace, images: datasets.Images) -> str:
+def as_input(x: Tensor, options: argparse.Namespace) -> Tensor:
+    """Numbers in the type that is computed in, indices as they are."""
+    return x.to(getattr(torch, options.dtype)) if x.is_floating_point() else x
+
+
+def describe(options: argparse.Namespace, samples: datasets.Samples) -> str:
     """Data, network and precision, for a title."""
-    sizes = "-".join(str(n) for n in (images.train[0].shape[1], *options.hidden, datasets.CLASSES))
-    return f"{images.name}, {sizes} {options.activation}, {options.loss}, {options.dtype}"
+    network = options.network
+    if network == "mlp":
+        network = f"{_sizes(options)} {options.activation}"
+    return f"{samples.name}, {network}, {options.loss}, {options.dtype}"
+
+
+def _sizes(options: argparse.Namespace) -> str:
+    return "-".join(str(n) for n in (784, *options.hidden, RECIPES["mlp"].classes))

@@ -4,6 +4,8 @@ import argparse
 
 from compare.command.argument_types import new_file
 from torch_models.arguments import OneLineParser, integer
+from torch_models.network_options import settle
+from torch_models.recipes import RECIPES, each
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 
@@ -22,7 +24,10 @@ def add_comparison_options(parser: argparse.ArgumentParser) -> argparse._Argumen
         "--dtype", choices=DTYPES, default="float32", help="of both sides (default: %(default)s)"
     )
     group.add_argument(
-        "--batch-size", type=integer(1), default=128, metavar="N", help="(default: %(default)s)"
+        "--batch-size",
+        type=integer(1),
+        metavar="N",
+        help=f"(default: {each('compared')})",
     )
     group.add_argument(
         "--json", type=new_file, metavar="FILE", help="write the outcome there as well"
@@ -31,7 +36,9 @@ def add_comparison_options(parser: argparse.ArgumentParser) -> argparse._Argumen
 
 
 def checked(parser: OneLineParser, options: argparse.Namespace) -> argparse.Namespace:
-    """The options, unless two of them contradict each other; then exit with code 2."""
+    """The options with the network's defaults; exits with code 2 where some contradict others."""
+    options.batch_size = options.batch_size or RECIPES[options.network].compared
+    settle(parser, options)
     if options.backprop == "explicit" and options.dtype not in ("float32", "float64"):
         parser.error(f"--backprop explicit has no --dtype {options.dtype}: use float32 or float64")
     return options

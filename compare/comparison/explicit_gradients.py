@@ -18,7 +18,7 @@ from compare.trial.watch import Item
 from compare.verdict.judging import judge_trials
 from manual_backprop.network import Gradients
 from torch_models.explicit import Explicit
-from torch_models.networks import loss_function
+from torch_models.networks.loss_function import loss_function
 
 
 def compare_explicit(

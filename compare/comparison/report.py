@@ -139,7 +139,7 @@ class Report:
         total = f"{len(self.rows)} tensors"
         if self.originators:
             first, more = self.originators[:_ACCUSED], len(self.originators) - _ACCUSED
-            also = f"; and {more} more layers" if more > 0 else ""
+            also = f"; and {more} more" if more > 0 else ""
             return f"FAILED in {self.dtype}: {'; '.join(map(accuse, first))}{also}"
         failures = self.failures
         if failures:

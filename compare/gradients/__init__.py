@@ -1,6 +1,6 @@
 """``python -m compare.gradients``: do the gradients by hand agree, which layer is wrong, and how.
 
-Any two models that the command line names, or our own MLP on one batch of real data.
+Any two models that the command line names, or one of our own networks on a batch of real data.
 """
 
 import argparse
@@ -13,10 +13,19 @@ from compare.command.exit import EXIT_CODES, exit_code
 from compare.command.shared_options import add_comparison_options, changed, checked
 from torch_models.arguments import OneLineParser
 from torch_models.names import LOSSES
-from torch_models.options import add_data_options, add_network_options
+from torch_models.network_options import add_data_options, add_network_options
 
 #: Options that only our own network has, and only any two models have.
-_OWN = ("dataset", "data_dir", "hidden", "activation", "backprop", "batch_size")
+_OWN = (
+    "dataset",
+    "data_dir",
+    "text_dir",
+    "network",
+    "hidden",
+    "activation",
+    "backprop",
+    "batch_size",
+)
 _PAIR = ("shape", "inputs", "map")
 
 
@@ -41,8 +50,8 @@ def gradients_parser() -> OneLineParser:
         usage="%(prog)s [MANUAL REFERENCE --shape N,N] [options]",
         description="Compare every gradient of two models, by hand against autograd: same weights, "
         "same inputs, one row for each tensor in backward order, a verdict for each layer by "
-        "itself, and what is wrong where something is. Without MANUAL and REFERENCE: our own "
-        "multilayer perceptron on a batch of real data.",
+        "itself, and what is wrong where something is. Without MANUAL and REFERENCE: one of our "
+        "own networks on a batch of real data.",
         epilog=f"δ of a layer is ∂L/∂(its output). {EXIT_CODES}",
     )
     pair = parser.add_argument_group("any two models")
@@ -130,7 +139,7 @@ def checked_gradients(parser: OneLineParser, options: argparse.Namespace) -> arg
     if options.manual is None:
         if wrong := changed(parser, options, _PAIR):
             parser.error(f"{', '.join(wrong)}: only with MANUAL REFERENCE, two models to compare")
-        if options.loss not in LOSSES:
+        if options.loss not in (None, *LOSSES):
             expected = f"expected one of {', '.join(LOSSES)}"
             parser.error(f"--loss {options.loss}: {expected}, or MANUAL REFERENCE before it")
         return checked(parser, options)
@@ -143,6 +152,4 @@ def checked_gradients(parser: OneLineParser, options: argparse.Namespace) -> arg
             "expected either --shape N,N,… or --inputs package.module:function to say what the two "
             "models are given"
         )
-    if options.loss == parser.get_default("loss"):
-        options.loss = None
     return options

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from compare.checks import ask
 from compare.checks.check import Check
@@ -62,15 +62,14 @@ def _any_two(options: argparse.Namespace) -> tuple[Report, Question]:
 
 def _own(options: argparse.Namespace) -> tuple[Report, Question, dict[str, Any]]:
     device = device_named(options.device)
-    images = our_network.load(options)
-    manual = our_network.build("manual", options, images)
-    reference = our_network.build("autograd", options, images)
-    x, labels = _batch(options, images, reference)
+    samples = our_network.load(options)
+    manual, reference = (our_network.built(way, options) for way in ("manual", "autograd"))
+    x, labels = _batch(options, samples)
     models = (manual.network, reference.network, (manual.loss, reference.loss), (x,), labels)
-    question = _question(_moved(models, x.dtype, device), options, None)
+    question = _question(_moved(models, getattr(torch, options.dtype), device), options, None)
     report = _judge(question, options)
-    title = f"manual against autograd: {our_network.describe(options, images)}, batch of {len(x)}"
-    facts = {"dataset": images.name, "dtype": options.dtype, "seed": options.seed}
+    title = f"manual against autograd: {our_network.describe(options, samples)}, batch of {len(x)}"
+    facts = {"dataset": samples.name, "dtype": options.dtype, "seed": options.seed}
     return _titled(report, title), question, facts
 
 
@@ -78,25 +77,28 @@ def _explicit(options: argparse.Namespace) -> tuple[Report, None, dict[str, Any]
     if options.also:
         raise ComparisonError(f"--also {','.join(options.also)}: the explicit way has no autograd")
     device = device_named(options.device)
-    images = our_network.load(options)
-    reference = our_network.build("autograd", options, images)
-    x, labels = _batch(options, images, reference)
+    samples = our_network.load(options)
+    network = our_network.built("autograd", options).network
+    assert isinstance(network, nn.Sequential)
+    x, labels = _batch(options, samples)
     report = compare_explicit(
-        reference.network.to(device),
+        network.to(device),
         options.activation,
         options.loss,
         x.to(device),
         labels.to(device),
         options.seed,
     )
-    title = f"explicit against autograd: {our_network.describe(options, images)}, batch of {len(x)}"
-    facts = {"dataset": images.name, "dtype": options.dtype, "seed": options.seed}
+    title = (
+        f"explicit against autograd: {our_network.describe(options, samples)}, batch of {len(x)}"
+    )
+    facts = {"dataset": samples.name, "dtype": options.dtype, "seed": options.seed}
     return _titled(report, title), None, facts
 
 
-def _batch(options: argparse.Namespace, images: Any, candidate: Any) -> Any:
-    x, labels = next(images.training_batches(options.batch_size, options.seed).of_epoch(0))
-    return x.to(next(candidate.network.parameters()).dtype), labels
+def _batch(options: argparse.Namespace, samples: Any) -> tuple[Tensor, Tensor]:
+    x, labels = next(samples.training_batches(options.batch_size, options.seed).of_epoch(0))
+    return our_network.as_input(x, options), labels
 
 
 def _question(

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from torch_models.dashboards.logger import run_logger
-from torch_models.dashboards.pictures import WIDTH
+from torch_models.dashboards.tiles import WIDTH
 
 
 def show(paths: Sequence[Path], log_dir: Path) -> Path:

@@ -13,6 +13,7 @@ from compare.command.exit import NOT_DONE, exit_code
 from compare.command.shared_options import changed
 from torch_models.arguments import OneLineParser, integer
 from torch_models.names import ACTIVATIONS
+from torch_models.network_options import add_network_option
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,14 +36,15 @@ def speed_parser() -> OneLineParser:
         prog="python -m compare.speed",
         description="Time a training step by autograd, by hand-written layers, by Network, and by "
         "NumPy, JAX and scikit-learn where they are installed: in turn in one process, medians, "
-        "ratios to autograd and to the step's matrix products alone. The gradients are compared "
-        "first.",
+        "ratios to autograd and to the step's matrix products alone; of another network than mlp, "
+        "by autograd and by hand-written layers. The gradients are compared first.",
         epilog="Exit code 0: measured; 1: a gradient is wrong; " + NOT_DONE,
     )
+    add_network_option(parser)
     for name, value, what in (
         ("--batch-size", 128, "samples a step"),
-        ("--hidden", 160, "neurons of each hidden layer"),
-        ("--depth", 1, "hidden layers"),
+        ("--hidden", 160, "of mlp: neurons of each hidden layer"),
+        ("--depth", 1, "of mlp: hidden layers"),
     ):
         parser.add_argument(
             name,
@@ -55,7 +57,7 @@ def speed_parser() -> OneLineParser:
         "--activation",
         choices=ACTIVATIONS,
         default="relu",
-        help="of the hidden layers; with another than relu, those who have written it: autograd, "
+        help="of mlp's hidden layers; with another than relu, those who have written it: autograd, "
         "manual and explicit (default: %(default)s)",
     )
     parser.add_argument(
@@ -64,7 +66,11 @@ def speed_parser() -> OneLineParser:
         metavar="N",
         help="how often each candidate has its turn, at least 2 (default: 30; 3 with --loop)",
     )
-    parser.add_argument("--eager", action="store_true", help="leave out what is compiled")
+    parser.add_argument(
+        "--eager",
+        action="store_true",
+        help="leave out what is compiled, as of all networks but mlp",
+    )
     parser.add_argument(
         "--device",
         default="cpu",
@@ -90,9 +96,11 @@ def speed_parser() -> OneLineParser:
 
 #: What a measurement of compare.speed decides by itself.
 _FIXED = {
-    "loop": ("hidden", "depth", "batch_size", "activation", "eager", "device"),
-    "sweep": ("eager",),
+    "loop": ("network", "hidden", "depth", "batch_size", "activation", "eager", "device"),
+    "sweep": ("network", "eager"),
 }
+#: What is said of the perceptron alone.
+_OF_MLP = ("hidden", "depth", "activation")
 
 
 def checked_speed(parser: OneLineParser, options: argparse.Namespace) -> argparse.Namespace:
@@ -102,6 +110,8 @@ def checked_speed(parser: OneLineParser, options: argparse.Namespace) -> argpars
     for measurement, names in _FIXED.items():
         if getattr(options, measurement) and (wrong := changed(parser, options, names)):
             parser.error(f"--{measurement} has settings of its own: leave out {', '.join(wrong)}")
+    if options.network != "mlp" and (wrong := changed(parser, options, _OF_MLP)):
+        parser.error(f"{', '.join(wrong)}: only mlp has that: leave it out with another --network")
     if options.plot and not options.sweep:
         parser.error("--plot draws the sweep: expected --sweep with it")
     options.rounds = options.rounds or (3 if options.loop else 30)

@@ -18,7 +18,9 @@ from compare.speed.setting import LR, MOMENTUM, Setting
 from manual_backprop import Network
 from manual_backprop.network.captured import Captured
 from manual_backprop.network.fused_step import FusedStep
-from torch_models.networks import loss_function, mlp
+from torch_models.networks.build import BUILDERS
+from torch_models.networks.loss_function import loss_function
+from torch_models.networks.mlp import mlp
 
 RECOMPUTING = "manual, recomputing"
 #: Activations whose derivative follows from their output, which the next layer keeps anyway.
@@ -26,7 +28,12 @@ TOLD_BY_OUTPUT = ("relu", "sigmoid", "tanh", "identity")
 
 
 def candidates(setting: Setting, *, compiled: bool) -> dict[str, Candidate]:
-    """All that can run here, autograd first."""
+    """All that can run here, autograd first; of another network than mlp nothing is compiled."""
+    if setting.network != "mlp":
+        return {
+            "autograd": by_functions(setting, nn),
+            "manual": by_functions(setting, manual_backprop),
+        }
     found = {
         "autograd": by_functions(setting, nn),
         "manual": by_functions(setting, manual_backprop),
@@ -52,10 +59,16 @@ def candidates(setting: Setting, *, compiled: bool) -> dict[str, Candidate]:
 
 
 def by_functions(setting: Setting, layers: Any, *, compile: bool = False) -> Candidate:
-    """An ``nn.Sequential`` of these layers."""
+    """The network of these layers."""
+    return _descending(setting, network_in(setting, layers), layers, compile=compile)
+
+
+def network_in(setting: Setting, layers: Any) -> nn.Module:
+    """The setting's network in this namespace, with the same weights each time."""
     torch.manual_seed(0)
-    network = mlp(tuple(setting.sizes), setting.activation, "cross-entropy", layers)
-    return _descending(setting, network, layers, compile=compile)
+    if setting.network == "mlp":
+        return mlp(tuple(setting.sizes), setting.activation, "cross-entropy", layers)
+    return BUILDERS[setting.network](layers)
 
 
 def recomputing(setting: Setting) -> Candidate:
@@ -75,11 +88,11 @@ def recomputing_mlp(setting: Setting) -> nn.Sequential:
 
 
 def _descending(
-    setting: Setting, network: nn.Sequential, layers: Any, *, compile: bool = False
+    setting: Setting, network: nn.Module, layers: Any, *, compile: bool = False
 ) -> Candidate:
     """Steps of the network by PyTorch's fused SGD."""
     network.to(setting.device)
-    loss = loss_function("cross-entropy", layers, setting.sizes[-1])
+    loss = loss_function("cross-entropy", layers)
     descent = torch.optim.SGD(network.parameters(), lr=LR, momentum=MOMENTUM, fused=True)
     data = setting.data()
 

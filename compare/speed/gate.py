@@ -9,27 +9,28 @@ from torch import Tensor, nn
 import manual_backprop
 from compare.comparison.explicit_gradients import compare_explicit
 from compare.comparison.pair import compare_gradients
-from compare.speed.candidates import RECOMPUTING, TOLD_BY_OUTPUT, network_of, recomputing_mlp
+from compare.speed.candidates import (
+    RECOMPUTING,
+    TOLD_BY_OUTPUT,
+    network_in,
+    network_of,
+    recomputing_mlp,
+)
 from compare.speed.setting import LR, MOMENTUM, Setting
 from compare.verdict.judge import judge
 from manual_backprop.network.captured import Captured, Step
 from manual_backprop.network.fused_step import FusedStep
-from torch_models.networks import loss_function, mlp
+from torch_models.networks.loss_function import loss_function
 
 
 def wrong_gradients(setting: Setting) -> list[str]:
     """A line for each way whose gradients are wrong on the setting's first batch."""
-    sizes = tuple(setting.sizes)
     x, labels = setting.data()[0]
-    torch.manual_seed(0)
-    reference = mlp(sizes, setting.activation, "cross-entropy", nn)
-    losses = (
-        loss_function("cross-entropy", manual_backprop, sizes[-1]),
-        loss_function("cross-entropy", nn, sizes[-1]),
-    )
-    reference.to(setting.device)
-    networks = {"manual": mlp(sizes, setting.activation, "cross-entropy", manual_backprop)}
-    if setting.activation not in TOLD_BY_OUTPUT:
+    reference = network_in(setting, nn).to(setting.device)
+    losses = loss_function("cross-entropy", manual_backprop), loss_function("cross-entropy", nn)
+    networks = {"manual": network_in(setting, manual_backprop)}
+    is_mlp = setting.network == "mlp"
+    if is_mlp and setting.activation not in TOLD_BY_OUTPUT:
         networks[RECOMPUTING] = recomputing_mlp(setting)
     reports = {
         name: compare_gradients(
@@ -37,11 +38,12 @@ def wrong_gradients(setting: Setting) -> list[str]:
         )
         for name, network in networks.items()
     }
-    reports["explicit"] = compare_explicit(
-        reference, setting.activation, "cross-entropy", x, labels
-    )
+    if isinstance(reference, nn.Sequential) and is_mlp:
+        reports["explicit"] = compare_explicit(
+            reference, setting.activation, "cross-entropy", x, labels
+        )
     wrong = [f"{name}: {report.summary()}" for name, report in reports.items() if not report.passed]
-    return wrong + wrong_when_recorded(setting) if setting.on_gpu else wrong
+    return wrong + wrong_when_recorded(setting) if setting.on_gpu and is_mlp else wrong
 
 
 def wrong_when_recorded(setting: Setting) -> list[str]:

@@ -25,8 +25,8 @@ from torchvision.datasets import MNIST
 from compare.speed.setting import LR, MOMENTUM
 from torch_models.classifier import Classifier
 from torch_models.dashboards.logger import run_logger
-from torch_models.data import ImageData
-from torch_models.datasets import Images
+from torch_models.data import TrainingData
+from torch_models.datasets import Samples
 from torch_models.explicit import Explicit
 from torch_models.fit import fit
 from torch_models.options import parse_train
@@ -38,7 +38,7 @@ SIZES = (55_000, 5_000)
 WAYS = ("autograd", "manual", "explicit")
 
 
-def images(training: int, validation: int) -> Images:
+def images(training: int, validation: int) -> Samples:
     """Data of MNIST's shape."""
     generator = torch.Generator().manual_seed(0)
 
@@ -46,10 +46,10 @@ def images(training: int, validation: int) -> Images:
         x = torch.randint(256, (n, 784), generator=generator) / 255
         return x, torch.randint(10, (n,), generator=generator)
 
-    return Images("mnist", part(training), part(validation), part(validation))
+    return Samples("mnist", part(training), part(validation), part(validation))
 
 
-def epochs(data: Images, rounds: int, advance: Callable[[], None]) -> dict[str, list[float]]:
+def epochs(data: Samples, rounds: int, advance: Callable[[], None]) -> dict[str, list[float]]:
     """Seconds an epoch by name, ``rounds`` of each, in turn."""
     found: dict[str, list[float]] = {f"train, {way}": [] for way in WAYS}
     found |= {f"bare loop, {way}": [] for way in WAYS}
@@ -72,13 +72,13 @@ class Timed(Classifier):
         self.starts.append(time.perf_counter())
 
 
-def of_train(way: str, data: Images, counted: int = 3) -> float:
+def of_train(way: str, data: Samples, counted: int = 3) -> float:
     """Seconds an epoch of ``python -m torch_models.train --backprop <way>``, the median of some.
 
     The first epoch and the last draw more for TensorBoard and do not count.
     """
-    module, loaded = Timed(backprop=way, lr=LR, momentum=MOMENTUM), ImageData()
-    module.starts, loaded.images = [], data
+    module, loaded = Timed(backprop=way, lr=LR, momentum=MOMENTUM), TrainingData()
+    module.starts, loaded.samples = [], data
     epochs = ["--epochs", str(counted + 2)]
     with tempfile.TemporaryDirectory() as folder, quietly(), redirect_stdout(StringIO()):
         options = parse_train(["--backprop", way, *epochs, "--accelerator", "cpu"])
@@ -87,7 +87,7 @@ def of_train(way: str, data: Images, counted: int = 3) -> float:
     return statistics.median(b - a for a, b in pairwise(module.starts[1:]))
 
 
-def of_bare_loop(way: str, data: Images) -> float:
+def of_bare_loop(way: str, data: Samples) -> float:
     """Seconds of a second epoch, with nothing around it; nothing is logged, drawn or saved."""
     module = Classifier(backprop=way, lr=LR, momentum=MOMENTUM)
     descent = module.configure_optimizers()
@@ -150,7 +150,7 @@ class Tutorial(L.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=LR, momentum=MOMENTUM)
 
 
-def of_tutorial(data: Images) -> float:
+def of_tutorial(data: Samples) -> float:
     """Seconds of its second epoch."""
     module = Tutorial()
     with tempfile.TemporaryDirectory() as folder, quietly(), warnings.catch_warnings():

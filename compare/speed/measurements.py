@@ -22,7 +22,13 @@ def measure(options: argparse.Namespace) -> bool:
     options.device = device_named(options.device)
     if options.device.type not in ("cpu", "cuda"):  # nothing would wait for it
         raise ComparisonError(f"--device {options.device} cannot be timed: expected cpu or cuda")
-    setting = Setting(sizes, options.batch_size, options.activation, device=options.device)
+    setting = Setting(
+        sizes,
+        options.batch_size,
+        options.activation,
+        device=options.device,
+        network=options.network,
+    )
     wrong = wrong_gradients(setting)
     if wrong:
         for line in wrong:
@@ -39,23 +45,28 @@ def measure(options: argparse.Namespace) -> bool:
     return True
 
 
-def _steps(setting: Any, options: argparse.Namespace, out: Any) -> tuple[dict[str, Timing], float]:
+def _steps(
+    setting: Setting, options: argparse.Namespace, out: Any
+) -> tuple[dict[str, Timing], float | None]:
+    """The timings, and of the perceptron the limit in microseconds."""
     found = candidates(setting, compiled=not options.eager)
+    if setting.network == "mlp":
+        found = {"limit": matrix_products(setting), **found}
     with console.progress(out, "rounds", options.rounds) as advance:
-        timings = in_turn(
-            {"limit": matrix_products(setting), **found}, setting, options.rounds, advance
-        )
-    limit = timings.pop("limit").median_us
+        timings = in_turn(found, setting, options.rounds, advance)
+    limit = timings.pop("limit").median_us if "limit" in timings else None
     return timings, limit
 
 
-def _show(out: Any, setting: Any, timings: dict[str, Timing], limit: float) -> None:
+def _show(out: Any, setting: Setting, timings: dict[str, Timing], limit: float | None) -> None:
     console.say(out, str(setting), "bold")
     out.print(tables.of_steps(timings, limit))
-    console.say(out, f"limit: {limit:,.0f} µs, the step's matrix products alone")
+    if limit:
+        console.say(out, f"limit: {limit:,.0f} µs, the step's matrix products alone")
     out.print(tables.of_parts(timings))
-    console.say(out, "explicit forms its weights' gradients in its update, in the velocities;")
-    console.say(out, "like NumPy and JAX it forms no loss, whose value no gradient needs.")
+    if setting.network == "mlp":
+        console.say(out, "explicit forms its weights' gradients in its update, in the velocities;")
+        console.say(out, "like NumPy and JAX it forms no loss, whose value no gradient needs.")
     console.say(out, "peak: what a step allocates, beyond what is there from the step before")
     if setting.on_gpu:
         console.say(out, "Each part waits for the device, so they add up to more than the step.")
@@ -63,7 +74,7 @@ def _show(out: Any, setting: Any, timings: dict[str, Timing], limit: float) -> N
 
 
 def _write(
-    options: argparse.Namespace, setting: Any, timings: dict[str, Timing], limit: float
+    options: argparse.Namespace, setting: Setting, timings: dict[str, Timing], limit: float | None
 ) -> None:
     if options.json:
         autograd = timings["autograd"].median_us
@@ -74,7 +85,7 @@ def _write(
                     "median_us": timing.median_us,
                     "quartiles_us": list(timing.quartiles_us),
                     "ratio_to_autograd": timing.median_us / autograd,
-                    "ratio_to_limit": timing.median_us / limit,
+                    "ratio_to_limit": limit and timing.median_us / limit,
                     "peak_bytes": timing.peak_bytes,
                     "saved_bytes": timing.saved_bytes,
                     "saved_bytes_by_layer": timing.saved_by_layer,

@@ -12,34 +12,41 @@ Bytes = dict[str, int]
 
 
 def saved_by_layer(
-    network: nn.Sequential, loss: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor
+    network: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor
 ) -> Bytes:
-    """Bytes by "index class", in forward order, and by "loss".
+    """Bytes by "name class", in the order of the modules, and by "loss".
 
-    Parameters do not count, and memory that several layers keep counts where it was kept first.
+    What a module keeps beside the modules inside it is its own. Parameters do not count, and memory
+    that several layers keep counts where it was kept first.
     """
-    kept: Bytes = {f"{name} {type(layer).__name__}": 0 for name, layer in network.named_children()}
+    modules = dict(network.named_modules())
+    kept: Bytes = {f"{name} {type(module).__name__}".strip(): 0 for name, module in modules.items()}
+    labels = dict(zip(modules, kept, strict=True))
     kept["loss"] = 0
     seen = {p.untyped_storage().data_ptr() for p in network.parameters()}
-    now = "loss"
+    inside = ["loss"]
 
     def enter(label: str, *_: Any) -> None:
-        nonlocal now
-        now = label
+        inside.append(label)
+
+    def leave(*_: Any) -> None:
+        inside.pop()
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in seen:
             seen.add(storage.data_ptr())
-            kept[now] += storage.nbytes()
+            kept[inside[-1]] += storage.nbytes()
         return tensor
 
     with ExitStack() as stack:
-        for label, layer in zip(kept, network, strict=False):
-            hook = layer.register_forward_pre_hook(partial(enter, label))
-            stack.callback(hook.remove)
+        for name, module in modules.items():
+            before = module.register_forward_pre_hook(partial(enter, labels[name]))
+            after = module.register_forward_hook(leave)
+            stack.callback(before.remove)
+            stack.callback(after.remove)
         stack.enter_context(torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t))
-        output = network(x)
-        enter("loss")
-        loss(output, y)
-    return kept
+        loss(network(x), y)
+    # Of those that hold others only who keeps something by itself.
+    holders = {labels[name] for name, module in modules.items() if any(module.children())}
+    return {label: kept[label] for label in kept if kept[label] or label not in holders}

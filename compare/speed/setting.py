@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from torch_models.recipes import RECIPES
+
 # So small that random labels do not switch the hidden layers off while time is taken.
 LR, MOMENTUM = 1e-3, 0.9
 CPU = torch.device("cpu")
@@ -14,17 +16,19 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Setting:
-    """A multilayer perceptron with cross entropy, batches of data of MNIST's shape."""
+    """A network with cross entropy, and batches of random data of the shape that it takes."""
 
     sizes: Sequence[int]
     batch: int
     activation: str = "relu"
     batches: int = 8  # different ones, so that the data do not stay in the cache
     device: torch.device = CPU
+    network: str = "mlp"  # only that has sizes and an activation
 
     def __str__(self) -> str:
         sizes = "-".join(map(str, self.sizes))
-        network = f"{sizes} {self.activation}, cross-entropy"
+        mlp = f"{sizes} {self.activation}"
+        network = f"{mlp if self.network == 'mlp' else self.network}, cross-entropy"
         threads = f"{torch.get_num_threads()} threads"
         where = torch.cuda.get_device_name(self.device) if self.on_gpu else threads
         return f"{network}, batch of {self.batch}, float32, {where}"
@@ -42,14 +46,20 @@ class Setting:
     def data(self) -> list[tuple[Tensor, Tensor]]:
         """(samples, labels) for each batch."""
         generator = torch.Generator().manual_seed(0)
-        made = [
-            (
-                torch.rand(self.batch, self.sizes[0], generator=generator),
-                torch.randint(self.sizes[-1], (self.batch,), generator=generator),
-            )
-            for _ in range(self.batches)
-        ]
+        made = [self._batch(generator) for _ in range(self.batches)]
         return [(x.to(self.device), y.to(self.device)) for x, y in made]
+
+    def _batch(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        recipe = RECIPES[self.network]
+        if "text" in recipe.epochs:
+            shape = (self.batch, *recipe.sample)
+            x, y = (torch.randint(recipe.classes, shape, generator=generator) for _ in "xy")
+            return x, y
+        is_mlp = self.network == "mlp"
+        sample = self.sizes[:1] if is_mlp else recipe.sample
+        x = torch.rand(self.batch, *sample, generator=generator)
+        classes = self.sizes[-1] if is_mlp else recipe.classes
+        return x, torch.randint(classes, (self.batch,), generator=generator)
 
     def data_with_one_hot_targets(self) -> list[tuple[Tensor, Tensor]]:
         """(samples, targets of the samples' type) for each batch."""

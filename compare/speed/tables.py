@@ -10,9 +10,10 @@ from compare.speed.in_turn import Timing
 _PHASES = ("forward", "backward", "update")
 
 
-def of_steps(timings: Mapping[str, Timing], limit: float) -> Table:
-    """A row for each candidate; ``limit`` in microseconds."""
-    view = _table("candidate", "µs a step", "quartiles", "/ autograd", "/ limit")
+def of_steps(timings: Mapping[str, Timing], limit: float | None) -> Table:
+    """A row for each candidate; ``limit`` in microseconds, if it is known."""
+    of_limit = ["/ limit"] if limit else []
+    view = _table("candidate", "µs a step", "quartiles", "/ autograd", *of_limit)
     autograd = timings["autograd"].median_us
     for name, timing in timings.items():
         low, high = timing.quartiles_us
@@ -21,7 +22,7 @@ def of_steps(timings: Mapping[str, Timing], limit: float) -> Table:
             f"{timing.median_us:,.0f}",
             f"{low:,.0f} – {high:,.0f}",
             f"{timing.median_us / autograd:.2f}",
-            f"{timing.median_us / limit:.2f}",
+            *([f"{timing.median_us / limit:.2f}"] if limit else []),
         )
     return view
 
@@ -44,11 +45,10 @@ def of_memory(autograd: Timing, manual: Timing) -> Table:
     """What each layer keeps for the backward."""
     view = _table("layer", "autograd", "manual", "manual / autograd")
     view.title, view.title_justify = "kept for the backward", "left"
-    totals = [
-        {**of.saved_by_layer, "all": sum(of.saved_by_layer.values())} for of in (autograd, manual)
-    ]
-    for layer, theirs in totals[0].items():
-        ours = totals[1][layer]
+    kept = autograd.saved_by_layer, manual.saved_by_layer
+    rows = {layer: [of.get(layer, 0) for of in kept] for of in kept for layer in of}
+    rows["all"] = [sum(of.values()) for of in kept]
+    for layer, (theirs, ours) in rows.items():
         ratio = f"{ours / theirs:.2f}" if theirs else "–" if not ours else "∞"
         view.add_row(layer, _bytes(theirs), _bytes(ours), ratio)
     return view

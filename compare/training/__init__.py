@@ -1,19 +1,22 @@
 """``python -m compare.training``: does a training by hand stay the same as autograd's.
 
-Our own MLP on real data. For any two models there is ``compare.train_in_lockstep``, which also says
-what passes when the two are not the same bit for bit.
+One of our own networks on real data. For any two models there is ``compare.train_in_lockstep``,
+which also says what passes when the two are not the same bit for bit.
 """
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from compare.command.argument_types import folder
 from compare.command.exit import EXIT_CODES, exit_code
 from compare.command.shared_options import add_comparison_options, checked
 from torch_models.arguments import OneLineParser, integer
-from torch_models.options import add_data_options, add_descent_options, add_network_options
+from torch_models.names import run_name
+from torch_models.network_options import add_data_options, add_descent_options, add_network_options
 
 if TYPE_CHECKING:
     from compare.training.disagreement import Disagreement
@@ -32,7 +35,7 @@ def training_parser() -> OneLineParser:
     """The parser of ``python -m compare.training``."""
     parser = OneLineParser(
         prog="python -m compare.training",
-        description="Train a multilayer perceptron twice in lockstep, its gradient by hand and by "
+        description="Train a network twice in lockstep, its gradient by hand and by "
         "autograd, on the same batches, and tell where the two first differ.",
         epilog=EXIT_CODES,
     )
@@ -40,13 +43,17 @@ def training_parser() -> OneLineParser:
     add_network_options(parser)
     training = add_comparison_options(parser)
     training.add_argument("--epochs", type=integer(1), default=1, metavar="N", help="(default: 1)")
+    training.add_argument(
+        "--steps", type=integer(1), metavar="N", help="at most (default: all of the epochs)"
+    )
     add_descent_options(training)
     training.add_argument(
         "--log-dir",
         type=folder,
         metavar="DIR",
         help="draw the gradients' disagreement in TensorBoard, beside the runs of "
-        "torch_models.train: in DIR/<backprop>-against-autograd/version_N",
+        "torch_models.train: in DIR/<backprop>-against-autograd/version_N, or, of another network "
+        "than mlp, DIR/<network>-<backprop>-against-autograd/version_N",
     )
     return parser
 
@@ -57,24 +64,23 @@ def _compare(options: argparse.Namespace) -> bool:
     from compare.comparison.explicit_gradients import LockstepExplicit
     from compare.training.lockstep import train_in_lockstep
 
-    images = our_network.load(options)
-    manual = our_network.build(options.backprop, options, images)
+    samples = our_network.load(options)
+    manual = our_network.built(options.backprop, options)
     explicit = LockstepExplicit(options.activation, options.loss)
-    reference = our_network.build("autograd", options, images)
-    batches = images.training_batches(options.batch_size, options.seed)
-    steps = options.epochs * len(batches)
-    dtype = next(reference.network.parameters()).dtype
+    reference = our_network.built("autograd", options)
+    batches = samples.training_batches(options.batch_size, options.seed)
+    steps = min(options.epochs * len(batches), options.steps or sys.maxsize)
 
     def all_batches() -> "Iterator[Batch]":
         for epoch in range(options.epochs):
             for x, labels in batches.of_epoch(epoch):
-                yield x.to(dtype), labels
+                yield our_network.as_input(x, options), labels
 
     out = console.stdout()
     console.say(
         out,
-        f"{options.backprop} against autograd: {our_network.describe(options, images)}, "
-        f"{steps} steps of {min(options.batch_size, len(batches.images))}, lr {options.lr:g}, "
+        f"{options.backprop} against autograd: {our_network.describe(options, samples)}, "
+        f"{steps} steps of {min(options.batch_size, len(batches.samples))}, lr {options.lr:g}, "
         f"momentum {options.momentum:g}, seed {options.seed}",
         "bold",
     )
@@ -85,10 +91,12 @@ def _compare(options: argparse.Namespace) -> bool:
         training = train_in_lockstep(
             manual.network,
             reference.network,
-            all_batches(),
+            islice(all_batches(), steps),
             loss=(manual.loss, reference.loss),
             lr=options.lr,
             momentum=options.momentum,
+            warmup=options.warmup,
+            clip=options.clip,
             on_step=lambda _: advance(),
             on_gradients=draw or (lambda *_: None),
             way=explicit if options.backprop == "explicit" else None,
@@ -99,7 +107,7 @@ def _compare(options: argparse.Namespace) -> bool:
     if draw:
         console.say(out, f"curves in {draw.run}: tensorboard --logdir {options.log_dir}")
     if options.json:
-        facts = {"dataset": images.name, "dtype": options.dtype, "seed": options.seed}
+        facts = {"dataset": samples.name, "dtype": options.dtype, "seed": options.seed}
         write_json(options.json, {**training.as_json(), **facts})
     return training.passed
 
@@ -109,7 +117,7 @@ def _drawn(options: argparse.Namespace) -> AbstractContextManager["Disagreement 
         return nullcontext()
     from compare.training.disagreement import Disagreement
 
-    return Disagreement(options.log_dir, options.backprop)
+    return Disagreement(options.log_dir, run_name(options.network, options.backprop))
 
 
 def _in_words(training: "Training") -> list[str]:

@@ -18,7 +18,7 @@ SAME = -20.0
 
 
 class Disagreement:
-    """A run beside those of the training, ``<log_dir>/<backprop>-against-autograd/version_N``.
+    """A run beside those of the training, ``<log_dir>/<name>-against-autograd/version_N``.
 
     Called in each step of ``train_in_lockstep``, it writes the decimal logarithm of
     max |ours − theirs| / max |theirs|, the larger of a layer's weight and bias, or ``SAME``. On a
@@ -26,15 +26,15 @@ class Disagreement:
 
     Args:
         log_dir: where the trainings' runs are.
-        backprop: the way in question.
+        name: of the runs of the way in question.
 
     Raises:
         NotWrittenError: The folder cannot be written.
     """
 
-    def __init__(self, log_dir: Path, backprop: str) -> None:
+    def __init__(self, log_dir: Path, name: str) -> None:
         try:
-            logger = run_logger(log_dir, f"{backprop}-against-autograd")
+            logger = run_logger(log_dir, f"{name}-against-autograd")
             self._writer = logger.experiment
         except OSError as error:
             raise NotWrittenError(

@@ -81,6 +81,8 @@ def train_in_lockstep(
     loss: Loss | tuple[Loss, Loss],
     lr: float = 0.1,
     momentum: float = 0.9,
+    warmup: int = 0,
+    clip: float = 0.0,
     on_step: Callable[[Training], None] = lambda training: None,
     on_gradients: Callable[[int, Trainee, Trainee], None] = lambda step, manual, reference: None,
     way: Way | None = None,
@@ -94,6 +96,8 @@ def train_in_lockstep(
         loss: (output, targets) → scalar; a pair (manual's, reference's) where they differ.
         lr: Learning rate of torch.optim.SGD.
         momentum: Of the same.
+        warmup: Steps in which the learning rate grows to ``lr``.
+        clip: The longest that all gradients together may be; 0 for any length.
         on_step: Called after each step with the state of affairs.
         on_gradients: Called in each step, counted from 1, when both sides have their gradients.
         way: How manual is differentiated and judged, where that is not by autograd.
@@ -109,8 +113,8 @@ def train_in_lockstep(
     losses = loss if isinstance(loss, tuple) else (loss, loss)
     if not any(True for _ in reference.parameters()):
         raise ComparisonError("the reference has no parameters to train")
-    m = Trainee(with_state_of(reference, manual), losses[0], lr, momentum, way)
-    a = Trainee(copy.deepcopy(reference), losses[1], lr, momentum)
+    m = Trainee(with_state_of(reference, manual), losses[0], lr, momentum, way, warmup, clip)
+    a = Trainee(copy.deepcopy(reference), losses[1], lr, momentum, None, warmup, clip)
     training = Training()
     with undisturbed(list(state(reference).values())):
         initial = {name: weight.clone() for name, weight in a.weights.items()}
@@ -152,8 +156,8 @@ def _train(
         if training.first is not None and judge.is_due(x, is_last):
             training.report = judge.report(x, y)
             training.first = _with_verdict(training.first, training.report)
-        m.optimizer.step()
-        a.optimizer.step()
+        m.update()
+        a.update()
         if training.first is not None:
             distance = _distance(m.weights, a.weights)
             training.max_abs = max(distance, training.max_abs)  # in this order NaN stays

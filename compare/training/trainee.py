@@ -12,6 +12,7 @@ from compare.comparison.pair import compare_gradients
 from compare.comparison.report import Report
 from compare.trial.pairing import with_state_of
 from compare.verdict.judge import largest
+from torch_models.descent import prepare
 
 LOOK = 50
 JUMP = 4.0
@@ -30,13 +31,22 @@ class Way(Protocol):
 
 
 class Trainee:
-    """A model with its loss and its optimiser: plain torch.optim.SGD."""
+    """A model with its loss and its optimiser: torch.optim.SGD, tamed as ``descent`` does it."""
 
     def __init__(
-        self, model: nn.Module, loss: Loss, lr: float, momentum: float, way: Way | None = None
+        self,
+        model: nn.Module,
+        loss: Loss,
+        lr: float,
+        momentum: float,
+        way: Way | None = None,
+        warmup: int = 0,
+        clip: float = 0.0,
     ) -> None:
         self.model, self.loss, self.way = model, copy.deepcopy(loss), way
         self.optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=momentum)
+        self.lr, self.warmup, self.clip = lr, warmup, clip
+        self.steps = 0
 
     @property
     def weights(self) -> dict[str, Tensor]:
@@ -57,6 +67,12 @@ class Trainee:
         loss = self.loss(self.model(x), y)
         loss.backward()
         return loss.detach()
+
+    def update(self) -> None:
+        """Descend by the gradients that are there."""
+        prepare(self.optimizer.param_groups, self.steps, self.lr, self.warmup, self.clip)
+        self.optimizer.step()
+        self.steps += 1
 
 
 class Judge:

@@ -63,11 +63,14 @@ class Rounding(TorchDispatchMode):
         self.eps, self.generator = eps, torch.Generator().manual_seed(seed)
 
     def of(self, x: Tensor) -> Tensor:
-        """x, each number moved by eps of its size, up or down."""
+        """x, each number moved by eps of its size, up or down.
+
+        Whole numbers need no rounding, and stay: a label that is compared with 1 is a label.
+        """
         if not x.is_floating_point():
             return x
         signs = torch.randint(2, x.shape, generator=self.generator, dtype=torch.float64) * 2 - 1
-        return x * (1 + self.eps * signs.to(x.device))
+        return torch.where(x == x.round(), x, x * (1 + self.eps * signs.to(x.device)))
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))

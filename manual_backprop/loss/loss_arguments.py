@@ -1,5 +1,7 @@
 """Arguments that the losses share, and how they are refused."""
 
+import warnings
+
 import torch
 from torch import Tensor
 from torch.nn import _reduction
@@ -26,6 +28,33 @@ def require_same_shape(name: str, input: Tensor, target: Tensor) -> None:
         raise ValueError(
             f"{name}: expected a target of the input's shape {tuple(input.shape)}, "
             f"got {tuple(target.shape)}"
+        )
+
+
+def alike(name: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in one shape and one type; a target of another shape is broadcast with a warning."""
+    if target.shape != input.shape:
+        warnings.warn(
+            f"{name}: the target's shape {tuple(target.shape)} is not the input's "
+            f"{tuple(input.shape)}; broadcasting them is rarely what is meant",
+            stacklevel=4,
+        )
+    return broadcast(input, target)
+
+
+def broadcast(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in one shape and one type."""
+    dtype = torch.promote_types(input.dtype, target.dtype)
+    input, target = torch.broadcast_tensors(input, target)
+    return input.to(dtype), target.to(dtype)
+
+
+def require_weight_of_input(name: str, input: Tensor, weight: Tensor | None) -> None:
+    """Raise ValueError unless the weight has the shape of the input."""
+    if weight is not None and weight.shape != input.shape:
+        raise ValueError(
+            f"{name}: expected a weight of the input's shape {tuple(input.shape)}, "
+            f"got {tuple(weight.shape)}"
         )
 
 

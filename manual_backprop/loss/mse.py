@@ -14,8 +14,6 @@ for several elements, L_n is the sum of theirs, and Σ w_n counts it once, as in
 Source: ``torch.nn.MSELoss``.
 """
 
-import warnings
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -23,7 +21,11 @@ from torch.nn import functional as F
 from manual_backprop.kit.function import Function
 from manual_backprop.kit.precision import in_opmath
 from manual_backprop.kit.public import public
-from manual_backprop.loss.loss_arguments import chosen_reduction
+from manual_backprop.loss.loss_arguments import (
+    alike,
+    chosen_reduction,
+    require_weight_of_input,
+)
 from manual_backprop.loss.reduction import reduced, unreduced
 
 
@@ -95,20 +97,9 @@ def mse_loss(
         ValueError: for an unknown reduction, or a weight of another shape than the input's.
     """
     reduction = chosen_reduction(size_average, reduce, reduction)
-    if weight is not None and weight.shape != input.shape:
-        raise ValueError(
-            f"mse_loss: expected a weight of the input's shape {tuple(input.shape)}, "
-            f"got {tuple(weight.shape)}"
-        )
-    if target.shape != input.shape:
-        warnings.warn(
-            f"mse_loss: the target's shape {tuple(target.shape)} is not the input's "
-            f"{tuple(input.shape)}; broadcasting them is rarely what is meant",
-            stacklevel=3,
-        )
-    input, target = torch.broadcast_tensors(input, target)
-    dtype = torch.promote_types(input.dtype, target.dtype)
-    return MSEFunction.apply(input.to(dtype), target.to(dtype), weight, reduction)
+    require_weight_of_input("mse_loss", input, weight)
+    input, target = alike("mse_loss", input, target)
+    return MSEFunction.apply(input, target, weight, reduction)
 
 
 class MSELoss(torch.nn.MSELoss):

@@ -12,8 +12,9 @@ def mean_and_rstd(
     x: Tensor, dims: list[int], eps: float, keepdim: bool = False
 ) -> tuple[Tensor, Tensor]:
     """μ and ρ = 1/√(v + ε) over these dimensions."""
-    variance, mean = torch.var_mean(x, dims, correction=0, keepdim=keepdim)
-    return mean, torch.rsqrt(variance + eps)
+    mean = x.mean(dims, keepdim=True)
+    variance = (x - mean).square().mean(dims, keepdim=keepdim)
+    return mean if keepdim else mean.squeeze(dims), torch.rsqrt(variance + eps)
 
 
 def of_backward(

@@ -18,10 +18,9 @@ def _avg_pool(
     count_include_pad: bool,
     divisor_override: int | None,
 ) -> Tensor:
-    windows = [
-        per_dimension(sizes, dims)
-        for sizes in (kernel_size, kernel_size if stride is None else stride, padding)
-    ]
+    if stride is None or stride == ():
+        stride = kernel_size
+    windows = [per_dimension(sizes, dims) for sizes in (kernel_size, stride, padding)]
     return AverageFunction.apply(input, *windows, ceil_mode, count_include_pad, divisor_override)
 
 

@@ -78,8 +78,8 @@ class EmbeddingBagFunction(Function):
                 g = g * of_mode.unsqueeze(1)
             g = learnt(g, words, ctx.rows, None, ctx.by_freq)
             grad_weight = grad_weight.index_add(0, words, g)  # ∂L/∂W_v = Σ_{t_n = v} s_n g_b(n)
-        grad_weight = grad_weight.to(grad_output.dtype) if ctx.needs_input_grad[1] else None
-        return None, grad_weight, None, None, grad_shares, None, None, None
+        needed = grad_weight.to(grad_output.dtype) if ctx.needs_input_grad[1] else None
+        return None, needed, None, None, grad_shares, None, None, None
 
 
 def bag_of_each(offsets: Tensor, words: int) -> Tensor:

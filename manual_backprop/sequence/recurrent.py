@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
+from manual_backprop.regularization.dropout import dropout
 from manual_backprop.sequence.through_time import last_state
 
 States = tuple[Tensor, ...]  # h, or h and c
@@ -134,8 +135,8 @@ def _layers(
 def _dropout(x: Tensor, p: float, training: bool, filled: Filled | None) -> Tensor:
     """Of what is there, so that the random numbers are those that PyTorch draws."""
     if filled is None:
-        return torch.nn.functional.dropout(x, p, training)
-    return filled.fill(torch.nn.functional.dropout(filled.pack(x), p, training))
+        return dropout(x, p, training)
+    return filled.fill(dropout(filled.pack(x), p, training))
 
 
 def run_cell(module: Any, cell: Callable[..., Any], input: Tensor, hx: Any) -> Any:

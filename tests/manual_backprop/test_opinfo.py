@@ -5,9 +5,10 @@ import warnings
 import pytest
 import torch
 
+from compare.trial.given import tensors_in
 from manual_backprop import functional
 from tests.manual_backprop.cases import OURS_ALONE
-from tests.manual_backprop.checks import close, cotangents
+from tests.manual_backprop.checks import all_tensors, close, cotangents
 
 pytest.importorskip("expecttest", reason="torch.testing._internal needs expecttest")
 with warnings.catch_warnings():
@@ -52,15 +53,21 @@ def is_left_out(op, sample, dtype):
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.formatted_name)
 @pytest.mark.filterwarnings("ignore:.*broadcasting:UserWarning")  # some samples broadcast
 @pytest.mark.filterwarnings("ignore:Using a target size:UserWarning")
+@pytest.mark.filterwarnings("ignore:Using padding=.same. with even kernel:UserWarning")
+@pytest.mark.filterwarnings("ignore:dropout2d:UserWarning")  # (N, C, L)
+@pytest.mark.filterwarnings("ignore:.*batchmean:UserWarning")
 def test_samples(op, samples, dtype):
     manual = getattr(functional, op.name.removeprefix("nn.functional."))
-    if "embedding" in op.name:  # their samples begin with the weight
+    if samples == "reference_inputs" and op.reference_inputs_func is None:
+        pytest.skip("they are its sample_inputs")
+    if op.name.startswith("nn.functional.embedding"):  # their samples begin with the weight
 
         def manual(weight, words, manual=manual, **options):
             return manual(words, weight, **options)
 
     compared = 0
-    for sample in getattr(op, samples)("cpu", dtype, requires_grad=True):
+    found = list(getattr(op, samples)("cpu", dtype, requires_grad=True))
+    for sample in found:
         if is_left_out(op, sample, dtype):
             continue
         args = tuple(as_leaf(a) for a in (sample.input, *sample.args))
@@ -77,19 +84,31 @@ def test_samples(op, samples, dtype):
             # worth 1e-5 of a probability, in PyTorch as well.
             args = tuple((a.detach() / 3).requires_grad_() for a in args)
         # With the seed that PyTorch's own tests give to what draws random numbers.
-        outputs = [wrapper_set_seed(f, *args, **sample.kwargs) for f in (manual, op.op)]
-        if isinstance(outputs[0], tuple):  # values and indices
-            compare(*(indices for _, indices in outputs), dtype)
-            outputs = [values for values, _ in outputs]
-        compare(*outputs, dtype)
+        returned = [wrapper_set_seed(f, *args, **sample.kwargs) for f in (manual, op.op)]
+        for actual, expected in zip(*map(all_tensors, returned), strict=True):
+            compare(actual, expected, dtype)
+        outputs = [list(tensors_in(each)) for each in returned]  # without indices
         leaves = [a for a in args if isinstance(a, torch.Tensor) and a.requires_grad]
-        if leaves and outputs[0].requires_grad:
-            incoming = cotangents(outputs[0].detach())
-            # The large samples are there for their sizes; one gradient each is enough.
-            for g in [next(incoming)] if outputs[0].numel() > 10_000 else incoming:
-                grads = [torch.autograd.grad(o, leaves, g, retain_graph=True) for o in outputs]
+        if leaves and outputs[0][0].requires_grad:
+            incoming = zip(*(cotangents(output.detach()) for output in outputs[0]), strict=False)
+            # Large samples are there for their sizes, hundreds of them for all options: one
+            # gradient each is enough.
+            one = outputs[0][0].numel() > 10_000 or len(found) > 100
+            for gs in [next(incoming)] if one else incoming:
+                grads = [
+                    torch.autograd.grad(o, leaves, gs, retain_graph=True, allow_unused=True)
+                    for o in outputs
+                ]
+                if "conv" in op.name and dtype == torch.float32:
+                    positive = [a.detach().abs().requires_grad_() for a in leaves]
+                    output = op(*positive, **sample.kwargs)
+                    terms = torch.autograd.grad(output, positive, gs[0].abs())
+                    compare_sums(*grads, terms)
+                    continue
                 for actual, expected in zip(*grads, strict=True):
-                    compare(actual, expected, dtype, g)
+                    assert (actual is None) == (expected is None)
+                    if expected is not None:
+                        compare(actual, expected, dtype, *gs)
         compared += 1
     assert compared
 
@@ -99,8 +118,14 @@ def as_leaf(a):
     return a.detach().requires_grad_(a.requires_grad) if isinstance(a, torch.Tensor) else a
 
 
-def compare(actual, expected, dtype, incoming=None):
+def compare(actual, expected, dtype, *incoming):
     if dtype == torch.float64:
-        close(actual, expected, incoming)
+        close(actual, expected, *incoming)
     else:
         torch.testing.assert_close(actual, expected, equal_nan=True)
+
+
+def compare_sums(manual, reference, terms):
+    """Sums of a thousand terms that cancel are rounded at the size of these, Σ |terms|."""
+    for actual, expected, size in zip(manual, reference, terms, strict=True):
+        assert ((actual - expected).abs() <= 4 * torch.finfo(size.dtype).eps * size).all()

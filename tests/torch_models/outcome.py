@@ -13,9 +13,10 @@ def train_digits(folder, *arguments):
     return train.main(["--dataset", "digits", "--log-dir", str(folder), *map(str, arguments)])
 
 
-def outcome(folder, *options):
+def outcome(folder, *options, own="mlp"):
     """What a training leaves: its checkpoint, and its curves as text."""
-    assert train.main([*OPTIONS, *options, "--log-dir", str(folder)]) == 0
+    usual = OPTIONS if own == "mlp" else ["--accelerator", "cpu", "--dataset", "digits"]
+    assert train.main([*usual, *options, "--log-dir", str(folder)]) == 0
     [run] = folder.glob("*/version_0")
     events = EventAccumulator(str(run))
     events.Reload()

@@ -100,3 +100,14 @@ def test_each_place():
     loss = Classifier(sizes="4-3-2")
     loss.loss = Infinite()
     assert step(loss, x) == "the loss, of finite outputs"
+
+
+@pytest.mark.parametrize("network", ["lenet", "vit"])
+def test_in_a_module_of_another_network(tmp_path, capsys, network):
+    """With the same masks of dropout when it is gone again."""
+    options = ["--network", network, "--lr", "1e30", "--clip", "0", "--train-size", "300"]
+    assert main([*DIGITS, str(tmp_path), *options]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    noticed = re.search(r"the training loss became (?:nan|inf) at step (\d+) \(epoch 1\)", line)
+    where = r"it first appeared in the output of network\.(\S+?), (\w+).* at step (\d+)"
+    assert re.search(where, line)[3] == noticed[1]

@@ -8,7 +8,7 @@ from manual_backprop.network.captured import Captured
 from tests.torch_models.outcome import outcome
 from torch_models import datasets, explicit
 from torch_models.explicit import Explicit
-from torch_models.networks import mlp
+from torch_models.networks.mlp import mlp
 
 
 def test_takes_another_descent_or_refuses_it():

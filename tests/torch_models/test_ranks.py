@@ -112,6 +112,23 @@ def test_two_go_on_where_one_ended(one, tmp_path, capsys):
     assert_ends_as(one, tmp_path)
 
 
+@pytest.mark.multiprocess
+def test_tied_weights_and_clipping_in_two(tmp_path):
+    """Gradients are averaged before they are clipped, and once for a weight that is used twice."""
+    text = tmp_path / "text"
+    text.mkdir()
+    (text / "a.txt").write_bytes(bytes(range(256)) * 20)
+    options = ["--network", "gpt", "--text-dir", str(text), "--val-size", "2", *EXACT]
+    options += ["--batch-size", "8", "--clip", "0.1", "--accelerator", "cpu", "--log-dir"]
+    assert train.main([*options, str(tmp_path / "one")]) == 0
+    command = [sys.executable, "-m", "torch_models.train", *options, str(tmp_path / "two"), *TWO]
+    done = subprocess.run(command, capture_output=True, text=True, env=ONE_THREAD)
+    assert done.returncode == 0, done.stderr
+    ours, theirs = saved(tmp_path / "two"), saved(tmp_path / "one")
+    for name, weight in theirs.items():
+        torch.testing.assert_close(ours[name], weight, rtol=1e-9, atol=1e-11)
+
+
 def running(session):
     """Processes of the session that are not just waiting to be buried."""
     stats = [path.read_text() for path in Path("/proc").glob("[0-9]*/stat")]

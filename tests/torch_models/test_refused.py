@@ -71,6 +71,16 @@ def test_resume_of_the_other_way_is_refused(trained, capsys):
         ("contradicts", ["--manual", "--backprop", "autograd"]),
         ("unrecognized", ["--epoch", "3"]),
         ("bce-with-logits", ["--loss", "bce", "--precision", "bf16-mixed"]),
+        ("only mlp has a choice there", ["--network", "lenet", "--hidden", "160"]),
+        ("only mlp has a choice there", ["--network", "gpt", "--loss", "cross-entropy"]),
+        ("use autograd or manual", ["--network", "vit", "--backprop", "explicit"]),
+        ("not what lstm reads", ["--network", "lstm", "--dataset", "text"]),
+        ("not what gpt reads: choose from text", ["--network", "gpt", "--dataset", "mnist"]),
+        ("mlp reads no text", ["--text-dir", "."]),
+        ("--warmup", ["--warmup", "-1"]),
+        ("--clip", ["--clip", "-1"]),
+        ("leave out --warmup and --clip", ["--backprop", "explicit", "--clip", "1"]),
+        ("--clip 0", ["--network", "vit", "--precision", "16-mixed"]),
     ],
 )
 def test_wrong_options(capsys, says, arguments):
@@ -94,7 +104,7 @@ def test_more_than_the_memory_holds(tmp_path, capsys, monkeypatch, error):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr("torch_models.classifier.mlp", fail)
+    monkeypatch.setattr("torch_models.classifier.build", fail)
     assert train(tmp_path, "--hidden", 60_000) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert "choose a smaller --hidden than 60000" in line

@@ -13,7 +13,8 @@ from manual_backprop.network.losses import LOSSES
 from tests.seconds import spent_on_children
 from tests.torch_models.outcome import train_digits as train
 from torch_models import curves, datasets
-from torch_models.networks import loss_function, mlp
+from torch_models.networks.loss_function import loss_function
+from torch_models.networks.mlp import mlp
 from torch_models.train import main
 
 
@@ -217,3 +218,29 @@ def test_a_command_in_a_pipe(tmp_path):
     assert "\x1b" not in result.stdout
     assert "test accuracy" in result.stdout
     shutil.rmtree(tmp_path)
+
+
+@pytest.mark.parametrize("network", ["resnet", "vit"])
+def test_running_means_and_masks_go_on_where_they_were(network, tmp_path, capsys):
+    few = ["--network", network, "--train-size", 24, "--val-size", 8, "--batch-size", 8]
+    assert train(tmp_path / "whole", *few, "--epochs", 3) == 0
+    assert train(tmp_path / "parts", *few, "--epochs", 1) == 0
+    assert train(tmp_path / "parts", *few, "--epochs", 3, "--resume", "last") == 0
+    runs = [tmp_path / part / f"{network}-autograd/version_0" for part in ("whole", "parts")]
+    whole, parts = (weights(run) for run in runs)
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_text_of_ones_own(tmp_path, capsys):
+    text = tmp_path / "text"
+    text.mkdir()
+    (text / "a.txt").write_bytes(b"all work and no play makes jack a dull boy\n" * 100)
+    options = ["--network", "gpt", "--text-dir", str(text), "--log-dir", str(tmp_path)]
+    assert main([*options, "--batch-size", "4", "--val-size", "4"]) == 0
+    out = capsys.readouterr().out
+    assert "text: 26 training, 4 validation, 3 test sequences of 128 bytes" in out
+    assert re.search(r"^test bits a byte \d\.\d{4}$", out, re.MULTILINE)
+    assert re.search(r"^what it writes:$", out, re.MULTILINE)
+    (text / "a.txt").write_bytes(b"All work and no play makes jack a dull boy\n" * 100)
+    assert main([*options, "--batch-size", "4", "--val-size", "4", "--resume", "last"]) == 2
+    assert "is of another training: text " in capsys.readouterr().err

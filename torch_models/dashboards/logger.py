@@ -23,13 +23,13 @@ class RunLogger(TensorBoardLogger):
         super().log_metrics(drawn, step)
 
 
-def run_logger(log_dir: Path | str, backprop: str, version: str | None = None) -> RunLogger:
-    """Logs into ``<log_dir>/<backprop>/<version>``, by default the next free ``version_N``.
+def run_logger(log_dir: Path | str, name: str, version: str | None = None) -> RunLogger:
+    """Logs into ``<log_dir>/<name>/<version>``, by default the next free ``version_N``.
 
-    One folder for each way of computing the gradient, so that TensorBoard overlays the same
-    curve of different ways.
+    One name for each network and way of computing the gradient, so that TensorBoard overlays the
+    same curve of different ways.
     """
-    return RunLogger(log_dir, name=backprop, version=version, default_hp_metric=False)
+    return RunLogger(log_dir, name=name, version=version, default_hp_metric=False)
 
 
 def log_hyperparameters(logger: TensorBoardLogger, hparams: dict[str, str | int | float]) -> None:

@@ -10,17 +10,21 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch import Tensor
+from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from torch_models.batches import Batch, Executions
 from torch_models.classifier import Classifier
 from torch_models.dashboards import pictures, probe, projector, summaries
+from torch_models.dashboards.insides import insides
 from torch_models.dashboards.logger import CUSTOM_PAGE
-from torch_models.data import ImageData
+from torch_models.data import TrainingData
+from torch_models.datasets import Samples
+from torch_models.networks.build import build
+from torch_models.text_sample import sample_of_text
 
-#: Validation images that the layers' figures are taken on.
-PROBE = 128
+#: Validation images, or sequences, that the layers' figures are taken on.
+PROBE, PROBE_TEXT = 128, 8
 #: Steps between two looks at the norms, at least: a look waits for the end of an execution.
 STEPS_PER_NORM = 100
 #: Points of the embedding after the last epoch, by ``full``. Before it ``full`` takes half of them:
@@ -40,7 +44,7 @@ class Pages(L.Callback):
 
     Norms of δ and of the weights' gradients every ``STEPS_PER_NORM`` steps and after each epoch;
     learning rate, examples per second and histograms after each epoch; the graph at the start;
-    pictures, PR curves and an embedding at the end.
+    pictures at the end, with PR curves and an embedding of images, and a sample of text.
 
     Args:
         full: pictures, PR curves and an embedding, of more images, after each epoch.
@@ -50,21 +54,23 @@ class Pages(L.Callback):
         self.full = full
         self._started, self._rate, self._looked = 0.0, 0.0, 0
         self._val: Batch | None = None
+        self._samples: Samples
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Take the fixed batch, and write what stays the same all through."""
         if not trainer.is_global_zero:
             return
         data = trainer.datamodule  # type: ignore[attr-defined]
-        assert isinstance(data, ImageData)
-        assert data.images is not None
-        x, labels = data.images.val
+        assert isinstance(data, TrainingData)
+        assert data.samples is not None
+        x, labels = data.samples.val
+        self._samples = data.samples
         self._val = x.to(pl_module.device), labels.to(pl_module.device)
         writer = _writer(trainer)
         writer.add_custom_scalars(LAYOUT)
         if trainer.global_step == 0:
             assert isinstance(pl_module, Classifier)
-            summaries.graph(writer, pl_module.network, x[:1])
+            summaries.graph(writer, _to_draw(pl_module), x[:1])
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock; looks at the norms begin anew, so that a resumed run has the same."""
@@ -87,7 +93,7 @@ class Pages(L.Callback):
         executions = trainer.train_dataloader
         assert isinstance(executions, Executions)
         # Those of all processes together.
-        self._rate = len(executions.batches.images) / (time.perf_counter() - self._started)
+        self._rate = len(executions.batches.samples) / (time.perf_counter() - self._started)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the epoch's pages."""
@@ -107,7 +113,12 @@ class Pages(L.Callback):
         epoch = trainer.current_epoch + 1
         is_last = epoch == trainer.max_epochs
         if self.full or is_last:
-            self._pictures(writer, pl_module, layers[0].weight, step)
+            self._insides(writer, pl_module, step)
+            if self._samples.is_text:
+                text = sample_of_text(pl_module.network, self._samples)
+                summaries.text(writer, "what it writes", text, step)
+                return
+            self._pictures(writer, pl_module, step)
             points = POINTS[self.full] if is_last else POINTS[self.full] // 2
             # With leading zeros: the projector sorts by name.
             name = f"last hidden layer, epoch {epoch:0{len(str(trainer.max_epochs))}}"
@@ -116,11 +127,15 @@ class Pages(L.Callback):
     def _look(self, classifier: Classifier) -> list[probe.Layer]:
         assert self._val is not None
         x, labels = self._val
-        return probe.layers(classifier, x[:PROBE], labels[:PROBE])
+        probed = PROBE_TEXT if self._samples.is_text else PROBE
+        return probe.layers(classifier, x[:probed], labels[:probed])
 
-    def _pictures(
-        self, writer: SummaryWriter, classifier: Classifier, W: Tensor, step: int
-    ) -> None:
+    def _insides(self, writer: SummaryWriter, classifier: Classifier, step: int) -> None:
+        assert self._val is not None
+        for name, picture in insides(classifier, self._val[0]).items():
+            summaries.image(writer, f"pictures/{name}", picture, step)
+
+    def _pictures(self, writer: SummaryWriter, classifier: Classifier, step: int) -> None:
         assert self._val is not None
         x, labels = self._val
         with torch.no_grad():
@@ -130,7 +145,6 @@ class Pages(L.Callback):
         pairs = labels * classes + scores.argmax(1)
         counts = pairs.bincount(minlength=classes**2).view(classes, classes)
         for name, picture in (
-            ("weights of layer 1", pictures.first_layer(W)),
             ("misclassified", pictures.mistakes(x, labels, scores)),
             ("confusion matrix", pictures.confusion_matrix(counts)),
         ):
@@ -144,6 +158,12 @@ class Pages(L.Callback):
             hidden = probe.last_hidden(classifier, x)
             said = probe.probabilities(classifier, x).argmax(1)
         projector.write(run, name, hidden, x, labels, said)
+
+
+def _to_draw(classifier: Classifier) -> nn.Module:
+    """A network that can be traced: some Functions by hand cannot, and the graph is the same."""
+    name = classifier.hparams["network"]
+    return classifier.network if name == "mlp" else build(name, "autograd").network
 
 
 def _writer(trainer: L.Trainer) -> SummaryWriter:

@@ -27,7 +27,7 @@ def write(run: Path, name: str, points: Tensor, x: Tensor, labels: Tensor, said:
         run: the folder of the run.
         name: of the embedding, and of its folder in ``run/projector``.
         points: (n, dimensions).
-        x: the images (n, 784) in [0, 1].
+        x: the images (n, …), 784 numbers in [0, 1] each.
         labels: (n,).
         said: the classes predicted, (n,).
     """
@@ -48,7 +48,7 @@ def write(run: Path, name: str, points: Tensor, x: Tensor, labels: Tensor, said:
 def _sprite(x: Tensor, labels: Tensor) -> Image.Image:
     """All images in one square, row by row, as the projector cuts them out."""
     across = math.ceil(math.sqrt(len(x)))
-    ink = (x.clamp(0, 1) * (SHADES - 1)).round().byte().cpu()
+    ink = (x.flatten(1).clamp(0, 1) * (SHADES - 1)).round().byte().cpu()
     first = (labels.cpu() % len(COLOURS) * SHADES).byte()
     tiles = torch.zeros(across * across, SIDE, SIDE, dtype=torch.uint8)
     tiles[: len(x)] = (first[:, None] + ink).view(-1, SIDE, SIDE)

@@ -20,21 +20,21 @@ BINS = 60
 
 def norms(writer: SummaryWriter, layers: list[Layer], step: int) -> None:
     """Frobenius norms of δ and of the weights' gradients, layer by layer."""
-    for number, layer in enumerate(layers, 1):
-        writer.add_scalar(f"norm of delta/layer {number}", layer.delta.norm(), step)
-        writer.add_scalar(f"norm of gradient/layer {number}", layer.gradient.norm(), step)
+    for layer in layers:
+        writer.add_scalar(f"norm of delta/{layer.name}", layer.delta.norm(), step)
+        writer.add_scalar(f"norm of gradient/{layer.name}", layer.gradient.norm(), step)
 
 
 def histograms(writer: SummaryWriter, layers: list[Layer], step: int) -> None:
     """Weights, their gradients, δ and activations, layer by layer."""
-    for number, layer in enumerate(layers, 1):
+    for layer in layers:
         for name, values in (
             ("weights", layer.weight),
             ("gradients", layer.gradient),
             ("delta", layer.delta),
             ("activations", layer.activation),
         ):
-            histogram(writer, f"{name}/layer {number}", values, step)
+            histogram(writer, f"{name}/{layer.name}", values, step)
 
 
 def histogram(writer: SummaryWriter, tag: str, values: Tensor, step: int) -> None:
@@ -82,6 +82,11 @@ def image(writer: SummaryWriter, tag: str, picture: Image.Image, step: int) -> N
     writer._get_file_writer().add_summary(summary, step)
 
 
+def text(writer: SummaryWriter, tag: str, words: str, step: int) -> None:
+    """As it is: TensorBoard takes it for Markdown, where lines so far to the right are code."""
+    writer.add_text(tag, "\n".join(f"    {line}" for line in words.split("\n")), step)
+
+
 def precision_against_recall(
     writer: SummaryWriter, labels: Tensor, scores: Tensor, step: int
 ) -> None:
@@ -99,11 +104,11 @@ def precision_against_recall(
 def graph(writer: SummaryWriter, network: nn.Module, x: Tensor) -> None:
     """The forward pass, which the explicit way shares with autograd's, its layers in plain view."""
     # A copy is neither compiled nor on another device.
-    network = copy.deepcopy(network).cpu().float()
+    network = copy.deepcopy(network).cpu().float().eval()
     with warnings.catch_warnings():
         # PyTorch's writer traces with what PyTorch deprecates.
         warnings.simplefilter("ignore")
-        drawn, _ = traced(network, x.cpu().float())
+        drawn, _ = traced(network, x.float().cpu() if x.is_floating_point() else x.cpu())
     around = f"{type(network).__name__}/"
     for node in drawn.node:
         # Otherwise all that is seen at first is one closed box.

@@ -248,3 +248,20 @@ def test_one_wrong_function_deep_inside_a_resnet():
     assert accused(report) == {"layer3.1.relu": ["input"]}
     assert verdicts(report)["layer4.0.conv1"] == "clean"
     assert verdicts(report)["layer3.0.conv1"] == "inherited"
+
+
+class OwnParameterAndDropout(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.shift = nn.Parameter(torch.rand(4))
+        self.linear, self.dropout = nn.Linear(4, 3), nn.Dropout(0.3)
+
+    def forward(self, x):
+        return self.dropout(self.linear(x + self.shift))
+
+
+def test_layers_inside_follow_the_mode_of_the_module_around_them():
+    """Asked in evaluation mode, too, where nothing is dropped on either side."""
+    model = OwnParameterAndDropout()
+    report = compare_gradients(copy.deepcopy(model), model, torch.randn(5, 4))
+    assert report.passed, report

@@ -10,7 +10,8 @@ from manual_backprop.network import Network
 from manual_backprop.network.losses import LOSSES
 from torch_models.names import ACTIVATIONS
 from torch_models.names import LOSSES as LOSS_NAMES
-from torch_models.networks import loss_function, mlp
+from torch_models.networks.loss_function import loss_function
+from torch_models.networks.mlp import mlp
 
 
 def data():

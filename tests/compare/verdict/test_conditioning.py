@@ -80,7 +80,7 @@ def test_a_factor_on_what_is_given_is_not_hidden(factor):
 
 def test_the_movement_is_what_mathematics_says():
     """x − y loses as many digits as they share; their product loses none."""
-    x, y = torch.tensor([1000.0, 1.0]), torch.tensor([999.0, -1.0])
+    x, y = torch.tensor([1000.1, 1.1]), torch.tensor([999.1, -1.1])
     question = Question(lambda x, y: (x - y).exp(), lambda x, y: (x - y).exp(), (x, y))
     sides = question.sides()
     fed_in = {"one": feed(random, sides.reference.outputs(question.given), 0)}
@@ -91,3 +91,13 @@ def test_the_movement_is_what_mathematics_says():
     eps = torch.finfo(torch.float32).eps
     assert 500 * eps < relative[0] < 3000 * eps
     assert relative[1] < 10 * eps
+
+
+def test_a_label_that_is_a_float_is_not_moved():
+    x, y = torch.randn(16, requires_grad=True), torch.randint(2, (16,)) * 2.0 - 1
+
+    def backward(g, x, y):
+        return g * torch.where(y == 1, -1.0, -(x < 1).float()) / 16, None  # for y = 1 it is +1
+
+    manual = by_hand(F.hinge_embedding_loss, backward)
+    assert not compare_gradients(manual, F.hinge_embedding_loss, x, y).passed

@@ -96,3 +96,40 @@ def test_a_resumed_run_goes_on(tmp_path, capsys):
     run = tmp_path / "autograd/version_0"
     assert len(logged(run).Histograms("delta/layer 1")) == 3
     assert len(list((run / "projector").iterdir())) == 2
+
+
+IMAGES = {"misclassified", "confusion matrix"}
+#: Network → what only it shows.
+OWN = {
+    "lenet": {"filters of layer 1", "feature maps of 0", "feature maps of 3"},
+    "resnet": {"filters of layer 1", "feature maps of 0", "feature maps of 6.f.3"},
+    "lstm": {"hidden state, row by row"},
+    "vit": {f"attention of blocks.{i}.attention" for i in range(4)},
+    "gpt": {f"attention of blocks.{i}.attention" for i in range(2)},
+}
+FEW = ["--epochs", "2", "--train-size", "24", "--val-size", "12", "--batch-size", "8"]
+
+
+@pytest.mark.parametrize("network", OWN)
+def test_each_network_shows_what_suits_it(tmp_path, capsys, network):
+    """And the look at it changes nothing: not the running means, not the masks of dropout."""
+    dataset = "text" if network == "gpt" else "digits"
+    options = ["--network", network, "--dataset", dataset, *FEW, "--log-dir"]
+    ends = []
+    for dashboards in ("full", "off"):
+        assert main([*options, str(tmp_path / dashboards), "--dashboards", dashboards]) == 0
+        run = tmp_path / dashboards / f"{network}-autograd/version_0"
+        ends.append(torch.load(run / "checkpoints/last.ckpt", weights_only=True)["state_dict"])
+    for name, weight in ends[1].items():
+        assert torch.equal(ends[0][name], weight), name
+    said = capsys.readouterr().out
+    run = tmp_path / f"full/{network}-autograd/version_0"
+    tags = logged(run).Tags()
+    pictures = {tag.removeprefix("pictures/") for tag in tags["images"]}
+    assert pictures == OWN[network] | (set() if network == "gpt" else IMAGES)
+    assert any(tag.startswith("norm of delta/") for tag in tags["scalars"])
+    assert any(tag.startswith("activations/") for tag in tags["histograms"])
+    assert tags["graph"]
+    assert (run / "projector_config.pbtxt").exists() == (network != "gpt")
+    assert ("what it writes/text_summary" in tags["tensors"]) == (network == "gpt")
+    assert ("test bits a byte" in said) == (network == "gpt")

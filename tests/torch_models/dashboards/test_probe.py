@@ -5,7 +5,8 @@ from torch import nn
 from torch_models.classifier import Classifier
 from torch_models.dashboards import probe
 from torch_models.names import LOSSES, NAMESPACES
-from torch_models.networks import loss_function
+from torch_models.networks.loss_function import loss_function
+from torch_models.recipes import RECIPES
 
 
 def batch(m=7):
@@ -69,3 +70,30 @@ def test_last_hidden():
     model, (x, labels) = classifier("autograd"), batch()
     hidden = probe.last_hidden(model, x)
     torch.testing.assert_close(hidden, probe.layers(model, x, labels)[1].activation)
+
+
+@pytest.mark.parametrize("network", ["lenet", "resnet", "lstm", "vit"])
+def test_of_any_network_against_plain_autograd(network):
+    model = Classifier("autograd", network=network).double()
+    state = {name: value.clone() for name, value in model.network.state_dict().items()}
+    x = torch.rand(3, *RECIPES[network].sample, dtype=torch.float64)
+    labels = torch.arange(3)
+    layers = {layer.name: layer for layer in probe.layers(model, x, labels)}
+    assert model.network.training
+    assert all(torch.equal(state[name], w) for name, w in model.network.state_dict().items())
+    for name, module in model.network.named_modules():
+        matrices = [w for w in module.parameters(recurse=False) if w.dim() > 1]
+        assert (name in layers) == bool(name and matrices)
+    last = list(layers.values())[-1]
+    model.network.eval()
+    output = model.network(x)
+    model.loss(output, labels).backward()
+    torch.testing.assert_close(last.activation, output)
+    torch.testing.assert_close(last.delta, (output.softmax(1) - torch.eye(10)[labels]) / 3)
+    for name, layer in layers.items():
+        gradients = [
+            w.grad.flatten()
+            for w in model.network.get_submodule(name).parameters(recurse=False)
+            if w.dim() > 1
+        ]
+        torch.testing.assert_close(layer.gradient, torch.cat(gradients))

@@ -3,7 +3,8 @@ import torch
 
 import manual_backprop
 from torch_models.names import ACTIVATIONS, LOSSES
-from torch_models.networks import SquaredErrorLoss, loss_function, mlp
+from torch_models.networks.loss_function import SquaredErrorLoss, loss_function
+from torch_models.networks.mlp import mlp
 
 
 def test_the_notes_network_is_the_default():

@@ -1,64 +1,13 @@
-"""One builder for the multilayer perceptron, in two namespaces.
+"""The losses by name, over two namespaces."""
 
-``mlp(layers=torch.nn)`` and ``mlp(layers=manual_backprop)`` run the same lines, so the networks
-have the same initialisation and the same ``state_dict`` keys; only what computes the gradient
-differs.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
-from itertools import pairwise
-from types import ModuleType
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from torch_models.names import ACTIVATIONS, LOSSES, NAMESPACES, Reads
-
-T = TypeVar("T")
-
-
-def namespace(backprop: str) -> ModuleType:
-    """The module whose layers compute their gradient this way: ``autograd`` → ``torch.nn``."""
-    return import_module(NAMESPACES[backprop])
-
-
-def mlp(
-    sizes: Sequence[int] = (784, 160, 10),
-    activation: str = "relu",
-    loss: str = "cross-entropy",
-    layers: Any = nn,
-) -> nn.Sequential:
-    """A multilayer perceptron; the default is the notes' network.
-
-    Args:
-        sizes: neurons of each layer, input first; one more entry than there are weight matrices.
-        activation: name of the hidden layers' activation, one of ``names.ACTIVATIONS``.
-        loss: name of the loss that will read the output, one of ``names.LOSSES``; it decides
-            whether the output is logits, log-probabilities, or probabilities.
-        layers: the namespace to build from, ``torch.nn`` or ``manual_backprop``.
-
-    Returns:
-        A network (N, sizes[0]) → (N, sizes[-1]) with one ``Linear`` for each pair of sizes.
-
-    Raises:
-        ValueError: fewer than two sizes, a size below 1, or an unknown name.
-    """
-    if len(sizes) < 2 or min(sizes) < 1:
-        raise ValueError(f"sizes must be two or more numbers of at least 1, got {tuple(sizes)}")
-    hidden = getattr(layers, _known("activation", activation, ACTIVATIONS))
-    modules: list[nn.Module] = []
-    for n_in, n_out in pairwise(sizes):
-        modules += [layers.Linear(n_in, n_out), hidden()]
-    return nn.Sequential(*modules[:-1], *_output(_known("loss", loss, LOSSES), layers))
-
-
-def _output(reads: Reads, layers: Any) -> list[nn.Module]:
-    if reads is Reads.LOGITS:
-        return []
-    return [layers.LogSoftmax(dim=1) if reads is Reads.LOG_PROBABILITIES else layers.Sigmoid()]
+from torch_models.names import LOSSES, known
 
 
 def loss_function(
@@ -76,7 +25,7 @@ def loss_function(
     Raises:
         ValueError: the name is unknown.
     """
-    _known("loss", name, LOSSES)
+    known("loss", name, LOSSES)
     if name == "cross-entropy":
         return layers.CrossEntropyLoss()
     if name == "nll":
@@ -131,9 +80,3 @@ class SquaredErrorLoss(nn.Module):
             return halves
         total = halves.sum()
         return total if self.reduction == "sum" else total / len(a)
-
-
-def _known(kind: str, name: str, table: Mapping[str, T]) -> T:
-    if name not in table:
-        raise ValueError(f"unknown {kind} {name!r}: choose from {', '.join(table)}")
-    return table[name]

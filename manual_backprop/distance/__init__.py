@@ -1,0 +1,1 @@
+"""Norms of vectors, and how alike two vectors are."""

@@ -1,0 +1,95 @@
+"""What each network is given and how it is trained, unless the user says otherwise.
+
+Without torch, so that ``--help`` can show it at once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A network's input, and its training."""
+
+    what: str
+    """It in a few words."""
+    sample: tuple[int, ...]
+    """The shape of one sample as the network takes it."""
+    epochs: Mapping[str, int]
+    """Of each data set that it can be trained on; the first one is that of ``--dataset auto``."""
+    lr: float
+    momentum: float = 0.9
+    batch_size: int = 128
+    warmup: int = 0
+    """Steps in which the learning rate grows to what it is."""
+    clip: float = 0.0
+    """The longest that all gradients together may be; 0 for as long as they are."""
+    classes: int = 10
+    """What it chooses from."""
+    compared: int = 128
+    """Samples that two ways are compared on."""
+
+
+def _images(of_mnist: int, of_digits: int) -> dict[str, int]:
+    """An epoch of digits is 11 batches of 128, one of MNIST 430."""
+    return {"mnist": of_mnist, "fashion-mnist": of_mnist, "digits": of_digits}
+
+
+PIXELS, IMAGE, ROWS, TEXT = (784,), (1, 28, 28), (28, 28), (128,)
+
+#: By the name that ``--network`` takes.
+RECIPES = {
+    # With the five epochs of MNIST, digits would stop at about 94 %.
+    "mlp": Recipe("multilayer perceptron", PIXELS, _images(5, 20), lr=0.1),
+    "lenet": Recipe("LeNet-5", IMAGE, _images(6, 20), lr=0.05, compared=32),
+    "resnet": Recipe("small residual network", IMAGE, _images(4, 20), lr=0.05, compared=16),
+    "lstm": Recipe(
+        "LSTM that reads row by row", ROWS, _images(6, 40), lr=0.3, clip=1.0, compared=32
+    ),
+    "vit": Recipe(
+        "vision transformer of 7 × 7 patches",
+        IMAGE,
+        _images(6, 60),
+        lr=0.05,
+        batch_size=32,
+        warmup=200,
+        clip=1.0,
+        compared=16,
+    ),
+    "gpt": Recipe(
+        "GPT-2 on the bytes of text",
+        TEXT,
+        {"text": 1},
+        lr=0.3,
+        batch_size=16,
+        warmup=100,
+        clip=1.0,
+        classes=256,
+        compared=4,
+    ),
+}
+
+#: What only the perceptron has, by the name of its option.
+OF_THE_PERCEPTRON = {"hidden": [160], "activation": "relu", "loss": "cross-entropy"}
+
+
+def each(setting: str) -> str:
+    """The networks' defaults of a setting, in words: that of the perceptron, and who has others."""
+    usual = getattr(RECIPES["mlp"], setting)
+    others = [
+        f"{name} {getattr(recipe, setting):g}"
+        for name, recipe in RECIPES.items()
+        if getattr(recipe, setting) != usual
+    ]
+    return ", ".join([f"{usual:g}", *others])
+
+
+def each_epochs() -> str:
+    """The networks' epochs by data set, in words: "mlp 5 (20 of digits), …"."""
+    return ", ".join(f"{name} {_epochs(recipe)}" for name, recipe in RECIPES.items())
+
+
+def _epochs(recipe: Recipe) -> str:
+    usual = next(iter(recipe.epochs.values()))
+    others = [f"{n} of {data}" for data, n in recipe.epochs.items() if n != usual]
+    return f"{usual} ({', '.join(others)})" if others else str(usual)
