@@ -60,6 +60,7 @@ class Judged:
     rows: dict[str, Row] = field(default_factory=dict)
     faults: dict[str, Fault] = field(default_factory=dict)
     remark: str = ""
+    trials: int = 0  # inputs and incoming gradients that it was run under
 
 
 def judge_piece(piece: Piece, seed: int, strict: bool) -> Judged:
@@ -74,6 +75,7 @@ def judge_piece(piece: Piece, seed: int, strict: bool) -> Judged:
         except Exception as error:  # of the reference's: manual's are in the trials
             judged.remark = f"could not be run by itself: {said(error)}"
             continue
+        judged.trials += len(trials)
         results = judge_trials(trials, piece.sides.pairing)
         results = excused(results, piece.sides, strict=strict)
         for row in (row for _, rows in results for row in rows):

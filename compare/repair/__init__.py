@@ -93,7 +93,7 @@ class _Work:
         assert layer.piece is not None
         self.piece, self.seed, self.send = layer.piece, seed, send
         self.answer: Answer = {}
-        self.judged: dict[tuple[str, ...], set[Key]] = {}
+        self.judged: dict[tuple[str, ...], tuple[set[Key], int]] = {}
         at_kinks = all(f.input != "given" for f in faults)
         made, self.wide = probes(self.piece, seed, at_kinks)
         raised = any(f.diagnosis.mistake is Mistake.RAISED for f in faults)
@@ -113,14 +113,15 @@ class _Work:
             every = [c for c in self.search.found if key in c.keys]
             ordered = sorted(every, key=_preference)
             for candidate in ordered[:_FINALISTS]:
-                if key in self._right_by_verdict(candidate):
-                    self.answer[key] = self._repair(candidate, len(_texts(every)) - 1)
-                    if self._right_by_verdict(candidate) >= set(self.search.keys):
+                right, trials = self._by_verdict(candidate)
+                if key in right:
+                    self.answer[key] = self._repair(candidate, len(_texts(every)) - 1, trials)
+                    if right >= set(self.search.keys):
                         self.answer[None] = self.answer[key]
                     break
         self.send(self.answer)
 
-    def _right_by_verdict(self, candidate: Candidate) -> set[Key]:
+    def _by_verdict(self, candidate: Candidate) -> tuple[set[Key], int]:
         texts = tuple(e.text + str(e.start) for e in candidate.edits)
         if texts not in self.judged:
             functions = [*self.search.editables, *self.search.forwards]
@@ -131,7 +132,7 @@ class _Work:
                 install(functions, ())
         return self.judged[texts]
 
-    def _repair(self, candidate: Candidate, alternatives: int) -> Repair:
+    def _repair(self, candidate: Candidate, alternatives: int, trials: int) -> Repair:
         edits = _tidy(candidate.edits)
         line, old, new = wording.lines(edits)
         return Repair(
@@ -139,7 +140,7 @@ class _Work:
             line,
             old,
             new,
-            self.trials,
+            self.trials + trials,
             alternatives,
             wording.name(edits),
             tuple(e.kind for e in edits),

@@ -145,6 +145,10 @@ def fillers(value: Any, found: Sequence[Ingredient]) -> Iterator[Filler]:
     shape = value.shape if isinstance(value, Tensor) else torch.Size()
     made = [*_shaped(value)]
     for one in found:
+        if _widens(shape, one.value):
+            text, of = one.text, f"`{_bare(one.text)}`"
+            says = f"the factor {of} is missing"
+            made.append(Filler(f"_ * {text}", 2.3 + one.cost, "factor", says))
         if _keeps(shape, one.value):
             of = f"`{_bare(one.text)}`"
             text = one.text
@@ -212,15 +216,38 @@ def _keeps(shape: torch.Size, value: Any) -> bool:
         return False
 
 
-def whole(target: Tensor, atoms: Sequence[Ingredient]) -> Iterator[tuple[str, float]]:
+def _widens(shape: torch.Size, value: Any) -> bool:
+    """Whether a product with it has a larger shape, its own."""
+    if not isinstance(value, Tensor) or value.shape == shape or not shape:
+        return False
+    try:
+        return torch.broadcast_shapes(shape, value.shape) == value.shape
+    except RuntimeError:
+        return False
+
+
+def whole(
+    target: Tensor, atoms: Sequence[Ingredient], names: Mapping[str, Any]
+) -> Iterator[tuple[str, float]]:
     """Texts of expressions that are worth the target: a tensor, a product, a sum over some dims."""
+    shapes = list(_shapes_like(target, names))
     tensors = [i for i in atoms if isinstance(i.value, Tensor)]
     for a in tensors:
-        yield from _equal(target, a.text, a.value, 2.0 + a.cost)
+        yield from _equal(target, a.text, a.value, 2.0 + a.cost, shapes)
     for a in tensors:
         for b in tensors:
             for text, value, cost in _products(a, b):
-                yield from _equal(target, text, value, 2.4 + a.cost + b.cost + cost)
+                yield from _equal(target, text, value, 2.4 + a.cost + b.cost + cost, shapes)
+
+
+def _shapes_like(target: Tensor, names: Mapping[str, Any]) -> Iterator[str]:
+    """What its shape is called."""
+    for name, value in names.items():
+        if isinstance(value, Tensor) and value.shape == target.shape:
+            yield f"{name}.shape"
+        for attribute, own in getattr(value, "__dict__", {}).items():
+            if name == "ctx" and isinstance(own, tuple) and own == tuple(target.shape):
+                yield f"ctx.{attribute}"
 
 
 def _products(a: Ingredient, b: Ingredient) -> Iterator[tuple[str, Any, float]]:
@@ -243,9 +270,15 @@ def _products(a: Ingredient, b: Ingredient) -> Iterator[tuple[str, Any, float]]:
                 continue
 
 
-def _equal(target: Tensor, text: str, value: Tensor, cost: float) -> Iterator[tuple[str, float]]:
-    """The text, summed over dims until it has the target's shape, where it is worth the target."""
+def _equal(
+    target: Tensor, text: str, value: Tensor, cost: float, shapes: Sequence[str]
+) -> Iterator[tuple[str, float]]:
+    """The text, summed over dims or in the target's shape, where it is then worth the target."""
     extra = value.dim() - target.dim()
+    if value.numel() == target.numel() > 0 and value.shape != target.shape:
+        flat, wanted = value.flatten(), target.flatten()
+        if bool(((flat - wanted).abs() <= 1e-9 * wanted.abs().max()).all()):
+            yield from ((f"{_bracket(text)}.reshape({s})", cost + 0.3) for s in shapes)
     if extra < 0 or not value.is_floating_point():
         return
     for dims in combinations(range(value.dim()), extra):

@@ -290,7 +290,7 @@ class Search:
                     continue
                 atoms = [i for i in self.pools.get(editable, ()) if i.cost <= 0.8][:40]
                 cost = 0.0 if is_none else 1.5
-                for text, far in whole(target, atoms):
+                for text, far in whole(target, atoms, self.names[editable]):
                     start, end = editable.span(node)
                     was = "None" if is_none else f"`{editable.text(node)}`"
                     says = f"it is {was} instead of `{text}`"

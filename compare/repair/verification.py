@@ -80,17 +80,18 @@ def _asked(at: Setting, seed: int, names: Sequence[str]) -> list[Probe]:
     return found
 
 
-def verdicts(piece: Piece, keys: Sequence[Key], seed: int) -> set[Key]:
-    """Those gradients that are judged right now, on everything that a layer is judged on.
+def verdicts(piece: Piece, keys: Sequence[Key], seed: int) -> tuple[set[Key], int]:
+    """Those gradients that are judged right now, on all that a layer is judged on, and on how much.
 
     Two seeds: with one alone, what was found on it may be right on nothing else.
     """
-    right = set(keys)
+    right, trials = set(keys), 0
     for other in (seed, seed + 1):
         judged = judge_piece(piece, other, strict=False)
+        trials += judged.trials
         if judged.remark and not judged.rows:
-            return set()
+            return set(), 0
         if any(f.diagnosis.mistake is Mistake.RAISED for f in judged.faults.values()):
-            return set()
+            return set(), 0
         right -= {fault.row.key for fault in judged.faults.values()}
-    return right
+    return right, trials
