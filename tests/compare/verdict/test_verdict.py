@@ -193,8 +193,8 @@ def test_beside_a_point_that_the_reference_does_not_take():
 
     a = torch.tensor([0.0, 0.5, 1.0]).repeat(4, 1)
     report = compare_gradients(
-        lambda a: Wrong.apply(a, torch.full((4, 3), 0.5)),
-        lambda a: torch.nn.functional.binary_cross_entropy(a, torch.full((4, 3), 0.5)),
+        lambda a: Wrong.apply(a, torch.full_like(a, 0.5)),
+        lambda a: torch.nn.functional.binary_cross_entropy(a, torch.full_like(a, 0.5)),
         a,
     )
     assert not report.passed
