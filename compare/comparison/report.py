@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, Fault, JudgedLayer
+from compare.comparison import where
 from compare.comparison.words import SIGN_OF_ZERO, exposed, on
 from compare.verdict.judge import (
     BEHIND_SURROGATE,
@@ -179,7 +180,9 @@ class Report:
             if layer.verdict != CLEAN or layer.remark:
                 verdict = layer.verdict if layer.verdict != INHERITED else "inherited from above"
                 lines.append(": ".join(x for x in (layer.label, verdict, layer.remark) if x))
-            lines += [f"  {tell(fault)}" for fault in layer.faults]
+            for fault in layer.faults:
+                lines.append(f"  {tell(fault)}")
+                lines += [f"    {line}" for line in where.lines(fault)]
         return lines
 
     def __str__(self) -> str:
@@ -254,6 +257,7 @@ def _layer_as_json(layer: JudgedLayer) -> dict[str, Any]:
             "cotangent": fault.cotangent,
             "seed": fault.seed,
             "max_abs": finite(fault.row.max_abs),
+            **where.as_json(fault),
         }
         for fault in layer.faults
     ]

@@ -21,6 +21,7 @@ from compare.trial.given import map_tensors
 from compare.trial.question import Question
 from compare.trial.recorder import is_layer
 from torch_models import extras
+from torch_models.streams import streams
 
 
 def compare(options: argparse.Namespace) -> bool:
@@ -131,8 +132,14 @@ def _judge(question: Question, options: argparse.Namespace) -> Report:
             seed=question.seed,
             strict=options.strict,
             surrogates=options.surrogate,
+            repair=options.repair,
             progress=lambda _: advance(),
+            waiting=_say_what_takes_long,
         )
+
+
+def _say_what_takes_long(text: str) -> None:
+    streams().err.write(f"{text}\n")
 
 
 def _checks(question: Question, names: Sequence[str]) -> list[Check]:

@@ -5,7 +5,7 @@ from html import escape as escaped
 
 from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, SURROGATE, Fault, JudgedLayer
 from compare.checks.check import AGREES
-from compare.comparison import words
+from compare.comparison import where, words
 from compare.comparison.report import Report, count
 from compare.reports import charts
 from compare.reports.style import CSS
@@ -97,7 +97,28 @@ def _fault(layer: JudgedLayer, fault: Fault) -> str:
         f'<section class="fault"><div><h3>{escape(layer.label)} '
         f'<span class="soft">· {escape(fault.gradient)}</span></h3>'
         f'<p class="sentence">{escape(_capital(fault.diagnosis.sentence))}.</p>'
-        f'<p class="soft">{escape(found)} {escape(numbers)}</p></div>{picture}</section>'
+        f'{_line(fault)}<p class="soft">{escape(found)} {escape(numbers)}</p></div>'
+        f"{picture}</section>"
+    )
+
+
+def _line(fault: Fault) -> str:
+    """Where it is written, and the change that makes it right."""
+    change, source = fault.repair, fault.source
+    if change is not None:
+        removed = "".join(f"<del>− {escape(line)}</del>\n" for line in change.old.splitlines())
+        put_in = "".join(f"<ins>+ {escape(line)}</ins>\n" for line in change.new.splitlines())
+        return (
+            f'<p class="soft">{escape(where.shown(change.file))}, line {change.line}:</p>'
+            f'<pre class="change">{removed}{put_in}</pre>'
+            f'<p class="soft">{escape(_capital(where.verified(change)))}.</p>'
+        )
+    if source is None:
+        return ""
+    return (
+        f'<p class="soft">{escape(where.shown(source.file))}, line {source.line}, '
+        f"{escape(source.function)}:</p>"
+        f'<pre class="change">{escape(source.text)}</pre>'
     )
 
 
