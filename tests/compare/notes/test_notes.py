@@ -113,7 +113,7 @@ def test_no_other_file_has_the_name_of_one_of_ours():
 
 def test_the_notes_have_titles_in_the_output_and_in_the_readme(run):
     top = run[1].splitlines()[: len(NOTES) + 2]
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "compare/README.md").read_text(encoding="utf-8")
     assert {r["note"] for r in run[2]["rows"]} == set(NOTES)
     for number, note in NOTES.items():
         assert any(number in line and note.title in line and note.about in line for line in top)
