@@ -122,6 +122,7 @@ class _Blame:
             tuple(judged.faults.values()),
             tuple(judged.rows.values()),
             judged.remark,
+            piece if judged.faults else None,
         )
 
     def _seen(self, layer: JudgedLayer) -> JudgedLayer:

@@ -4,10 +4,14 @@ A layer of the manual model is run by itself, on what the reference's layer was 
 gradient that the reference's layer received. What comes out wrong then is this layer's own doing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from compare.diagnosis.mistake import Diagnosis
 from compare.verdict.judge import Row
+
+if TYPE_CHECKING:
+    from compare.blame.piece import Piece
 
 CLEAN = "clean"
 INHERITED = "inherited"  # its own backward is right, what came in was wrong
@@ -29,6 +33,32 @@ class Residual:
 
 
 @dataclass(frozen=True)
+class Source:
+    """Where the wrong gradient is computed, or the line of the call where nobody can read that."""
+
+    file: str
+    line: int
+    function: str
+    text: str  # the line itself, without its indentation
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A change of the source with which every trial comes out right."""
+
+    file: str
+    line: int  # the first one that changes
+    old: str  # the lines that change, without their indentation
+    new: str
+    trials: int  # the inputs and incoming gradients that it is right on
+    alternatives: int  # how many other changes are right on all of them, too
+    name: str  # what the change says of the mistake
+    kinds: tuple[str, ...]  # of its edits
+    only_these_sizes: bool = False  # no other sizes could be tried
+    edits: tuple[tuple[int, int, str], ...] = ()  # of the file in bytes: start, end, new text
+
+
+@dataclass(frozen=True)
 class Fault:
     """One gradient that a layer computes wrongly, or its output."""
 
@@ -38,6 +68,9 @@ class Fault:
     input: str  # the kind of input that exposed it: "given", "rounded", …
     seed: int
     residual: Residual | None = None
+    source: Source | None = None
+    repair: Repair | None = None
+    error: Exception | None = field(default=None, repr=False, compare=False)  # that was raised
 
     @property
     def cotangent(self) -> str:
@@ -56,6 +89,7 @@ class JudgedLayer:
     faults: tuple[Fault, ...] = ()
     rows: tuple[Row, ...] = ()  # one for each gradient by itself: the first wrong one or the first
     remark: str = ""  # what could not be told, and why
+    piece: "Piece | None" = field(default=None, repr=False, compare=False)  # to be asked again
 
     @property
     def name(self) -> str:

@@ -60,6 +60,7 @@ class Judged:
     rows: dict[str, Row] = field(default_factory=dict)
     faults: dict[str, Fault] = field(default_factory=dict)
     remark: str = ""
+    trials: int = 0  # inputs and incoming gradients that it was run under
 
 
 def judge_piece(piece: Piece, seed: int, strict: bool) -> Judged:
@@ -74,6 +75,7 @@ def judge_piece(piece: Piece, seed: int, strict: bool) -> Judged:
         except Exception as error:  # of the reference's: manual's are in the trials
             judged.remark = f"could not be run by itself: {said(error)}"
             continue
+        judged.trials += len(trials)
         results = judge_trials(trials, piece.sides.pairing)
         results = excused(results, piece.sides, strict=strict)
         for row in (row for _, rows in results for row in rows):
@@ -152,7 +154,8 @@ def _faults(
     for key, seen in wrong.items():
         trial, row = seen[0]
         if trial.raised:
-            yield Fault(row.name, _raised(trial), row, trial.given.kind, seed)
+            raised = _raised(trial)
+            yield Fault(row.name, raised, row, trial.given.kind, seed, error=trial.raised)
             return  # and nothing else can be told
         trials = [t for t, _ in seen if not t.raised]
         right = [t for t, _ in results if not t.raised and all(t is not s for s in trials)]
@@ -176,7 +179,16 @@ def _faults(
                 Mistake.NO_SUBGRADIENT,
                 "at kinks and ties it is neither one of the gradients around nor a mixture of them",
             )
+        if key.kind is Kind.OUTPUT and _gradients_are_right(results):
+            told = f"{diagnosis.sentence}; its backward is the derivative of the right one"
+            diagnosis = replace(diagnosis, sentence=told)
         yield Fault(row.name, diagnosis, row, trial.given.kind, seed, picture)
+
+
+def _gradients_are_right(results: Sequence[tuple[Trial, Sequence[Row]]]) -> bool:
+    """All of them, and not because they are all zero."""
+    rows = [row for _, found in results for row in found if row.kind != Kind.OUTPUT]
+    return all(row.passed for row in rows) and any(row.scale > 0 for row in rows)
 
 
 def _diagnosis(key: Key, shown: Sequence[Evidence], wrong: int) -> Diagnosis:

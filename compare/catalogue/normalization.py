@@ -184,6 +184,9 @@ ENTRIES = [
         host=between(_with_weights(nn.LayerNorm(6))),
         wrong={
             **_forgotten(1, between(nn.LayerNorm(6, elementwise_affine=False))),
+            "weight without x̂": Bug(
+                Mistake.MISSING_FACTOR, lambda g, *_: g.sum(0), gradient="weight"
+            ),
         },
         right={"by the chain rule": partial(_by_the_chain_rule, dim=1)},
     ),

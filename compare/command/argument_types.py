@@ -41,6 +41,17 @@ def checks(text: str) -> tuple[str, ...]:
     return names
 
 
+def seconds(text: str) -> float:
+    """How long something may take; 0 for ``off``."""
+    try:
+        found = 0.0 if text == "off" else float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected off or a number of seconds, got {text!r}")
+    return found
+
+
 def new_file(text: str) -> Path:
     """A file that can be written, found out now and not after minutes of work."""
     try:

@@ -3,7 +3,8 @@
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -14,6 +15,8 @@ from compare.comparison import annotations
 from compare.comparison.remarks import remarks
 from compare.comparison.report import Asked, Report
 from compare.comparison.surrogates import behind
+from compare.repair import SECONDS, repaired
+from compare.repair.location import located
 from compare.trial.case import Case, truth
 from compare.trial.cotangents import Maker, feed, makers
 from compare.trial.derived import kinds
@@ -39,10 +42,16 @@ def assert_gradients_match(manual: Model, reference: Model, *inputs: Any, **opti
     __tracebackhide__ = True
     report = compare_gradients(manual, reference, *inputs, **options)
     if not report.passed:
-        if "GITHUB_ACTIONS" in os.environ:
-            sys.stdout.writelines(f"{line}\n" for line in annotations.lines(report))
-        raise AssertionError(str(report))
+        fail(report)
     return report
+
+
+def fail(report: Report, *more: str) -> NoReturn:
+    """Raise an AssertionError that says what the report says, and ``more`` below it."""
+    __tracebackhide__ = True
+    if "GITHUB_ACTIONS" in os.environ:
+        sys.stdout.writelines(f"{line}\n" for line in annotations.lines(report))
+    raise AssertionError("\n".join([str(report), *more]))
 
 
 def compare_gradients(
@@ -57,7 +66,9 @@ def compare_gradients(
     strict: bool = False,
     layers: bool = True,
     surrogates: Sequence[str] = (),
+    repair: float | None = None,
     progress: Callable[[str], None] = lambda _: None,
+    waiting: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """Compare outputs and gradients of two modules or functions on the same values.
 
@@ -86,7 +97,10 @@ def compare_gradients(
         surrogates: Names of manual's layers whose gradient is another one than the forward's on
             purpose, as that of a step function: they are reported and do not fail, nor does what
             their gradient reaches.
+        repair: Seconds to look, for each fault, for the change of the source that makes it right;
+            0 looks for none, and None takes ``repair.SECONDS``.
         progress: Called with what is done next, for a progress bar.
+        waiting: Called with what is looked for, where that takes more than two seconds.
 
     Returns:
         One row for each tensor in backward order, and a verdict for each layer; see ``Report``.
@@ -114,6 +128,10 @@ def compare_gradients(
         if not any(layer.verdict == ORIGINATES for layer in found):
             results = excused(results, sides, strict=strict, whole=layers)
             found = unexplained(results, found, seed) if layers else []
+        found = [located(layer) for layer in found]
+        seconds = SECONDS if repair is None else repair
+        found = repaired(found, seconds, seed, waiting)
+        found = [replace(layer, piece=None) for layer in found]
     outputs = [i.tensor for i in results[0][0].reference if i.kind is Kind.OUTPUT]
     dtypes = sorted({str(x.dtype).removeprefix("torch.") for x in outputs if x is not None})
     return Report(

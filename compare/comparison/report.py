@@ -1,11 +1,13 @@
 """What a comparison found, for programs and in plain text."""
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, Fault, JudgedLayer
+from compare.comparison import where
 from compare.comparison.words import SIGN_OF_ZERO, exposed, on
 from compare.verdict.judge import (
     BEHIND_SURROGATE,
@@ -178,13 +180,41 @@ class Report:
             if layer.verdict != CLEAN or layer.remark:
                 verdict = layer.verdict if layer.verdict != INHERITED else "inherited from above"
                 lines.append(": ".join(x for x in (layer.label, verdict, layer.remark) if x))
-            lines += [f"  {tell(fault)}" for fault in layer.faults]
+            for fault in layer.faults:
+                lines.append(f"  {tell(fault)}")
+                lines += [f"    {line}" for line in where.lines(fault)]
         return lines
 
     def __str__(self) -> str:
         worse = [tell_less_accurate(label, row) for label, row in self.less_accurate]
         lines = [*self.by_layer(), *map(describe, self.failures), *worse, *self.remarks]
         return "\n".join([printable(self.summary()), *(f"  {printable(line)}" for line in lines)])
+
+    def __repr__(self) -> str:
+        return f"Report({printable(self.summary())})"
+
+    def _repr_html_(self) -> str:
+        """As notebooks show it: the verdict, what is wrong, and every tensor."""
+        from compare.reports import saved
+
+        return saved.fragment(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it as ``report.html``, ``report.json`` or ``report.xml``, for JUnit.
+
+        Raises:
+            ValueError: The name ends in something else.
+            NotWrittenError: It cannot be written.
+        """
+        from compare.reports import saved
+
+        saved.save(self, path)
+
+    def to_json(self) -> str:
+        """The same as a text: strict JSON."""
+        from compare.reports import saved
+
+        return saved.to_json(self)
 
     def as_json(self) -> dict[str, Any]:
         """Strict JSON: what is infinite or no number is null."""
@@ -227,6 +257,7 @@ def _layer_as_json(layer: JudgedLayer) -> dict[str, Any]:
             "cotangent": fault.cotangent,
             "seed": fault.seed,
             "max_abs": finite(fault.row.max_abs),
+            **where.as_json(fault),
         }
         for fault in layer.faults
     ]

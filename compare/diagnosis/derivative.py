@@ -164,7 +164,9 @@ def cross_term(clues: Clues) -> Diagnosis | None:
             off = [_is_off_by(trial, line(trial, dim), dim) for trial in clues.wrong()]
             if all(off) and _all_wrong(clues):
                 along = f"along dim {dim % first.t.dim()} it is off by {shown}"
-                return Diagnosis(Mistake.NO_CROSS_TERM, f"a cross term is missing: {along}")
+                return Diagnosis(
+                    Mistake.NO_CROSS_TERM, f"a cross term is missing or has a wrong factor: {along}"
+                )
     return None
 
 

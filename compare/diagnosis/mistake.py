@@ -19,6 +19,7 @@ class Mistake(StrEnum):
     PART_OF_BATCH = "only part of the batch"
     NO_DERIVATIVE = "missing activation derivative"
     AT_OUTPUT = "derivative taken at a instead of z"
+    MISSING_FACTOR = "missing factor"  # a tensor
     NO_CROSS_TERM = "missing cross term"
     WRONG_WEIGHT = "wrong weight"
     STALE = "stale gradient"
@@ -37,6 +38,7 @@ class Mistake(StrEnum):
     LOWER_PRECISION = "lower precision than claimed"
     ROUNDING = "rounding only"
     RAISED = "raised an error"
+    IN_THE_SOURCE = "in the source"  # called by the change that undoes it
     FORWARD = "forward"
     UNKNOWN = "unknown"
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from compare.diagnosis.clues import Clue, Clues
 from compare.diagnosis.mistake import Diagnosis, Mistake
+from compare.diagnosis.pattern import one_factor
 
 _PARTS: list[tuple[str, Callable[[Clue], Tensor]]] = [
     ("the input is negative", lambda t: t.x < 0),
@@ -131,6 +132,8 @@ def located(clues: Clues) -> str:
         return f"a small error, {relative:.1e} of its largest number{where}"
     if places:
         return f"no known mistake explains it: wrong only in {places}; {numbers}"
+    if along := one_factor(trial.m, trial.t):
+        return f"no known mistake explains it: {along}; {numbers}"
     share = "all" if count == total else f"{count} of {total}"
     return f"no known mistake explains it: {share} elements are wrong; {numbers}"
 

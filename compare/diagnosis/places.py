@@ -6,7 +6,7 @@ import math
 import torch
 from torch import Tensor
 
-from compare.diagnosis.clues import Clue, Clues
+from compare.diagnosis.clues import Clue, Clues, Guess
 from compare.diagnosis.mistake import Diagnosis, Mistake
 
 
@@ -105,6 +105,17 @@ def _is_permutation(trial: Clue, dim: int) -> bool:
     return trial.is_near(t[nearest].movedim(0, dim))
 
 
+def _is_right(clues: Clues, guess: Guess) -> bool:
+    """Whether the guess is the true gradient in all trials."""
+    for trial in clues.trials:
+        found = guess(trial)
+        if found is None or found.shape != trial.t.shape:
+            return False
+        if not bool(((found - trial.t).abs() <= trial.tolerance(trial.t)).all()):
+            return False
+    return True
+
+
 def wrong_axis(clues: Clues) -> Diagnosis | None:
     """The same computation along another axis, where sizes allow it."""
 
@@ -115,8 +126,15 @@ def wrong_axis(clues: Clues) -> Diagnosis | None:
 
         return guess
 
-    for axis in range(clues.first.g.dim()):
+    axes = range(clues.first.g.dim())
+    for axis in axes:
         if clues.explained_by(of_incoming(axis)):
+            if not any(_is_right(clues, of_incoming(other)) for other in axes):
+                return Diagnosis(
+                    Mistake.MISSING_FACTOR,
+                    "it is the incoming gradient itself, summed: what it should be multiplied by "
+                    "is missing",
+                )
             return Diagnosis(
                 Mistake.WRONG_AXIS, f"only dim {axis} of the incoming gradient was kept: wrong axis"
             )

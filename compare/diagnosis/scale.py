@@ -109,6 +109,11 @@ def _of_a_size(factors: Factors) -> Diagnosis | None:
         if follows(of, power):
             instead = ", a sum in its place" if power > 0 else " where the sum is wanted"
             return Diagnosis(mistake, f"{_times(c)}: {why}{instead}", c)
+    for of, what in ((_samples, "N"), (_elements, "the number of elements")):
+        for power, how in ((2, "multiplied by"), (-2, "divided by")):
+            if of(trial) > 1 and follows(of, power):
+                why = f"{how} the square of {what}, {of(trial)} here"
+                return Diagnosis(Mistake.FACTOR, f"{_times(c)}: {why}", c)
     if all(_same(f, t.samples / max(t.samples - 1, 1), t) for t, f in factors):
         why = f"divided by N − 1 where N is meant (N = {n})"
         return Diagnosis(Mistake.FACTOR, f"{_times(c)}: {why}", c)
@@ -144,11 +149,19 @@ def _meaning(c: float, trial: Clue) -> str:
                 )
     if _same(c, 0.5, trial):
         meanings.append("½, as of a squared error")
-    if "Dropout" in trial.evidence.label and c > 0:
-        p = 1 - 1 / c if c > 1 else 1 - c
+    p = 1 - 1 / c if c > 1 else 1 - c
+    if "Dropout" in trial.evidence.label and c > 0 and _same(p, _dropped(trial), trial):
         shown = "1/(1 − p)" if c > 1 else "1 − p"
         meanings.insert(0, f"{shown} with p = {p:.3g}, the scale of what dropout keeps")
     return f": perhaps {'; or '.join(meanings)}" if meanings else ""
+
+
+def _dropped(trial: Clue) -> float:
+    """The p of a dropout, by how much larger what it keeps comes out."""
+    kept = trial.y != 0
+    if trial.y.shape != trial.x.shape or not bool(kept.any()):
+        return math.nan
+    return 1 - float((trial.x[kept] / trial.y[kept]).median())
 
 
 def _same(a: float, b: float, trial: Clue) -> bool:

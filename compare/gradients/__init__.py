@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compare.checks import CHECKS
-from compare.command.argument_types import checks, mapping, new_file, shape
+from compare.command.argument_types import checks, mapping, new_file, seconds, shape
 from compare.command.exit import EXIT_CODES, exit_code
 from compare.command.shared_options import add_comparison_options, changed, checked
 from torch_models.arguments import OneLineParser
@@ -113,6 +113,20 @@ def gradients_parser() -> OneLineParser:
         metavar="NAMES",
         help="further checks, separated by commas, or all: "
         + "; ".join(f"{name} ({ask.what})" for name, ask in CHECKS.items()),
+    )
+    group.add_argument(
+        "--repair",
+        type=seconds,
+        metavar="off|SECONDS",
+        help="how long to look, for each wrong gradient, for the change of the source that makes "
+        "it right (default: 10)",
+    )
+    group.add_argument(
+        "--fix",
+        nargs="?",
+        const="-",
+        metavar="FILE",
+        help="write the changes as a unified diff, to stdout without a FILE; no source is touched",
     )
     group.add_argument("--html", type=new_file, metavar="FILE", help="write a page about it")
     group.add_argument("--junit", type=new_file, metavar="FILE", help="write a JUnit report")

@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from compare.checks import ask
 from compare.checks.check import Check
-from compare.command import console, our_network
+from compare.command import console
 from compare.command.device import device_named
-from compare.comparison.explicit_gradients import compare_explicit
 from compare.comparison.pair import compare_gradients
 from compare.comparison.report import Report
 from compare.gradients import importing
@@ -21,10 +20,14 @@ from compare.trial.errors import ComparisonError
 from compare.trial.given import map_tensors
 from compare.trial.question import Question
 from compare.trial.recorder import is_layer
+from torch_models import extras
+from torch_models.streams import streams
 
 
 def compare(options: argparse.Namespace) -> bool:
     """Ask what the options ask, show and write what was found; whether it passed."""
+    if options.tensorboard:
+        extras.need("tensorboard", "--tensorboard")
     question: Question | None
     if options.manual is not None:
         report, question = _any_two(options)
@@ -60,6 +63,8 @@ def _any_two(options: argparse.Namespace) -> tuple[Report, Question]:
 
 
 def _own(options: argparse.Namespace) -> tuple[Report, Question, dict[str, Any]]:
+    from compare.command import our_network
+
     device = device_named(options.device)
     samples = our_network.load(options)
     manual, reference = (our_network.built(way, options) for way in ("manual", "autograd"))
@@ -73,6 +78,9 @@ def _own(options: argparse.Namespace) -> tuple[Report, Question, dict[str, Any]]
 
 
 def _explicit(options: argparse.Namespace) -> tuple[Report, None, dict[str, Any]]:
+    from compare.command import our_network
+    from compare.comparison.explicit_gradients import compare_explicit
+
     if options.also:
         raise ComparisonError(f"--also {','.join(options.also)}: the explicit way has no autograd")
     device = device_named(options.device)
@@ -96,6 +104,8 @@ def _explicit(options: argparse.Namespace) -> tuple[Report, None, dict[str, Any]
 
 
 def _batch(options: argparse.Namespace, samples: Any) -> tuple[Tensor, Tensor]:
+    from compare.command import our_network
+
     x, labels = next(samples.training_batches(options.batch_size, options.seed).of_epoch(0))
     return our_network.as_input(x, options), labels
 
@@ -122,8 +132,14 @@ def _judge(question: Question, options: argparse.Namespace) -> Report:
             seed=question.seed,
             strict=options.strict,
             surrogates=options.surrogate,
+            repair=options.repair,
             progress=lambda _: advance(),
+            waiting=_say_what_takes_long,
         )
+
+
+def _say_what_takes_long(text: str) -> None:
+    streams().err.write(f"{text}\n")
 
 
 def _checks(question: Question, names: Sequence[str]) -> list[Check]:

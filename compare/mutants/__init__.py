@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from compare.catalogue import specimens
-from compare.command.argument_types import new_file
+from compare.command.argument_types import new_file, seconds
 from compare.command.exit import NOT_DONE, exit_code
-from torch_models.arguments import OneLineParser
+from torch_models.arguments import OneLineParser, integer
 
 if TYPE_CHECKING:
     from compare.catalogue.specimen import Specimen
@@ -31,6 +31,7 @@ class Outcome:
     places: tuple[tuple[str, str], ...]  # layers and gradients that were accused
     mistakes: tuple[str, ...]  # what was said of them
     sentences: tuple[str, ...]
+    changes: tuple[str, ...]  # of the source, for each of them: the new lines, or nothing
     rules: dict[str, bool] = field(default_factory=dict)  # whether each of them lets it pass
 
     @property
@@ -53,9 +54,18 @@ class Outcome:
     @property
     def diagnosed(self) -> bool:
         """Whether each of its gradients was called by one of its names."""
+        from compare.diagnosis.mistake import Mistake
+
         said = dict(zip(self.places, self.mistakes, strict=True))
         names = {str(mistake) for mistake in self.specimen.mistakes}
-        return self.blamed and all(said[place] in names for place in self.specimen.places)
+        by_change = str(Mistake.IN_THE_SOURCE)
+        return self.blamed and all(said[p] in names | {by_change} for p in self.specimen.places)
+
+    @property
+    def repaired(self) -> bool:
+        """Whether each of its gradients has a change that makes it right."""
+        changed = dict(zip(self.places, self.changes, strict=True))
+        return self.blamed and all(changed[place] for place in self.specimen.places)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,6 +87,22 @@ def mutants_parser() -> OneLineParser:
         f"so; {NOT_DONE}",
     )
     parser.add_argument("--json", type=new_file, metavar="FILE", help="write the outcome there")
+    parser.add_argument(
+        "--edits",
+        type=integer(1),
+        metavar="N",
+        help="instead, plant N slips of the pen drawn at random from the sources of the layers: an "
+        "operator, a factor, an argument, a statement …",
+    )
+    parser.add_argument(
+        "--repair",
+        type=seconds,
+        metavar="off|SECONDS",
+        help="how long to look, for each wrong gradient, for a change (default: 10)",
+    )
+    parser.add_argument(
+        "--seed", type=integer(0), default=0, help="of what is drawn (default: %(default)s)"
+    )
     return parser
 
 
@@ -85,11 +111,15 @@ def _run(options: argparse.Namespace) -> bool:
     from compare.command.writing import write_json
 
     out = console.stdout()
+    if options.edits:
+        from compare.mutants import drawn_outcomes
+
+        return drawn_outcomes.run(options.edits, options.seed, options.json, options.repair)
     found = specimens()
     with console.progress(out, "specimens", len(found)) as advance:
         outcomes = []
         for specimen in found:
-            outcomes.append(examine(specimen))
+            outcomes.append(examine(specimen, options.repair))
             advance()
     counts = tally(outcomes)
     _show(out, outcomes, counts)
@@ -98,7 +128,7 @@ def _run(options: argparse.Namespace) -> bool:
     return is_well(counts)
 
 
-def examine(specimen: "Specimen") -> Outcome:
+def examine(specimen: "Specimen", repair: float | None = None) -> Outcome:
     """Compare its models as anybody would, and ask the rules of others."""
     import torch
 
@@ -115,6 +145,7 @@ def examine(specimen: "Specimen") -> Outcome:
             *question.inputs,
             loss=question.loss,
             targets=question.targets,
+            repair=repair,
         )
         faults = [(layer.name, fault) for layer in report.originators for fault in layer.faults]
         return Outcome(
@@ -123,6 +154,7 @@ def examine(specimen: "Specimen") -> Outcome:
             tuple((layer, fault.gradient) for layer, fault in faults),
             tuple(str(fault.diagnosis.mistake) for _, fault in faults),
             tuple(fault.diagnosis.sentence for _, fault in faults),
+            tuple(fault.repair.new if fault.repair else "" for _, fault in faults),
             verdicts(specimen.build()),
         )
     finally:
@@ -145,6 +177,7 @@ def tally(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "killed": sum(o.killed for o in bugs),
         "blamed": sum(o.blamed for o in bugs),
         "diagnosed": sum(o.diagnosed for o in bugs),
+        "repaired": sum(o.repaired for o in bugs),
         "right": len(right),
         "falsely_accused": sum(o.killed for o in right),
         "rules": rules,
@@ -165,11 +198,13 @@ def is_well(counts: dict[str, Any]) -> bool:
 def _show(out: Any, outcomes: Sequence[Outcome], counts: dict[str, Any]) -> None:
     from compare.command import console
 
-    view = console.table("planted", "found", "blamed", "diagnosed", "what was said")
+    said = ["what was said"] if out.width >= console.WIDE else []
+    view = console.table("planted", "found", "blamed", "diagnosed", "repaired", *said)
     for o in outcomes:
         if not o.is_right:
-            marks = ["✓" if x else "✗" for x in (o.killed, o.blamed, o.diagnosed)]
-            console.row(view, o.specimen.name, *marks, "; ".join(o.sentences))
+            became = (o.killed, o.blamed, o.diagnosed, o.repaired)
+            marks = ["✓" if x else "✗" for x in became]
+            console.row(view, o.specimen.name, *marks, *("; ".join(o.sentences) for _ in said))
     out.print(view)
     planted, right = counts["planted"], counts["right"]
     numbers = (f"bugs found of {planted}", f"right ones accused of {right}")
@@ -186,8 +221,8 @@ def _show(out: Any, outcomes: Sequence[Outcome], counts: dict[str, Any]) -> None
     word = "passed" if is_well(counts) else "FAILED"
     summary = (
         f"{word}: of {planted} planted bugs {counts['killed']} found, {counts['blamed']} blamed on "
-        f"the right layer, {counts['diagnosed']} diagnosed; of {right} right backwards "
-        f"{counts['falsely_accused']} accused"
+        f"the right layer, {counts['diagnosed']} diagnosed, {counts['repaired']} with a verified "
+        f"change; of {right} right backwards {counts['falsely_accused']} accused"
     )
     console.say(out, summary, "green" if is_well(counts) else "bold red")
 
@@ -211,9 +246,12 @@ def _as_json(o: Outcome) -> dict[str, Any]:
         "killed": o.killed,
         "blamed": o.blamed,
         "diagnosed": o.diagnosed,
+        "repaired": o.repaired,
         "found": [
-            {"layer": layer, "gradient": g, "mistake": mistake, "diagnosis": sentence}
-            for (layer, g), mistake, sentence in zip(o.places, o.mistakes, o.sentences, strict=True)
+            {"layer": layer, "gradient": g, "mistake": mistake, "diagnosis": said, "change": change}
+            for (layer, g), mistake, said, change in zip(
+                o.places, o.mistakes, o.sentences, o.changes, strict=True
+            )
         ],
         "rules": o.rules,
     }

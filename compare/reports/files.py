@@ -3,13 +3,16 @@
 import argparse
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from compare.command import console
 from compare.command.writing import write_json, write_text
 from compare.comparison import annotations
 from compare.comparison.report import Report
-from compare.reports import html, junit, tensorboard
+from compare.repair import patch
+from compare.reports import html, junit
+from torch_models.streams import streams
 
 _PAGES: dict[str, Callable[[Report], str]] = {"html": html.page, "junit": junit.document}
 
@@ -19,7 +22,7 @@ def write(report: Report, options: argparse.Namespace, facts: dict[str, Any]) ->
 
     Args:
         report: What was found.
-        options: ``json``, ``html``, ``junit`` and ``tensorboard``, each a path or None.
+        options: ``json``, ``html``, ``junit``, ``fix`` and ``tensorboard``, each a path or None.
         facts: What the JSON says beside the report.
 
     Raises:
@@ -30,7 +33,15 @@ def write(report: Report, options: argparse.Namespace, facts: dict[str, Any]) ->
     for name, page in _PAGES.items():
         if path := getattr(options, name):
             write_text(path, page(report), f"--{name}")
+    if options.fix:
+        changes = patch.unified(report.layers)
+        if options.fix == "-":
+            streams().out.write(changes)
+        else:
+            write_text(Path(options.fix), changes, "--fix")
     if options.tensorboard:
+        from compare.reports import tensorboard
+
         tensorboard.write(report, options.tensorboard)
     if "GITHUB_ACTIONS" in os.environ:
         for line in annotations.lines(report):

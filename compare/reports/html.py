@@ -5,7 +5,7 @@ from html import escape as escaped
 
 from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, SURROGATE, Fault, JudgedLayer
 from compare.checks.check import AGREES
-from compare.comparison import words
+from compare.comparison import where, words
 from compare.comparison.report import Report, count
 from compare.reports import charts
 from compare.reports.style import CSS
@@ -49,12 +49,13 @@ def escape(text: str) -> str:
 def _head(report: Report) -> Iterator[str]:
     state = "clean" if report.passed else "origin"
     word = "✓ passed" if report.passed else "✗ failed"
-    yield f'<span class="badge {state}">{word}</span><h1>{escape(_headline(report))}</h1>'
+    yield f'<span class="badge {state}">{word}</span><h1>{escape(headline(report))}</h1>'
     facts = f"{report.title} · seed {report.seed} · verdict: {report.verdict}"
     yield f'<p class="soft">{escape(facts)}</p>'
 
 
-def _headline(report: Report) -> str:
+def headline(report: Report) -> str:
+    """The outcome in a few words."""
     culprits = [layer.label for layer in report.originators]
     if culprits:
         named = ", ".join(culprits[:3]) + (f" and {len(culprits) - 3} more" if culprits[3:] else "")
@@ -96,7 +97,28 @@ def _fault(layer: JudgedLayer, fault: Fault) -> str:
         f'<section class="fault"><div><h3>{escape(layer.label)} '
         f'<span class="soft">· {escape(fault.gradient)}</span></h3>'
         f'<p class="sentence">{escape(_capital(fault.diagnosis.sentence))}.</p>'
-        f'<p class="soft">{escape(found)} {escape(numbers)}</p></div>{picture}</section>'
+        f'{_line(fault)}<p class="soft">{escape(found)} {escape(numbers)}</p></div>'
+        f"{picture}</section>"
+    )
+
+
+def _line(fault: Fault) -> str:
+    """Where it is written, and the change that makes it right."""
+    change, source = fault.repair, fault.source
+    if change is not None:
+        removed = "".join(f"<del>− {escape(line)}</del>\n" for line in change.old.splitlines())
+        put_in = "".join(f"<ins>+ {escape(line)}</ins>\n" for line in change.new.splitlines())
+        return (
+            f'<p class="soft">{escape(where.shown(change.file))}, line {change.line}:</p>'
+            f'<pre class="change">{removed}{put_in}</pre>'
+            f'<p class="soft">{escape(_capital(where.verified(change)))}.</p>'
+        )
+    if source is None:
+        return ""
+    return (
+        f'<p class="soft">{escape(where.shown(source.file))}, line {source.line}, '
+        f"{escape(source.function)}:</p>"
+        f'<pre class="change">{escape(source.text)}</pre>'
     )
 
 

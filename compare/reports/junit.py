@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 from compare.blame.finding import ORIGINATES
+from compare.comparison import where
 from compare.comparison.report import Report, describe, tell
 from torch_models.printable import printable
 
@@ -27,7 +28,8 @@ def document(report: Report) -> str:
 def _cases(report: Report) -> Iterator[tuple[str, str, list[str] | None]]:
     """Kind, name, and in lines what is wrong with it."""
     for layer in report.layers:
-        faults = [tell(fault) for fault in layer.faults] or [layer.remark]
+        told = [line for f in layer.faults for line in (tell(f), *where.lines(f))]
+        faults = told or [layer.remark]
         yield "layer", layer.label, faults if layer.verdict == ORIGINATES else None
     for row in report.rows:
         yield "tensor", row.name, None if row.passed else [describe(row)]

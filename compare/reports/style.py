@@ -42,6 +42,11 @@ code, td, .mono { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospa
   flex-wrap: wrap; align-items: flex-start; justify-content: space-between;
 }
 .fault > div { flex: 1 1 20rem; min-width: 0; }
+.change { overflow-x: auto; margin: .2rem 0 .5rem; padding: .4rem .6rem; }
+.change { border: 1px solid var(--line); border-radius: .3rem; white-space: pre; }
+.change del, .change ins { text-decoration: none; }
+.change del { color: var(--origin); }
+.change ins { color: var(--clean); }
 .fault .sentence { font-size: 1.1rem; margin: .35rem 0 .5rem; }
 .fault figure { flex: 0 0 auto; }
 figure { margin: 0; max-width: 100%; }

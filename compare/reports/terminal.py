@@ -5,7 +5,7 @@ from rich.table import Table
 from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, SURROGATE
 from compare.checks.check import AGREES
 from compare.command import console
-from compare.comparison import words
+from compare.comparison import where, words
 from compare.comparison.report import Report, count, describe, tell, tell_less_accurate
 from compare.verdict.judge import (
     BEHIND_SURROGATE,
@@ -49,7 +49,12 @@ def show(report: Report) -> None:
         out.print(layer_table(report))
     if report.checks:
         out.print(check_table(report))
-    exposed = [f"{at.label}, {tell(fault)}" for at in report.layers for fault in at.faults]
+    exposed = [
+        line
+        for at in report.layers
+        for fault in at.faults
+        for line in (f"{at.label}, {tell(fault)}", *(f"  {x}" for x in where.lines(fault)))
+    ]
     console.say_first(out, [*exposed, *map(describe, report.failures)], _MORE)
     for line in report.by_trial():
         console.say(out, line)

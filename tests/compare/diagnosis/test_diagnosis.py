@@ -46,6 +46,7 @@ def test_there_are_enough_and_every_mistake_is_planted():
         Mistake.RAISED,
         Mistake.WRONG_SHAPE,
         Mistake.NO_REFERENCE,
+        Mistake.IN_THE_SOURCE,
         Mistake.UNKNOWN,
     }
 

@@ -18,15 +18,17 @@ def few(monkeypatch):
     monkeypatch.setattr(mutants, "specimens", lambda: [s for s in every if s.name in FEW])
 
 
-def test_command(few, tmp_path, capsys):
+def test_command(few, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("compare.comparison.pair.SECONDS", 60.0)
     path = tmp_path / "out.json"
     assert mutants.main(["--json", str(path)]) == 0
     found = json.loads(path.read_text())
-    assert {key: found[key] for key in list(found)[:6]} == {
+    assert {key: found[key] for key in list(found)[:7]} == {
         "planted": 2,
         "killed": 2,
         "blamed": 2,
         "diagnosed": 2,
+        "repaired": 2,
         "right": 1,
         "falsely_accused": 0,
     }
@@ -35,7 +37,7 @@ def test_command(few, tmp_path, capsys):
     assert found["rules"]["cosine > 0.99"]["killed"] < 2
     assert found["rules"]["torch.allclose, defaults"]["killed"] == 2
     out = capsys.readouterr().out
-    assert "of 2 planted bugs 2 found, 2 blamed on the right layer, 2 diagnosed" in out
+    assert "of 2 planted bugs 2 found, 2 blamed on the right layer, 2 diagnosed, 2 with a " in out
     assert "\x1b" not in out
 
 

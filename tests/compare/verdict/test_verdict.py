@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from compare import compare_gradients
 from compare.verdict.judge import BUG, CLOSER, EXACT, NO_TRUTH, ROUNDING, C, judge
 
 TRUTH = torch.linspace(-1, 2, 50, dtype=torch.float64)
@@ -178,3 +179,22 @@ def test_empty():
     empty = torch.ones(0, 3)
     row = judge("x", "output", empty, empty.clone(), empty.double())
     assert (row.verdict, row.max_abs, row.index) == (EXACT, 0.0, None)
+
+
+def test_beside_a_point_that_the_reference_does_not_take():
+    class Wrong(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, a, y):
+            return torch.nn.functional.binary_cross_entropy(a, y)
+
+        @staticmethod
+        def backward(ctx, g):
+            return g.expand(4, 3), None
+
+    a = torch.tensor([0.0, 0.5, 1.0]).repeat(4, 1)
+    report = compare_gradients(
+        lambda a: Wrong.apply(a, torch.full_like(a, 0.5)),
+        lambda a: torch.nn.functional.binary_cross_entropy(a, torch.full_like(a, 0.5)),
+        a,
+    )
+    assert not report.passed

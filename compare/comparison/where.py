@@ -1,0 +1,55 @@
+"""The line that is wrong and the one that is right, for people and programs."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from compare.blame.finding import Fault, Repair
+
+
+def lines(fault: Fault) -> list[str]:
+    """The line, and below it what makes it right and what that was tried on."""
+    change, source = fault.repair, fault.source
+    if change is not None:
+        place = f"{shown(change.file)}:{change.line}"
+        width = max(len(place), len("right with"))
+        old = change.old.splitlines() or [""]
+        new = change.new.splitlines() or ["(nothing)"]
+        parts = [f"{place:<{width}}    {old[0]}"]
+        parts += [f"{'':<{width}}    {line}" for line in old[1:]]
+        parts += [f"{'right with':<{width}}    {new[0]}"]
+        parts += [f"{'':<{width}}    {line}" for line in new[1:]]
+        parts[-1] += f"    {verified(change)}"
+        return parts
+    if source is not None:
+        return [f"{shown(source.file)}:{source.line}    {source.text}"]
+    return []
+
+
+def verified(change: Repair) -> str:
+    """On how much it was tried, and what else would do."""
+    said = f"this change makes all {change.trials} inputs and incoming gradients right"
+    if change.only_these_sizes:
+        said += ", in these sizes"
+    if change.alternatives:
+        others = "another does" if change.alternatives == 1 else f"{change.alternatives} others do"
+        said += f"; {others}, too"
+    return said
+
+
+def as_json(fault: Fault) -> dict[str, Any]:
+    """``source`` and ``repair``, each null where there is none."""
+    change = fault.repair
+    keys = ("file", "line", "old", "new", "trials", "alternatives")
+    return {
+        "source": asdict(fault.source) if fault.source else None,
+        "repair": {key: getattr(change, key) for key in keys} if change else None,
+    }
+
+
+def shown(file: str, root: str = "") -> str:
+    """Relative to a folder if it is inside; by default to the one where the command runs."""
+    try:
+        return str(Path(file).resolve().relative_to(root or Path.cwd()))
+    except (ValueError, OSError):
+        return file

@@ -1,0 +1,52 @@
+"""The changes of a report as a unified diff, for ``git apply`` or ``patch -p1``."""
+
+import difflib
+import linecache
+from collections.abc import Sequence
+from pathlib import Path
+
+from compare.blame.finding import JudgedLayer, Repair
+
+
+def unified(layers: Sequence[JudgedLayer]) -> str:
+    """All changes at once; of two that touch the same text the first. Nothing without changes."""
+    changes: dict[str, list[Repair]] = {}
+    for repair in (fault.repair for layer in layers for fault in layer.faults):
+        if repair is not None and not _overlaps(repair, changes.get(repair.file, [])):
+            changes.setdefault(repair.file, []).append(repair)
+    return "".join(_diff(file, repairs) for file, repairs in changes.items())
+
+
+def _overlaps(repair: Repair, others: Sequence[Repair]) -> bool:
+    taken = [edit for other in others for edit in other.edits]
+    return any(
+        edit in taken or any(edit[0] < end and start < edit[1] for start, end, _ in taken)
+        for edit in repair.edits
+    )
+
+
+def _diff(file: str, repairs: Sequence[Repair]) -> str:
+    source = "".join(linecache.getlines(file)).encode()
+    changed = source
+    for start, end, text in sorted((e for r in repairs for e in r.edits), reverse=True):
+        changed = changed[:start] + text.encode() + changed[end:]
+    name = _name(file)
+    lines = difflib.unified_diff(
+        source.decode().splitlines(keepends=True),
+        changed.decode().splitlines(keepends=True),
+        f"a/{name}",
+        f"b/{name}",
+    )
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )
+
+
+def _name(file: str) -> str:
+    """Relative to where the command runs, as git has it."""
+    path = Path(file).resolve()
+    return (
+        path.relative_to(Path.cwd()).as_posix()
+        if path.is_relative_to(Path.cwd())
+        else path.as_posix().lstrip("/")
+    )

@@ -1,0 +1,456 @@
+"""One edit at a time: everything that one slip of the pen can have been.
+
+An operator, a sign, a comparison; a factor, a divisor or a term too many; a name, a constant, a
+transpose, a reduction or its dims; what a call is given and in which order; a statement too many.
+What is missing is put in by ``ingredients``.
+"""
+
+import ast
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from compare.repair.program import Edit, Editable
+from compare.repair.source import Tree, names_stored, statements
+
+_OPERATORS: dict[type[ast.operator], tuple[type[ast.operator], ...]] = {
+    ast.Add: (ast.Sub, ast.Mult),
+    ast.Sub: (ast.Add, ast.Mult),
+    ast.Mult: (ast.Div, ast.Add, ast.Sub, ast.MatMult),
+    ast.Div: (ast.Mult, ast.Sub),
+    ast.MatMult: (ast.Mult,),
+    ast.Pow: (ast.Mult,),
+    ast.FloorDiv: (ast.Mult, ast.Div),
+    ast.BitAnd: (ast.BitOr,),
+    ast.BitOr: (ast.BitAnd,),
+}
+_SIGNS: dict[type[ast.AST], str] = {
+    **{ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**"},
+    **{ast.FloorDiv: "//", ast.BitAnd: "&", ast.BitOr: "|", ast.Mod: "%"},
+    **{ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="},
+}
+_COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
+_REDUCTIONS = ("sum", "mean")
+_OVER_DIMS = (*_REDUCTIONS, "amax", "cumsum", "softmax", "log_softmax", "var", "std")
+_MOST_ARGUMENTS = 4  # of a call that one may have been left out of
+_FAMILIES = (
+    ("sum", "mean", "amax", "prod", "std", "var"),
+    ("exp", "log", "sqrt", "rsqrt", "square", "reciprocal", "abs", "sign", "tanh", "sigmoid"),
+    ("sin", "cos"),
+    ("sinh", "cosh"),
+    ("argmax", "argmin"),
+    ("amax", "amin"),
+    ("log", "log1p"),
+    ("exp", "expm1"),
+    ("erf", "erfc"),
+)
+_ATOMS = (ast.Name, ast.Call, ast.Attribute, ast.Subscript, ast.Constant, ast.Tuple, ast.List)
+
+
+def enclosed(text: str, node: ast.AST) -> str:
+    """In brackets, unless it binds tighter than anything around it."""
+    return text if isinstance(node, _ATOMS) else f"({text})"
+
+
+def unused(tree: Tree) -> set[str]:
+    """Arguments that nothing reads: what has been forgotten is likely one of them."""
+    read = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    a = tree.args
+    named = {x.arg for x in (*a.posonlyargs, *a.args, *a.kwonlyargs)} - {"ctx", "self"}
+    stored = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    return (named | stored) - read
+
+
+def single_edits(
+    editable: Editable, roots: Sequence[ast.AST], names: Sequence[str], constants: Sequence[str]
+) -> Iterator[Edit]:
+    """Of everything under the roots.
+
+    Args:
+        editable: The function.
+        roots: Statements and expressions of it.
+        names: That have a value in it.
+        constants: Numbers that occur in the forward, as they are written there.
+    """
+    maker = _Edits(editable, names, constants)
+    for root in roots:
+        if isinstance(root, ast.stmt):
+            yield from maker.of_statement(root)
+        for node, parent in _expressions(root):
+            yield from maker.of_expression(node, parent)
+    yield from maker.of_returns()
+
+
+def _expressions(root: ast.AST) -> Iterator[tuple[ast.expr, ast.AST | None]]:
+    todo: list[tuple[ast.AST, ast.AST | None]] = [(root, None)]
+    while todo:
+        node, parent = todo.pop()
+        if isinstance(node, ast.expr):
+            yield node, parent
+        for child in ast.iter_child_nodes(node):
+            if not isinstance(child, ast.stmt | ast.expr_context | ast.operator):
+                todo.append((child, node))
+
+
+class _Edits:
+    def __init__(self, editable: Editable, names: Sequence[str], constants: Sequence[str]) -> None:
+        self.editable, self.names, self.constants = editable, names, constants
+        self.unused = unused(editable.tree)
+
+    def put(self, node: ast.AST, text: str, cost: float, kind: str, says: str) -> Edit:
+        start, end = self.editable.span(node)
+        return Edit(self.editable, start, end, text, cost, kind, says)
+
+    def t(self, node: ast.AST) -> str:
+        return self.editable.text(node)
+
+    def e(self, node: ast.AST) -> str:
+        return enclosed(self.t(node), node)
+
+    def of_expression(self, node: ast.expr, parent: ast.AST | None) -> Iterator[Edit]:
+        if isinstance(getattr(node, "ctx", None), ast.Store | ast.Del):
+            return
+        if isinstance(node, ast.BinOp):
+            yield from self._operator(node)
+        elif isinstance(node, ast.UnaryOp):
+            sign = {ast.USub: "the sign is wrong", ast.Not: "`not` is too much"}
+            says = sign.get(type(node.op), "negated")
+            yield self.put(node, self.e(node.operand), 1.0, "sign", says)
+        elif isinstance(node, ast.Compare):
+            yield from self._comparison(node)
+        elif isinstance(node, ast.Constant):
+            yield from self._constant(node, parent)
+        elif isinstance(node, ast.Name):
+            yield from self._name(node, parent)
+        elif isinstance(node, ast.Call):
+            yield from self._call(node)
+        elif isinstance(node, ast.Attribute):
+            yield from self._attribute(node)
+        elif isinstance(node, ast.Subscript):
+            cut = f"`[{self.t(node.slice)}]` is too much"
+            yield self.put(node, self.e(node.value), 1.4, "subscript", cut)
+        elif isinstance(node, ast.IfExp):
+            for kept in (node.body, node.orelse):
+                yield self.put(node, self.e(kept), 1.4, "condition", "it does not depend on that")
+            turned = f"{self.t(node.orelse)} if {self.t(node.test)} else {self.t(node.body)}"
+            yield self.put(node, f"({turned})", 1.2, "condition", "the condition is turned round")
+        if self._is_value(node, parent):
+            yield from self._negated(node)
+
+    def _is_value(self, node: ast.expr, parent: ast.AST | None) -> bool:
+        """Whether it stands for a number or tensor of its own."""
+        if isinstance(node, ast.Constant | ast.Tuple | ast.Starred | ast.Slice | ast.Compare):
+            return False
+        inner = isinstance(parent, ast.Attribute | ast.keyword | ast.Subscript | ast.Starred)
+        return not inner and not (isinstance(parent, ast.Call) and node is parent.func)
+
+    def _negated(self, node: ast.expr) -> Iterator[Edit]:
+        if not isinstance(node, ast.UnaryOp):
+            yield self.put(node, f"(-{self.e(node)})", 1.2, "sign", "the sign is wrong")
+
+    def _operator(self, node: ast.BinOp) -> Iterator[Edit]:
+        left, right = self.e(node.left), self.e(node.right)
+        was = _SIGNS.get(type(node.op), "?")
+        for other in _OPERATORS.get(type(node.op), ()):
+            sign = _SIGNS[other]
+            says = f"`{was}` instead of `{sign}`"
+            yield self.put(node, f"({left} {sign} {right})", 1.0, "operator", says)
+        if not isinstance(node.op, ast.Add | ast.Mult):
+            says = f"the sides of `{was}` are exchanged"
+            yield self.put(node, f"({right} {was} {left})", 1.2, "operator", says)
+        what = {ast.Mult: "factor", ast.Div: "divisor", ast.Add: "term", ast.Sub: "term"}
+        word = what.get(type(node.op), "operand")
+        yield self.put(
+            node, left, 1.1, f"{word} too many", f"the {word} `{self.t(node.right)}` is too much"
+        )
+        word = "factor" if word == "divisor" else word
+        yield self.put(
+            node, right, 1.3, f"{word} too many", f"the {word} `{self.t(node.left)}` is too much"
+        )
+        if isinstance(node.op, ast.Sub):
+            yield self.put(
+                node,
+                f"(-{right})",
+                1.4,
+                "term too many",
+                f"the term `{self.t(node.left)}` is too much",
+            )
+        if isinstance(node.op, ast.MatMult):
+            for a, b in (
+                (f"{left}.mT", right),
+                (left, f"{right}.mT"),
+                (f"{right}.mT", left),
+                (right, f"{left}.mT"),
+            ):
+                yield self.put(
+                    node, f"({a} @ {b})", 1.5, "transpose", "a factor of `@` is to be transposed"
+                )
+
+    def _comparison(self, node: ast.Compare) -> Iterator[Edit]:
+        if len(node.ops) != 1:
+            return
+        left, right = self.e(node.left), self.e(node.comparators[0])
+        was = _SIGNS.get(type(node.ops[0]))
+        for other in _COMPARISONS if was else ():
+            if (sign := _SIGNS[other]) != was:
+                says = f"`{was}` instead of `{sign}`"
+                yield self.put(node, f"({left} {sign} {right})", 1.0, "comparison", says)
+        turn = {ast.Is: "is not", ast.IsNot: "is", ast.In: "not in", ast.NotIn: "in"}
+        if sign := turn.get(type(node.ops[0]), ""):
+            says = "the condition is turned round"
+            yield self.put(node, f"({left} {sign} {right})", 1.1, "condition", says)
+
+    def _constant(self, node: ast.Constant, parent: ast.AST | None) -> Iterator[Edit]:
+        value = node.value
+        if _is_dim(parent):
+            return  # see ``_reduced_over``
+        product = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Mult | ast.Div)
+        if isinstance(value, bool):
+            yield self.put(node, str(not value), 1.0, "constant", f"{value} instead of {not value}")
+        elif isinstance(value, int | float):
+            other = ["0", "1", "2", "-1", "0.5", "3", "4", "0.25"]
+            if isinstance(value, int):
+                other += [str(value + 1), str(value - 1), str(-value), "-2"]
+            else:
+                other += [repr(-value), repr(1 - value), repr(value / 2), repr(value * 2)]
+            for text in dict.fromkeys([*other, *self.constants]):
+                if text != self.t(node):
+                    says = f"{self.t(node)} instead of {text}"
+                    cost = 1.45 if product and text in ("0", "1", "-1") else 1.2
+                    text = f"({text})" if text.startswith("-") else text
+                    yield self.put(node, text, cost, "constant", says)
+            for name in self.names:
+                says = f"{self.t(node)} instead of `{name}`"
+                yield self.put(node, name, 1.9, "name", says)
+        elif isinstance(value, str) and not isinstance(parent, ast.Expr | None):
+            for text in _other_subscripts(value):
+                says = f"{value!r} instead of {text!r}"
+                yield self.put(node, repr(text), 1.4, "subscripts", says)
+
+    def _name(self, node: ast.Name, parent: ast.AST | None) -> Iterator[Edit]:
+        if isinstance(parent, ast.Call) and node is parent.func:
+            return
+        if node.id not in self.names:
+            return
+        for name in self.names:
+            if name != node.id:
+                says = f"`{node.id}` instead of `{name}`"
+                cost = 1.3 if name in self.unused else 1.5
+                yield self.put(node, name, cost, "name", says)
+
+    def _call(self, node: ast.Call) -> Iterator[Edit]:
+        function, args = node.func, node.args
+        method = isinstance(function, ast.Attribute)
+        name = function.attr if isinstance(function, ast.Attribute) else ""
+        if isinstance(function, ast.Attribute) and not self._is_module(function.value):
+            says = f"`.{name}()` is too much"
+            yield self.put(node, self.e(function.value), 1.3, "call too many", says)
+        for argument in args:
+            if not isinstance(argument, ast.Starred | ast.Constant) and (
+                not method or self._is_module(function)
+            ):
+                says = f"`{self.t(function)}` is too much"
+                yield self.put(node, self.e(argument), 1.5, "call too many", says)
+        for family in (f for f in _FAMILIES if name in f):
+            for other in (o for o in family if o != name):
+                _, end = self.editable.span(function)
+                end_of_name = end - len(name.encode())
+                says = f"`{name}` instead of `{other}`"
+                cost = 1.2 if name in _REDUCTIONS and other in _REDUCTIONS else 1.7
+                yield Edit(self.editable, end_of_name, end, other, cost, "function", says)
+        yield from self._arguments(node)
+        yield from self._argument_left_out(node)
+        if name in _OVER_DIMS:
+            yield from self._reduced_over(node, name)
+
+    def _is_module(self, node: ast.AST) -> bool:
+        """``torch`` or ``F``, as far as a name tells: no tensor."""
+        while isinstance(node, ast.Attribute):
+            node = node.value
+        return isinstance(node, ast.Name) and node.id not in self.names
+
+    def _arguments(self, node: ast.Call) -> Iterator[Edit]:
+        args = node.args
+        for i, (a, b) in enumerate(pairwise(args)):
+            if not isinstance(a, ast.Starred) and not isinstance(b, ast.Starred):
+                (start, _), (_, end) = self.editable.span(a), self.editable.span(b)
+                text = f"{self.t(b)}, {self.t(a)}"
+                says = f"the arguments `{self.t(a)}` and `{self.t(b)}` are exchanged"
+                yield Edit(self.editable, start, end, text, 1.6, "arguments", says)
+                if i == 0 and len(args) == 3:
+                    c = args[2]
+                    if not isinstance(c, ast.Starred):
+                        text = f"{self.t(a)}, {self.t(c)}, {self.t(b)}"
+                        yield Edit(
+                            self.editable,
+                            start,
+                            self.editable.span(c)[1],
+                            text,
+                            1.4,
+                            "arguments",
+                            "two arguments are exchanged",
+                        )
+        parts: list[ast.AST] = [*args, *node.keywords]
+        for i, part in enumerate(parts):
+            kept = ", ".join(self.t(p) for p in parts if p is not part)
+            start, end = self.editable.span(parts[0])[0], self.editable.span(parts[-1])[1]
+            says = f"the argument `{self.t(part)}` is too much"
+            yield Edit(self.editable, start, end, kept, 1.5 + 0.01 * i, "arguments", says)
+
+    def _argument_left_out(self, node: ast.Call) -> Iterator[Edit]:
+        """A name of the scope put in at each place."""
+        start, end = self.editable.span(node)
+        inside = self.editable.text(node)[len(self.t(node.func)) :].lstrip()
+        parts = [self.t(a) for a in node.args]
+        others = [self.t(k) for k in node.keywords]
+        if not inside.startswith("(") or len(parts) > _MOST_ARGUMENTS:
+            return
+        for i in range(len(parts) + 1):
+            for name in self.names:
+                given = ", ".join([*parts[:i], name, *parts[i:], *others])
+                says = f"the argument `{name}` is missing"
+                cost = 1.7 if name in self.unused else 1.9
+                yield Edit(
+                    self.editable,
+                    start,
+                    end,
+                    f"{self.t(node.func)}({given})",
+                    cost,
+                    "arguments",
+                    says,
+                )
+
+    def _reduced_over(self, node: ast.Call, name: str) -> Iterator[Edit]:
+        function = node.func
+        assert isinstance(function, ast.Attribute)
+        method = not self._is_module(function.value)
+        first = "" if method else f"{self.t(node.args[0])}, " if node.args else ""
+        given = node.args if method else node.args[1:]
+        was = (
+            self.t(given[0])
+            if given
+            else next((self.t(k.value) for k in node.keywords if k.arg == "dim"), "")
+        )
+        keep = any(k.arg == "keepdim" for k in node.keywords) or len(given) > 1
+        dims = [
+            "0",
+            "1",
+            "2",
+            "-1",
+            "-2",
+            "(0, 1)",
+            "(0, 2)",
+            "(1, 2)",
+            "(0, 2, 3)",
+            "(0, 1, 2)",
+            "(-2, -1)",
+        ]
+        for dim in dict.fromkeys([was, *dims] if was else dims):
+            for keepdim in (keep, not keep):
+                if dim == was and keepdim == keep:
+                    continue
+                rest = f"{dim}, keepdim=True" if keepdim else dim
+                over = f"over dim {was}" if was else "over all"
+                says = f"summed {over} instead of dim {dim}" if dim != was else "`keepdim` is wrong"
+                if name == "mean":
+                    says = says.replace("summed", "averaged")
+                cost = 1.2 + 0.02 * len(dim) + (0.2 if keepdim != keep else 0)
+                yield self.put(node, f"{self.t(function)}({first}{rest})", cost, "dims", says)
+        if was:
+            says = f"over dim {was} instead of all"
+            yield self.put(node, f"{self.t(function)}({first.rstrip(', ')})", 1.4, "dims", says)
+
+    def _attribute(self, node: ast.Attribute) -> Iterator[Edit]:
+        if node.attr in ("T", "mT", "H"):
+            says = f"`.{node.attr}` is too much"
+            yield self.put(node, self.e(node.value), 1.2, "transpose", says)
+            other = "mT" if node.attr == "T" else "T"
+            yield self.put(
+                node,
+                f"{self.e(node.value)}.{other}",
+                1.4,
+                "transpose",
+                f"`.{node.attr}` instead of `.{other}`",
+            )
+
+    def of_statement(self, s: ast.stmt) -> Iterator[Edit]:
+        if isinstance(s, ast.AugAssign):
+            target, value = self.t(s.target), self.t(s.value)
+            was = _SIGNS.get(type(s.op), "?")
+            for other in _OPERATORS.get(type(s.op), ()):
+                sign = _SIGNS[other]
+                yield self.put(
+                    s,
+                    f"{target} {sign}= {value}",
+                    1.0,
+                    "operator",
+                    f"`{was}=` instead of `{sign}=`",
+                )
+            yield self.put(s, f"{target} = {value}", 1.3, "operator", f"`{was}=` instead of `=`")
+        if isinstance(s, ast.Assign) and len(s.targets) == 1:
+            target, value = self.t(s.targets[0]), self.t(s.value)
+            yield self.put(s, f"{target} += {value}", 1.6, "operator", "`=` instead of `+=`")
+        if isinstance(s, ast.Assign | ast.AugAssign | ast.Expr) and self._can_go(s):
+            says = f"`{self.t(s)}` is too much"
+            yield self.put(s, "pass", 1.4, "statement too many", says)
+
+    def _can_go(self, s: ast.stmt) -> bool:
+        """Whether what it assigns had a value before."""
+        if isinstance(s, ast.Expr):
+            return not isinstance(s.value, ast.Constant)
+        before = {
+            n
+            for o in statements(self.editable.tree)
+            if o.lineno < s.lineno
+            for n in names_stored(o)
+        }
+        return bool(names_stored(s) & (before | set(self.editable.arguments)))
+
+    def of_returns(self) -> Iterator[Edit]:
+        """Two of several results exchanged."""
+        tree = self.editable.tree
+        values = (
+            [tree.body]
+            if isinstance(tree, ast.Lambda)
+            else [s.value for s in statements(tree) if isinstance(s, ast.Return)]
+        )
+        for value in values:
+            if not isinstance(value, ast.Tuple):
+                continue
+            places = list(enumerate(value.elts))
+            for i, a in places:
+                for j, b in places[i + 1 :]:
+                    if self.t(a) != self.t(b):
+                        texts = [self.t(x) for x in value.elts]
+                        texts[i], texts[j] = texts[j], texts[i]
+                        start, end = (
+                            self.editable.span(value.elts[0])[0],
+                            self.editable.span(value.elts[-1])[1],
+                        )
+                        says = "two of the gradients are returned in each other's place"
+                        yield Edit(self.editable, start, end, ", ".join(texts), 1.6, "order", says)
+
+
+def _other_subscripts(text: str) -> Iterator[str]:
+    """Of ``einsum``: two letters of one operand exchanged, or one letter for another."""
+    if "->" not in text or not text.replace("->", "").replace(",", "").replace(" ", "").isalpha():
+        return
+    letters = sorted({c for c in text if c.isalpha()})
+    for i, c in enumerate(text):
+        if not c.isalpha():
+            continue
+        for other in letters:
+            if other != c:
+                yield text[:i] + other + text[i + 1 :]
+        for j in range(i + 1, len(text)):
+            if text[j].isalpha() and text[j] != c:
+                swapped = list(text)
+                swapped[i], swapped[j] = swapped[j], swapped[i]
+                yield "".join(swapped)
+
+
+def _is_dim(parent: ast.AST | None) -> bool:
+    """Whether a constant under it says over which dim to reduce."""
+    if isinstance(parent, ast.keyword):
+        return parent.arg in ("dim", "keepdim")
+    function = parent.func if isinstance(parent, ast.Call) else None
+    return isinstance(function, ast.Attribute) and function.attr in _OVER_DIMS

@@ -1,0 +1,97 @@
+"""What a change is tried on: what the layer was judged on, and what was derived for it alone."""
+
+from collections.abc import Sequence
+
+from compare.blame.piece import Piece, judge_piece
+from compare.diagnosis.mistake import Mistake
+from compare.repair.probes import Probe, Setting, probe, reference_run, same, setting
+from compare.repair.variations import other_numbers, other_settings, other_sizes
+from compare.trial.cotangents import feed, makers
+from compare.trial.derived import BESIDE_KINKS, ROUNDED, kinds
+from compare.trial.given import GIVEN, Given
+from compare.trial.key import Key
+
+# At kinks another subgradient than the reference's may be right: there the verdicts decide.
+_AT_KINKS = (ROUNDED, BESIDE_KINKS)
+
+
+def probes(piece: Piece, seed: int, at_kinks: bool) -> tuple[list[Probe], bool]:
+    """Of all calls, kinds of input and variations; and whether there are other sizes among them.
+
+    Args:
+        piece: The layer.
+        seed: Of the incoming gradients.
+        at_kinks: Whether to ask at kinks as well: where it is wrong there alone.
+    """
+    found: list[Probe] = []
+    wide = False
+    for number, (given, _) in enumerate(piece.calls[:3]):
+        as_given = setting(piece.sides, given)
+        found += _asked(as_given, seed, ("random", "one-hot", "one"))
+        if number == 0:
+            for at in _variations(as_given, seed):
+                more = _asked(at, seed + 1, ("random",))
+                wide |= at.apart and bool(more)
+                found += more
+        if piece.derive:
+            for kind in _derived(piece, given, seed):
+                at = setting(piece.sides, kind)
+                if kind.training is not None and _alike(at, as_given):
+                    continue
+                if kind.kind not in _AT_KINKS or at_kinks:
+                    found += _asked(at, seed, ("random",))
+    return found, wide
+
+
+def _alike(at: Setting, usual: Setting) -> bool:
+    """Whether the reference gives out the same in both."""
+    try:
+        return same(reference_run(at, None)[0], reference_run(usual, None)[0])
+    except Exception:
+        return False
+
+
+def _derived(piece: Piece, given: Given, seed: int) -> list[Given]:
+    every = kinds(given, piece.sides.reference.model, seed)
+    return [kind for kind in every if kind.kind != GIVEN and not kind.long]
+
+
+def _variations(at: Setting, seed: int) -> list[Setting]:
+    made = [other_numbers(at, seed + i) for i in (1, 2)]
+    for i in (3, 4):
+        if (sizes := other_sizes(at, seed + i)) is not None:
+            made.append(sizes)
+    return [*made, *other_settings(at)]
+
+
+def _asked(at: Setting, seed: int, names: Sequence[str]) -> list[Probe]:
+    """Under these incoming gradients, where the two compute the same."""
+    try:
+        outputs, _ = reference_run(at, None)
+    except Exception:
+        return []
+    found = []
+    for name, maker in makers(outputs).items():
+        if name in names:
+            made = probe(at, [c.double() for c in feed(maker, outputs, seed)])
+            if made is None:
+                return []
+            found.append(made)
+    return found
+
+
+def verdicts(piece: Piece, keys: Sequence[Key], seed: int) -> tuple[set[Key], int]:
+    """Those gradients that are judged right now, on all that a layer is judged on, and on how much.
+
+    Two seeds: with one alone, what was found on it may be right on nothing else.
+    """
+    right, trials = set(keys), 0
+    for other in (seed, seed + 1):
+        judged = judge_piece(piece, other, strict=False)
+        trials += judged.trials
+        if judged.remark and not judged.rows:
+            return set(), 0
+        if any(f.diagnosis.mistake is Mistake.RAISED for f in judged.faults.values()):
+            return set(), 0
+        right -= {fault.row.key for fault in judged.faults.values()}
+    return right, trials
