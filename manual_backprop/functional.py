@@ -91,4 +91,4 @@ from manual_backprop.sequence.multihead_attention import (
 )
 from manual_backprop.sequence.rotary import rotary_embedding as rotary_embedding
 
-__all__ = [name for name in dir() if not name.startswith("_")]
+__all__ = [name for name in dir() if name[0].islower()]

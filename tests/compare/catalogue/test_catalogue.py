@@ -140,8 +140,8 @@ def test_a_function_that_does_not_say_its_equation_is_told():
 def test_a_row_of_readme_is_told(row):
     [line] = told(readme=README.replace(f"{ROW}\n", f"{row}\n" if row else ""))
     assert line == (
-        "manual_backprop/README.md: expected the row | `ReLU` | g where z > 0, else 0 | [rectifiers.py]"
-        "(manual_backprop/activation/rectifiers.py) | with the figure of compare.layers"
+        "manual_backprop/README.md: expected the row | `ReLU` | g where z > 0, else 0 | "
+        "[rectifiers.py](activation/rectifiers.py) | with the figure of compare.layers"
     )
 
 
