@@ -1,6 +1,6 @@
 """``python -m compare.layers``: every layer by itself against torch.nn, with its equation.
 
-The table of README: for each layer the equation of its backward, the file where it is derived, and
+The table of manual_backprop/README.md: for each layer the equation of its backward, the file where it is derived, and
 the largest difference from autograd of any output or gradient, under all incoming gradients.
 """
 
@@ -66,7 +66,12 @@ def _compare(options: argparse.Namespace) -> bool:
     from compare.command import console
     from compare.command.writing import write_json
 
-    view = console.table("layer", "equation", "file", "largest difference", "verdict")
+    out = console.stdout()
+    wide = out.width >= console.WIDE
+    if wide:
+        view = console.table("layer", "equation", "file", "largest difference", "verdict")
+    else:
+        view = console.table("layer", "equation, file", "difference", "verdict")
     view.title, view.title_justify = f"every layer against torch.nn, {options.dtype}", "left"
     rows, failures = [], []
     for entry in entries():
@@ -88,8 +93,11 @@ def _compare(options: argparse.Namespace) -> bool:
             }
         )
         difference = f"{largest:.1e}" if largest else "0" if verdict == "exact" else "±0"
-        console.row(view, entry.name, entry.equation, entry.file, difference, verdict)
-    out = console.stdout()
+        derived = [console.cell(entry.equation), console.cell(entry.file)]
+        if not wide:
+            file = entry.file.removeprefix("manual_backprop/")
+            derived = [console.below(entry.equation, file)]
+        console.row(view, entry.name, *derived, difference, verdict)
     out.print(view)
     console.say_first(out, failures, "--json FILE has a row for each layer", "bold red")
     if options.json:

@@ -7,9 +7,13 @@ size those are most of a step's time.
 from collections.abc import Iterator
 from itertools import islice
 
-import numpy as np
 import torch
 from torch import Tensor
+
+from torch_models import extras
+
+with extras.named():
+    import numpy as np
 
 Batch = tuple[Tensor, Tensor]
 

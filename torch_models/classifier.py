@@ -1,23 +1,25 @@
 """The LightningModule that trains a classifier, whatever computes its gradient."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import lightning as L
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.optim import Optimizer
 
 from manual_backprop.optim import Momentum
 from torch_models import masks
 from torch_models.batches import Batch
-from torch_models.descent import prepare
 from torch_models.explicit import Explicit
+from torch_models.names import LOSSES, Reads
 from torch_models.networks.build import build
 from torch_models.recipes import RECIPES
 from torch_models.tally import Tally
+from torch_models.tamed_descent import prepare
 
 
 class NonFiniteLossError(Exception):
@@ -72,13 +74,44 @@ class Classifier(L.LightningModule):
         self.tallies = torch.nn.ModuleDict(
             {f"of {stage}": Tally(classes) for stage in ("train", "val", "test")}
         )
+        self._sample = (int(sizes.partition("-")[0]),) if is_mlp else RECIPES[network].sample
         self._has_masks = masks.are_drawn_by(self.network)
         self._explicit: Explicit | None = None
         self._unseen: list[tuple[int, Tensor, Tensor, Tensor]] = []
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, …) → (N, classes, …): logits, log-probabilities or probabilities for the loss."""
-        return self.network(x)
+        return self.network(self.shaped(x))
+
+    @property
+    def reads_pictures(self) -> bool:
+        """Whether 28 × 28 pixels are a sample."""
+        return math.prod(self._sample) == 28 * 28
+
+    def shaped(self, x: Tensor) -> Tensor:
+        """Samples in the shape that the network takes: (N, 1, 28, 28) as (N, 784), or back.
+
+        Raises:
+            ValueError: they have more numbers or fewer.
+        """
+        if not x.is_floating_point():  # text, as long as it is
+            return x
+        if x.shape[1:].numel() != math.prod(self._sample):
+            raise ValueError(
+                f"expected samples that have the {math.prod(self._sample)} numbers of shape "
+                f"{self._sample}, got {tuple(x.shape[1:])}"
+            )
+        return x.reshape(len(x), *self._sample)
+
+    def probabilities(self, x: Tensor) -> Tensor:
+        """(N, …) → (N, classes, …), whatever the loss reads."""
+        output = self(self.as_input(x))
+        loss = self.hparams["loss"]
+        if LOSSES[loss] is Reads.LOG_PROBABILITIES:
+            return output.exp()
+        if LOSSES[loss] is Reads.PROBABILITIES:
+            return output
+        return output.sigmoid() if loss == "bce-with-logits" else output.softmax(1)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """SGD with momentum, as torch defines it or as the notes do."""
@@ -96,9 +129,12 @@ class Classifier(L.LightningModule):
             # Called after each step, for Lightning to count it: there is no .grad to look for.
             descent.step = lambda closure=None: None  # type: ignore[method-assign, assignment]
 
-    def training_step(self, batches: Iterable[Batch], batch_idx: int) -> None:
-        """One step of the descent for each batch; only then are the losses looked at."""
-        for x, labels in batches:
+    def training_step(self, batches: Batch | list[Tensor] | Iterator[Batch], index: int) -> None:
+        """One step of the descent for each batch; only then are the losses looked at.
+
+        One batch, (samples, labels) as a DataLoader gives it, or several from ``Executions``.
+        """
+        for x, labels in batches if isinstance(batches, Iterator) else [batches]:
             loss, output = self._descend(self.as_input(x), labels)
             # Of text only what is said is kept: the chances of every byte take hundreds of times
             # the memory.
@@ -107,7 +143,8 @@ class Classifier(L.LightningModule):
         self._look()
 
     def as_input(self, x: Tensor) -> Tensor:
-        """Numbers in the precision of the network; bytes as they are."""
+        """As the network takes it: its shape; numbers in its precision, bytes as they are."""
+        x = self.shaped(x)
         return x.to(self.dtype) if x.is_floating_point() else x
 
     def masks(self, step: int, rank: int = 0) -> AbstractContextManager[None]:
@@ -183,9 +220,13 @@ class Classifier(L.LightningModule):
         """Count one batch."""
         self._evaluate("test", batch)
 
+    def predict_step(self, batch: Tensor | Sequence[Tensor], batch_idx: int) -> Tensor:
+        """The probabilities of one batch, (N, classes, …), with labels or without."""
+        return self.probabilities(batch if isinstance(batch, Tensor) else batch[0])
+
     def _evaluate(self, stage: str, batch: Batch) -> None:
         x, labels = batch
-        output = self(x)
+        output = self(self.as_input(x))
         loss = self.loss(output, labels).view(1)
         self._tally(stage).update(loss, [labels.numel()], output, labels)
 
@@ -202,20 +243,26 @@ class Classifier(L.LightningModule):
         self._log("train")
 
     def _log(self, stage: str) -> None:
-        """Log the epoch's figures at the number of its last step, the test's at the one after.
+        """Log the epoch's figures at the number of its last step, those of a test at the one after.
 
-        At once: Lightning would write those of the training after it has saved the checkpoint, and
-        a training killed between the two would lack them when it is resumed. A training that is
+        In a training at once: Lightning would write its figures after it has saved the checkpoint,
+        and a training killed between the two would lack them when it is resumed. A training that is
         resumed strikes what follows its checkpoint's last step: the test.
         """
         figures = self.epoch_metrics(stage)
-        self.log_dict(figures, sync_dist=True, logger=False)
         self._tally(stage).reset()
-        if self.logger:
-            of_all = self.trainer.callback_metrics
-            step = self.global_step - (stage != "test")
-            self.logger.log_metrics({name: float(of_all[name]) for name in figures}, step)
-            self.logger.save()
+        if self.trainer.sanity_checking:  # Lightning's look at two batches before it trains
+            return
+        if self.trainer.state.fn is not TrainerFn.FITTING:
+            # Lightning logs them, at the step that they name, and ``trainer.test`` returns them.
+            self.log_dict({**figures, "step": float(self.global_step)}, sync_dist=True)
+            return
+        self.log_dict(figures, sync_dist=True, logger=False)
+        of_all = self.trainer.callback_metrics
+        for logger in self.loggers:
+            values = {name: float(of_all[name]) for name in figures}
+            logger.log_metrics(values, self.global_step - 1)
+            logger.save()
 
     def _tally(self, stage: str) -> Tally:
         tally = self.tallies[f"of {stage}"]

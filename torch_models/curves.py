@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from torch_models import extras
 from torch_models.arguments import OneLineParser
 from torch_models.names import run_name
 from torch_models.network_options import add_network_option
@@ -36,6 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--log-dir", default="lightning_logs", metavar="DIR")
     parser.add_argument("--output", default="curves.png", metavar="FILE", help="a PNG, SVG or PDF")
     options = parser.parse_args(arguments)
+    try:
+        extras.need("matplotlib")
+        extras.need("tensorboard")
+    except extras.MissingExtraError as error:
+        parser.exit(2, f"{parser.prog}: error: {error}\n")
     if Path(options.output).suffix.lower() not in PICTURES:
         parser.error(f"--output {options.output}: expected a name that ends in .png, .svg or .pdf")
     try:

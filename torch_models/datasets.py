@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from torch_models import mnist, text
+from torch_models import extras, mnist, text
 from torch_models.batches import Batches, ShuffledBatches, shuffled
 from torch_models.mnist import DataError, NoDataError
 from torch_models.names import DATASETS, TEXT_TRAINING
@@ -149,7 +149,8 @@ def _digits(seed: int, train_size: int | None, val_size: int | None, warning: st
     They come with the package, so they need no network. Every fifth one is for test, whatever the
     seed, so that the test accuracies of two runs can be compared.
     """
-    from sklearn.datasets import load_digits  # a second to import, for this data set alone
+    with extras.named():
+        from sklearn.datasets import load_digits  # a second to import, for this data set alone
 
     digits = load_digits()
     small = torch.from_numpy(digits.images).float().unsqueeze(1) / 16

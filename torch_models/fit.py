@@ -90,7 +90,9 @@ def fit(
     say(f"test loss {trainer.callback_metrics['loss/test']:.4f}")
     if samples.is_text:
         say(f"test bits a byte {trainer.callback_metrics['loss/test'] / math.log(2):.4f}")
-        say(f"what it writes:\n{sample_of_text(classifier.network, samples)}")
+        say("what it writes:")
+        for line in sample_of_text(classifier.network, samples).split("\n"):
+            say(f"    {line}")
     say(f"run         {logger.log_dir}")
     say(f"dashboards  tensorboard --logdir {logger.save_dir}")
 

@@ -13,15 +13,17 @@ import os
 import struct
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torchvision.datasets import MNIST, FashionMNIST
 
+from torch_models import extras
 from torch_models.download import DownloadError, download
 from torch_models.sealed import DamagedError, regular
 
-SOURCES: dict[str, type[MNIST]] = {"mnist": MNIST, "fashion-mnist": FashionMNIST}
+if TYPE_CHECKING:
+    from torchvision.datasets import MNIST
 
 #: Images and labels in a file, by the start of its name. An IDX file begins with a magic number of
 #: 4 bytes, its type and number of dimensions, and 4 bytes for each dimension's size.
@@ -39,9 +41,17 @@ class NoDataError(DataError):
     """Files are absent and could not be downloaded."""
 
 
+def source(dataset: str) -> "type[MNIST]":
+    """torchvision's class of the data set, imported only where one is asked for."""
+    with extras.named():
+        from torchvision.datasets import MNIST, FashionMNIST
+
+    return {"mnist": MNIST, "fashion-mnist": FashionMNIST}[dataset]
+
+
 def folder(dataset: str, data_dir: Path | str) -> Path:
     """Where the four files lie: ``<data_dir>/MNIST/raw`` or ``<data_dir>/FashionMNIST/raw``."""
-    return Path(data_dir, SOURCES[dataset].__name__, "raw")
+    return Path(data_dir, source(dataset).__name__, "raw")
 
 
 def load(dataset: str, data_dir: Path | str, download_absent: bool = True) -> list[Tensor]:
@@ -55,7 +65,7 @@ def load(dataset: str, data_dir: Path | str, download_absent: bool = True) -> li
         DataError: a file is not the original, or cannot be read; the folder cannot be written.
     """
     where = folder(dataset, data_dir)
-    files = SOURCES[dataset].resources
+    files = source(dataset).resources
     contents = {name: _verified(where / name, md5) for name, md5 in files}
     for name, md5 in files:
         if contents[name] is None:
@@ -93,17 +103,17 @@ def _verified(path: Path, md5: str) -> bytes | None:
 
 
 def _fetch(dataset: str, where: Path, name: str, md5: str) -> None:
-    source = SOURCES[dataset]
+    published = source(dataset)
     try:
         where.mkdir(parents=True, exist_ok=True)
-        download([mirror + name for mirror in source.mirrors], where / name, md5)
+        download([mirror + name for mirror in published.mirrors], where / name, md5)
     except OSError as error:
         raise DataError(
             f"{where} lacks {name} and cannot be written ({error.strerror}); "
             f"choose another folder with --data-dir"
         ) from error
     except DownloadError as error:
-        files = ", ".join(name for name, _ in source.resources)
+        files = ", ".join(name for name, _ in published.resources)
         raise NoDataError(
             f"{where} lacks {name}, and no mirror gave it ({error}); "
             f"to do without a network, put these four files into {where}: {files}"

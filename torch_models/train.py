@@ -5,7 +5,9 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import Any
 
+from torch_models import extras
 from torch_models.memory import is_exhausted
 from torch_models.names import run_name
 from torch_models.options import parse_train
@@ -15,6 +17,8 @@ from torch_models.runs import RefusedError, run_folder
 from torch_models.streams import kept, streams
 from torch_models.while_importing import ended_at_once
 
+PROGRAM = "python -m torch_models.train"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 trained, 1 failed, 2 bad input)."""
@@ -23,13 +27,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ends = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, signal.default_int_handler) for number in ends}
     # It takes seconds to import; --help and wrong options have been answered.
-    with ended_at_once("python -m torch_models.train", *ends):
-        from torch_models.checkpoints import NotSavedError
-        from torch_models.classifier import NonFiniteLossError
-        from torch_models.mnist import DataError
-        from torch_models.quiet import quietly
-        from torch_models.ranks import lost_another
-        from torch_models.resume import CheckpointError
+    try:
+        with ended_at_once(PROGRAM, *ends), extras.named():
+            from torch_models.checkpoints import NotSavedError
+            from torch_models.classifier import NonFiniteLossError
+            from torch_models.mnist import DataError
+            from torch_models.quiet import quietly
+            from torch_models.ranks import lost_another
+            from torch_models.resume import CheckpointError
+    except extras.MissingExtraError as error:
+        _give_back(before)
+        streams().err.write(f"{PROGRAM}: error: {error}\n")
+        return 2
 
     try:
         with quietly(), kept() as ours:
@@ -40,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(1, f"{error}: try a smaller --lr than {options.lr:g}")
     except NotSavedError as error:
         return fail(1, f"{error}: make room or choose another --log-dir")
-    except (RefusedError, DataError, CheckpointError) as error:
+    except (RefusedError, DataError, CheckpointError, extras.MissingExtraError) as error:
         return fail(2, str(error))
     except (KeyboardInterrupt, SystemExit):  # Lightning turns the former into the latter
         return fail(130, "interrupted")
@@ -57,9 +66,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return fail(1, "another process of this training has ended; --resume last goes on")
         raise
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _give_back(before)
     return 0
+
+
+def _give_back(handlers: dict[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def fail(code: int, message: str) -> int:
@@ -67,7 +80,7 @@ def fail(code: int, message: str) -> int:
     from torch_models.ranks import is_first
 
     if code == 1 or is_first():
-        streams().err.write(f"python -m torch_models.train: error: {one_line(message)}\n")
+        streams().err.write(f"{PROGRAM}: error: {one_line(message)}\n")
     return code
 
 

@@ -149,7 +149,7 @@ ENTRIES = [
             call(empty(0, 3), empty(0, 3), reduction="sum"),
         ],
         modules=[{}, {"log_input": False, "full": True}],
-        inputs=lambda: (torch.rand(SHAPE), torch.randint(7, SHAPE)),
+        inputs=lambda: (torch.rand(SHAPE), torch.randint(7, SHAPE).float()),
         host=LossHost(F.poisson_nll_loss, _TARGETS.abs().round()),
         wrong={
             "target forgotten": Bug(Mistake.NO_TARGET, lambda g, z, y: g * z.exp() / z.numel()),

@@ -4,6 +4,7 @@ Whatever is shown passes through here, and here names and messages of others los
 command to a terminal, or markup; see ``printable``.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, cast
@@ -19,14 +20,19 @@ from torch_models.streams import streams
 #: Lines of failures in a terminal; nobody reads more of them there.
 MOST = 30
 
+#: From here on a table has room for everything; below, it stays readable by saying less.
+WIDE = 120
+
 # Wide enough for any table of ours. A pipe has no width, and rich would assume 80.
 _PIPE = 200
 
 
 def stdout() -> Console:
-    """Where tables and results go."""
+    """Where tables and results go; ``COLUMNS`` says how wide it is, if anybody has set it."""
     out = streams().out
-    width = None if out.isatty() else _PIPE
+    columns = os.environ.get("COLUMNS", "")
+    told = int(columns) if columns.isdecimal() and int(columns) else None
+    width = None if out.isatty() else told or _PIPE
     return Console(file=cast("IO[str]", out), width=width, highlight=False)
 
 
@@ -44,19 +50,27 @@ def say_first(console: Console, lines: Sequence[str], where: str, style: str = "
 
 
 def table(*columns: str, numbers: Iterable[str] = ()) -> Table:
-    """An empty table; the columns that are ``numbers`` stand at the right and are never broken."""
+    """An empty table; the columns that are ``numbers`` stand at the right and are never broken.
+
+    What does not fit into the others goes on in the next line, and nothing is cut off.
+    """
     view = Table()
     for column in columns:
         if column in numbers:
             view.add_column(column, justify="right", no_wrap=True)
         else:
-            view.add_column(column)
+            view.add_column(column, overflow="fold")
     return view
 
 
 def cell(text: str, style: str = "") -> Text:
     """Text for a table or a line: no markup, nothing that does not print."""
     return Text(printable(text), style=style)
+
+
+def below(first: str, second: str) -> Text:
+    """Two texts in one cell, the second one dim."""
+    return cell(first).append("\n").append(cell(second, "dim"))
 
 
 def row(view: Table, *cells: str | Text) -> None:

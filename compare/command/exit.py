@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from compare.command.writing import NotWrittenError
+from torch_models import extras
 from torch_models.memory import is_exhausted
 from torch_models.printable import one_line
 from torch_models.streams import kept, streams
@@ -36,10 +37,11 @@ def exit_code(program: str, work: Callable[[], bool], *, foreign: bool = False) 
 
     with kept() as ours, _ctrl_c() as asked:
         try:
-            code = 0 if work() else 1
+            with extras.named():
+                code = 0 if work() else 1
         except ManualError as error:
             return fail(program, 1, error)
-        except (ComparisonError, DataError, NotWrittenError) as error:
+        except (ComparisonError, DataError, NotWrittenError, extras.MissingExtraError) as error:
             return fail(program, 2, error)
         except KeyboardInterrupt as error:
             if foreign and not asked:

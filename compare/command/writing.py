@@ -12,17 +12,18 @@ from torch_models.printable import printable
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["NotWrittenError", "write_json", "write_picture", "write_text"]
+__all__ = ["NotWrittenError", "json_text", "write_json", "write_picture", "write_text"]
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """``content`` as strict JSON, in which no character does anything to who prints it.
+    """Raises NotWrittenError, which names the option, where it cannot be written."""
+    write_text(path, json_text(content), "--json")
 
-    Raises:
-        NotWrittenError: As ``write_text``.
-    """
+
+def json_text(content: dict[str, Any]) -> str:
+    """``content`` as strict JSON, in which no character does anything to who prints it."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(path, re.sub(r"[^\n -~]", _in_json, text) + "\n", "--json")
+    return re.sub(r"[^\n -~]", _in_json, text) + "\n"
 
 
 def _in_json(found: re.Match[str]) -> str:

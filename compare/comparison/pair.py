@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -42,10 +42,16 @@ def assert_gradients_match(manual: Model, reference: Model, *inputs: Any, **opti
     __tracebackhide__ = True
     report = compare_gradients(manual, reference, *inputs, **options)
     if not report.passed:
-        if "GITHUB_ACTIONS" in os.environ:
-            sys.stdout.writelines(f"{line}\n" for line in annotations.lines(report))
-        raise AssertionError(str(report))
+        fail(report)
     return report
+
+
+def fail(report: Report, *more: str) -> NoReturn:
+    """Raise an AssertionError that says what the report says, and ``more`` below it."""
+    __tracebackhide__ = True
+    if "GITHUB_ACTIONS" in os.environ:
+        sys.stdout.writelines(f"{line}\n" for line in annotations.lines(report))
+    raise AssertionError("\n".join([str(report), *more]))
 
 
 def compare_gradients(

@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from compare.checks import ask
 from compare.checks.check import Check
-from compare.command import console, our_network
+from compare.command import console
 from compare.command.device import device_named
-from compare.comparison.explicit_gradients import compare_explicit
 from compare.comparison.pair import compare_gradients
 from compare.comparison.report import Report
 from compare.gradients import importing
@@ -21,11 +20,14 @@ from compare.trial.errors import ComparisonError
 from compare.trial.given import map_tensors
 from compare.trial.question import Question
 from compare.trial.recorder import is_layer
+from torch_models import extras
 from torch_models.streams import streams
 
 
 def compare(options: argparse.Namespace) -> bool:
     """Ask what the options ask, show and write what was found; whether it passed."""
+    if options.tensorboard:
+        extras.need("tensorboard", "--tensorboard")
     question: Question | None
     if options.manual is not None:
         report, question = _any_two(options)
@@ -61,6 +63,8 @@ def _any_two(options: argparse.Namespace) -> tuple[Report, Question]:
 
 
 def _own(options: argparse.Namespace) -> tuple[Report, Question, dict[str, Any]]:
+    from compare.command import our_network
+
     device = device_named(options.device)
     samples = our_network.load(options)
     manual, reference = (our_network.built(way, options) for way in ("manual", "autograd"))
@@ -74,6 +78,9 @@ def _own(options: argparse.Namespace) -> tuple[Report, Question, dict[str, Any]]
 
 
 def _explicit(options: argparse.Namespace) -> tuple[Report, None, dict[str, Any]]:
+    from compare.command import our_network
+    from compare.comparison.explicit_gradients import compare_explicit
+
     if options.also:
         raise ComparisonError(f"--also {','.join(options.also)}: the explicit way has no autograd")
     device = device_named(options.device)
@@ -97,6 +104,8 @@ def _explicit(options: argparse.Namespace) -> tuple[Report, None, dict[str, Any]
 
 
 def _batch(options: argparse.Namespace, samples: Any) -> tuple[Tensor, Tensor]:
+    from compare.command import our_network
+
     x, labels = next(samples.training_batches(options.batch_size, options.seed).of_epoch(0))
     return our_network.as_input(x, options), labels
 

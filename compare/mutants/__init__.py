@@ -198,12 +198,13 @@ def is_well(counts: dict[str, Any]) -> bool:
 def _show(out: Any, outcomes: Sequence[Outcome], counts: dict[str, Any]) -> None:
     from compare.command import console
 
-    view = console.table("planted", "found", "blamed", "diagnosed", "repaired", "what was said")
+    said = ["what was said"] if out.width >= console.WIDE else []
+    view = console.table("planted", "found", "blamed", "diagnosed", "repaired", *said)
     for o in outcomes:
         if not o.is_right:
             became = (o.killed, o.blamed, o.diagnosed, o.repaired)
             marks = ["✓" if x else "✗" for x in became]
-            console.row(view, o.specimen.name, *marks, "; ".join(o.sentences))
+            console.row(view, o.specimen.name, *marks, *("; ".join(o.sentences) for _ in said))
     out.print(view)
     planted, right = counts["planted"], counts["right"]
     numbers = (f"bugs found of {planted}", f"right ones accused of {right}")

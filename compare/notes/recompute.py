@@ -21,8 +21,8 @@ from compare.notes.claim import Claim
 from compare.notes.curve import DEFAULT, parse
 from compare.notes.titles import NOTES
 from compare.trial.case import ComparisonError
+from torch_models import extras
 
-PIPE_WIDTH = 1000  # a pipe has no width; nothing may be folded or cut there
 AT_WIDTH, VERDICT_WIDTH = 7, 10
 STYLES = {
     "agrees": "green",
@@ -34,6 +34,8 @@ STYLES = {
 
 def recompute(options: argparse.Namespace) -> bool:
     """Do what the options say; returns whether every claim is what it is expected to be."""
+    if options.plots or options.log_dir:
+        extras.need("matplotlib", "--plots" if options.plots else "--log-dir")
     started = time.perf_counter()
     curve = DEFAULT if options.curve is None else options.curve
     try:
@@ -41,9 +43,6 @@ def recompute(options: argparse.Namespace) -> bool:
     except ValueError as error:
         raise ComparisonError(str(error)) from None
     out = console.stdout()
-    terminal = out.is_terminal
-    if not terminal:
-        out.width = PIPE_WIDTH
     out.print(note_table())
     found: list[tuple[int, Claim]] = []
     with _one_thread(), console.progress(out, "systems", len(systems.SYSTEMS)) as advance:
@@ -52,7 +51,7 @@ def recompute(options: argparse.Namespace) -> bool:
             found += [(system, claim) for claim in claims]
             console.say(out, "")
             console.say(out, f"{system}  {title}", "bold")
-            out.print(table(claims, out, terminal))
+            out.print(table(claims, out))
             advance()
     if options.curve is not None:
         console.say(out, f"largest error of one hidden layer on {curve}", "bold")
@@ -92,8 +91,8 @@ def note_table() -> Table:
     return view
 
 
-def table(claims: Sequence[Claim], out: Console, terminal: bool) -> Table:
-    """The rows; in a terminal the code stands under what it computed, for want of room."""
+def table(claims: Sequence[Claim], out: Console) -> Table:
+    """The rows; the code stands under what it computed, for want of room."""
     view = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
     # Fixed widths keep the tables of all systems in line with each other; 12 is what rich puts
     # between five columns.
@@ -101,17 +100,11 @@ def table(claims: Sequence[Claim], out: Console, terminal: bool) -> Table:
     widths = {"note": AT_WIDTH, "claim": int(room * 0.3), "printed": int(room * 0.23)}
     widths |= {"computed": int(room * 0.47), "verdict": VERDICT_WIDTH}
     for name, width in widths.items():
-        view.add_column(name, overflow="fold", width=width if terminal else None)
-    if not terminal:
-        view.add_column("code", overflow="fold")
+        view.add_column(name, overflow="fold", width=width)
     for claim in claims:
-        parts = (claim.at, claim.says, claim.printed, claim.computed)
-        cells = [*map(console.cell, parts), console.cell(claim.verdict, STYLES[claim.verdict])]
-        if terminal:
-            cells[3].append(f"\n{claim.source}", style="dim")
-        else:
-            cells.append(console.cell(claim.source))
-        console.row(view, *cells)
+        computed = console.below(claim.computed, claim.source)
+        verdict = console.cell(claim.verdict, STYLES[claim.verdict])
+        console.row(view, claim.at, claim.says, claim.printed, computed, verdict)
     return view
 
 

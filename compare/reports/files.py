@@ -11,7 +11,7 @@ from compare.command.writing import write_json, write_text
 from compare.comparison import annotations
 from compare.comparison.report import Report
 from compare.repair import patch
-from compare.reports import html, junit, tensorboard
+from compare.reports import html, junit
 from torch_models.streams import streams
 
 _PAGES: dict[str, Callable[[Report], str]] = {"html": html.page, "junit": junit.document}
@@ -40,6 +40,8 @@ def write(report: Report, options: argparse.Namespace, facts: dict[str, Any]) ->
         else:
             write_text(Path(options.fix), changes, "--fix")
     if options.tensorboard:
+        from compare.reports import tensorboard
+
         tensorboard.write(report, options.tensorboard)
     if "GITHUB_ACTIONS" in os.environ:
         for line in annotations.lines(report):

@@ -49,12 +49,13 @@ def escape(text: str) -> str:
 def _head(report: Report) -> Iterator[str]:
     state = "clean" if report.passed else "origin"
     word = "✓ passed" if report.passed else "✗ failed"
-    yield f'<span class="badge {state}">{word}</span><h1>{escape(_headline(report))}</h1>'
+    yield f'<span class="badge {state}">{word}</span><h1>{escape(headline(report))}</h1>'
     facts = f"{report.title} · seed {report.seed} · verdict: {report.verdict}"
     yield f'<p class="soft">{escape(facts)}</p>'
 
 
-def _headline(report: Report) -> str:
+def headline(report: Report) -> str:
+    """The outcome in a few words."""
     culprits = [layer.label for layer in report.originators]
     if culprits:
         named = ", ".join(culprits[:3]) + (f" and {len(culprits) - 3} more" if culprits[3:] else "")

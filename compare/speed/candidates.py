@@ -50,7 +50,8 @@ def candidates(setting: Setting, *, compiled: bool) -> dict[str, Candidate]:
     if setting.activation not in TOLD_BY_OUTPUT:
         found[RECOMPUTING] = recomputing(setting)
     if setting.activation == "relu" and not setting.on_gpu:
-        found["NumPy"] = numpy(setting)
+        if find_spec("numpy"):
+            found["NumPy"] = numpy(setting)
         if find_spec("jax"):
             found["JAX, jitted scan"] = jax(setting)
         if find_spec("sklearn"):

@@ -13,10 +13,15 @@ from compare.speed.in_turn import Timing, in_turn
 from compare.speed.setting import Setting
 from compare.speed.sweep import draw, sweep
 from compare.trial.errors import ComparisonError
+from torch_models import extras
 
 
 def measure(options: argparse.Namespace) -> bool:
     """The measurement that the options ask for; False where a gradient is wrong."""
+    if options.plot:
+        extras.need("matplotlib", "--plot")
+    if options.loop:
+        extras.need("lightning", "--loop")
     out = console.stdout()
     sizes = (784, *[options.hidden] * options.depth, 10)
     options.device = device_named(options.device)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from compare.command.argument_types import folder
 from compare.command.exit import EXIT_CODES, exit_code
 from compare.command.shared_options import add_comparison_options, checked
+from torch_models import extras
 from torch_models.arguments import OneLineParser, integer
 from torch_models.names import run_name
 from torch_models.network_options import add_data_options, add_descent_options, add_network_options
@@ -59,6 +60,8 @@ def training_parser() -> OneLineParser:
 
 
 def _compare(options: argparse.Namespace) -> bool:
+    if options.log_dir:
+        extras.need("lightning", "--log-dir")
     from compare.command import console, our_network
     from compare.command.writing import write_json
     from compare.comparison.explicit_gradients import LockstepExplicit

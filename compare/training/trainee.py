@@ -12,7 +12,7 @@ from compare.comparison.pair import compare_gradients
 from compare.comparison.report import Report
 from compare.trial.pairing import with_state_of
 from compare.verdict.judge import largest
-from torch_models.descent import prepare
+from torch_models.tamed_descent import prepare
 
 LOOK = 50
 JUMP = 4.0

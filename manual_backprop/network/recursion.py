@@ -32,6 +32,7 @@ from torch import Tensor
 from manual_backprop.activation.table import ACTIVATIONS
 from manual_backprop.network import checked_input
 from manual_backprop.network.losses import LOSSES
+from manual_backprop.network.shown import shown
 from manual_backprop.network.trainable import Trainable
 
 
@@ -44,6 +45,9 @@ class Gradients(NamedTuple):
     """∂L/∂Wˡ, (nˡ, nˡ⁻¹)."""
     biases: list[Tensor]
     """∂L/∂bˡ, (nˡ)."""
+
+    def __repr__(self) -> str:
+        return shown(*self)
 
 
 class Network(Trainable):

@@ -126,6 +126,6 @@ def compare(actual, expected, dtype, *incoming):
 
 
 def compare_sums(manual, reference, terms):
-    """Sums of a thousand terms that cancel are rounded at the size of these, Σ |terms|."""
+    """PyTorch's own tolerance for float32, relative to Σ |terms|: what cancels is rounded, too."""
     for actual, expected, size in zip(manual, reference, terms, strict=True):
-        assert ((actual - expected).abs() <= 4 * torch.finfo(size.dtype).eps * size).all()
+        assert ((actual - expected).abs() <= 1.3e-6 * size).all()

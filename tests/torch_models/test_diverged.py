@@ -105,7 +105,7 @@ def test_each_place():
 @pytest.mark.parametrize("network", ["lenet", "vit"])
 def test_in_a_module_of_another_network(tmp_path, capsys, network):
     """With the same masks of dropout when it is gone again."""
-    options = ["--network", network, "--lr", "1e30", "--clip", "0", "--train-size", "300"]
+    options = ["--network", network, "--lr", "1e30", "--train-size", "300"]
     assert main([*DIGITS, str(tmp_path), *options]) == 1
     [line] = capsys.readouterr().err.splitlines()
     noticed = re.search(r"the training loss became (?:nan|inf) at step (\d+) \(epoch 1\)", line)

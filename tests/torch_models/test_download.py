@@ -121,7 +121,7 @@ def test_two_at_once_and_one_that_was_killed(server, tmp_path):
 
 def test_mnist_from_a_mirror(server, tmp_path, monkeypatch, mnist_root):
     """The four files by way of torchvision's names and md5 sums."""
-    source = mnist.SOURCES["mnist"]
+    source = mnist.source("mnist")
     raw = mnist.folder("mnist", mnist_root)
 
     class Mirror(Handler):

@@ -80,7 +80,7 @@ def test_resume_of_the_other_way_is_refused(trained, capsys):
         ("--warmup", ["--warmup", "-1"]),
         ("--clip", ["--clip", "-1"]),
         ("leave out --warmup and --clip", ["--backprop", "explicit", "--clip", "1"]),
-        ("--clip 0", ["--network", "vit", "--precision", "16-mixed"]),
+        ("--clip 0", ["--network", "gpt", "--precision", "16-mixed"]),
     ],
 )
 def test_wrong_options(capsys, says, arguments):

@@ -14,7 +14,7 @@ from torch_models.networks.transformer import Block
 #: Pixels along a patch, and patches along an image.
 PATCH, ACROSS = 7, 4
 #: d numbers describe a patch.
-D, HEADS, DEPTH, DROPOUT = 64, 4, 4, 0.1
+D, HEADS, DEPTH, DROPOUT = 64, 4, 4, 0.05
 
 
 def vit(layers: Any = nn) -> nn.Module:

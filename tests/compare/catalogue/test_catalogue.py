@@ -16,7 +16,7 @@ from tests import ROOT
 from tests.manual_backprop import checks
 
 ENTRIES = entries()
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "manual_backprop/README.md").read_text(encoding="utf-8")
 FUNCTIONS = manual_backprop.functional.__all__
 
 
@@ -66,12 +66,12 @@ def gaps_in_readme(entries, readme):
         except LookupError as error:
             yield str(error)
             continue
-        path = Path(entry.file)
+        path = Path(entry.file).relative_to("manual_backprop")
         expected = f"| `{entry.name}` | {equation} | [{path.name}]({path}) |"
         if not row.startswith(expected):
-            yield f"README.md: expected the row {expected} with the figure of compare.layers"
+            yield f"manual_backprop/README.md: expected the row {expected} with the figure of compare.layers"
     for name in rows:
-        yield f"README.md: {name} has a row and no entry in compare/catalogue"
+        yield f"manual_backprop/README.md: {name} has a row and no entry in compare/catalogue"
 
 
 GAPS = list(gaps())
@@ -106,7 +106,7 @@ def test_a_layer_without_an_entry_is_told():
     assert told(entries=OTHERS) == [
         "ReLU is in manual_backprop and has no entry in compare/catalogue",
         "relu is in manual_backprop and has no entry in compare/catalogue",
-        "README.md: ReLU has a row and no entry in compare/catalogue",
+        "manual_backprop/README.md: ReLU has a row and no entry in compare/catalogue",
     ]
 
 
@@ -140,7 +140,7 @@ def test_a_function_that_does_not_say_its_equation_is_told():
 def test_a_row_of_readme_is_told(row):
     [line] = told(readme=README.replace(f"{ROW}\n", f"{row}\n" if row else ""))
     assert line == (
-        "README.md: expected the row | `ReLU` | g where z > 0, else 0 | [rectifiers.py]"
+        "manual_backprop/README.md: expected the row | `ReLU` | g where z > 0, else 0 | [rectifiers.py]"
         "(manual_backprop/activation/rectifiers.py) | with the figure of compare.layers"
     )
 

@@ -3,7 +3,7 @@ import torch
 
 from tests.torch_models.outcome import outcome
 from torch_models.classifier import Classifier
-from torch_models.descent import prepare
+from torch_models.tamed_descent import prepare
 
 
 def prepared(step, gradients, **settings):

@@ -1,0 +1,63 @@
+"""Tables as wide as one is told, with nothing cut off."""
+
+import sys
+from io import StringIO
+from unittest.mock import Mock
+
+import pytest
+from rich.console import Console
+
+from compare import layers, mutants
+from compare.command import console
+from compare.mutants import Outcome
+
+LONG = "network.encoder.layers.11.self_attention.projection_of_the_values.weight"
+
+
+def printed(view, width=80):
+    out = Console(width=width, file=StringIO())
+    out.print(view)
+    return out.file.getvalue()
+
+
+def test_long_names_go_on_in_the_next_line():
+    view = console.table("name", "kind", "max abs", "what is wrong", numbers=("max abs",))
+    console.row(view, LONG, "parameter", "1.23e-04", "it is " + "much " * 20 + "too large")
+    output = printed(view)
+    assert max(map(len, output.splitlines())) <= 80
+    assert "…" not in output
+    first = "".join(line.split("│")[1].strip() for line in output.splitlines() if "│" in line)
+    assert first == LONG
+    assert "1.23e-04" in output
+
+
+@pytest.mark.parametrize(
+    ("columns", "width"), [("80", 80), ("132", 132), ("", 200), ("0", 200), ("wide", 200)]
+)
+def test_a_pipe_is_as_wide_as_columns_says(columns, width, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", StringIO())
+    monkeypatch.setenv("COLUMNS", columns)
+    assert console.stdout().width == width
+
+
+def test_mutants_have_a_line_each_in_80_columns(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    specimen = Mock(is_right=False, places=(), mistakes=())
+    specimen.name = "Linear, weight: n + 1"
+    outcomes = [Outcome(specimen, False, (), (), ("it is " + "much " * 50,))] * 3
+    counts = {"planted": 3, "right": 0, "killed": 3, "falsely_accused": 0, "rules": {}}
+    counts |= {"blamed": 3, "diagnosed": 3}
+    mutants._show(console.stdout(), outcomes, counts)
+    table = capsys.readouterr().out.partition("┘")[0].splitlines()
+    assert len(table) == 3 + 3 + 1
+    assert "much" not in "".join(table)
+
+
+def test_layers_keep_the_names_of_their_files(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    every = layers.entries()
+    monkeypatch.setattr(layers, "entries", lambda: [e for e in every if e.name == "ReLU"])
+    assert layers.main([]) == 0
+    output = capsys.readouterr().out
+    assert max(map(len, output.splitlines())) <= 80
+    assert "activation/rectifiers.py" in output

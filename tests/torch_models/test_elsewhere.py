@@ -1,0 +1,91 @@
+"""The classifier in a Lightning script of somebody else's, on ordinary loaders."""
+
+import lightning as L
+import pytest
+import torch
+from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.loggers import CSVLogger
+from torch.utils.data import DataLoader, TensorDataset
+
+from torch_models import Classifier, TrainingData
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*does not have many workers"),
+    pytest.mark.filterwarnings("ignore:.*LeafSpec"),
+]
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Two kinds of pictures, light above or light below."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(96) % 2
+    x = torch.rand(96, 1, 28, 28, generator=generator) / 2
+    for i, label in enumerate(labels):
+        x[i, 0, 14 * label : 14 * label + 14] += 0.5
+    return TensorDataset(x, labels)
+
+
+def trainer(folder, **settings):
+    return L.Trainer(
+        accelerator="cpu",
+        default_root_dir=folder,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        log_every_n_steps=1,
+        **settings,
+    )
+
+
+@pytest.mark.parametrize("backprop", ["autograd", "manual", "explicit"])
+def test_fit_test_and_predict(backprop, data, tmp_path):
+    loggers = [CSVLogger(tmp_path, "one"), CSVLogger(tmp_path, "two")]
+    stop = EarlyStopping("loss/val", patience=1, min_delta=10)
+    by = trainer(tmp_path, max_epochs=5, logger=loggers, callbacks=[stop])
+    classifier = Classifier(backprop, sizes="784-8-2", lr=0.05)
+    by.fit(classifier, DataLoader(data, 32, shuffle=True), DataLoader(data, 64))
+    assert by.current_epoch == 2  # stopped by loss/val
+    assert by.global_step == 6
+    [figures] = by.test(classifier, DataLoader(data, 40), verbose=False)
+    assert figures["accuracy/test"] == 1.0
+    predicted = torch.cat(by.predict(classifier, DataLoader(data, 50)))
+    assert torch.equal(predicted.argmax(1), data.tensors[1])
+    assert torch.allclose(predicted.sum(1), torch.ones(96))
+    for name in ("one", "two"):
+        logged = (tmp_path / name / "version_0" / "metrics.csv").read_text()
+        assert "loss/val" in logged
+        assert "loss/train" in logged
+        assert "accuracy/test" in logged
+    again = Classifier.load_from_checkpoint(by.checkpoint_callback.best_model_path).eval()
+    with torch.no_grad():
+        assert torch.equal(again.probabilities(data.tensors[0][:50]), predicted[:50])
+
+
+def test_other_networks_take_rows_of_pixels(data):
+    x = data.tensors[0][:2]
+    lenet = Classifier(network="lenet").eval()
+    with torch.no_grad():
+        assert torch.equal(lenet(x), lenet(x.flatten(1)))
+
+
+def test_samples_of_another_size():
+    with pytest.raises(ValueError, match=r"expected samples that have the 784 .* got \(3, 4\)"):
+        Classifier()(torch.zeros(2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    "loss", ["cross-entropy", "nll", "bce", "bce-with-logits", "mse", "squared-error"]
+)
+def test_probabilities_whatever_the_loss_reads(loss):
+    classifier = Classifier(loss=loss)
+    x = torch.rand(5, 784)
+    with torch.no_grad():
+        found, output = classifier.probabilities(x), classifier(x)
+    assert 0 <= found.min() < found.max() <= 1
+    assert torch.equal(found.argmax(1), output.argmax(1))
+    if loss in ("cross-entropy", "nll"):
+        assert torch.allclose(found.sum(1), torch.ones(5))
+
+
+def test_the_data_have_a_name_here_too():
+    assert TrainingData.__module__ == "torch_models.data"

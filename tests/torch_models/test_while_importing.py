@@ -1,0 +1,64 @@
+"""What one sees of a command that takes seconds to start."""
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from tests import ROOT
+from torch_models.while_importing import ERASE
+
+WAITING = b"loading PyTorch \xe2\x80\xa6"
+
+
+@pytest.fixture(scope="module")
+def refused():
+    """A command that loads PyTorch and then refuses: in a terminal, and not."""
+    command = [sys.executable, "-m", "compare.gradients", "absent:f", "absent:f", "--shape", "2"]
+    ours, theirs = pty.openpty()
+    subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=theirs, timeout=120)
+    os.close(theirs)
+    in_terminal = os.read(ours, 10_000)
+    os.close(ours)
+    piped = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120)
+    return in_terminal, piped.stderr
+
+
+def test_a_terminal_says_what_one_waits_for_and_forgets_it(refused):
+    waiting, erased, error = refused[0].partition(ERASE.encode())
+    assert (waiting, bool(erased)) == (WAITING, True)
+    assert error.startswith(b"python -m compare.gradients: error: absent:f: there is no module")
+
+
+def test_a_pipe_does_not(refused):
+    assert refused[1].startswith(b"python -m compare.gradients: error: absent:f")
+
+
+def test_the_line_stands_there_before_anything_heavy_is_imported():
+    """What is imported until then takes a tenth of a second."""
+    program = """
+import sys
+from torch_models import while_importing
+class Seen(Exception): pass
+class Watched:
+    err = property(lambda self: self)
+    def isatty(self): return True
+    def write(self, text):
+        heavy = {"torch", "lightning", "rich", "numpy", "matplotlib"} & set(sys.modules)
+        assert text == "loading PyTorch …" and not heavy, heavy
+        raise Seen
+while_importing.streams = Watched
+from compare import gradients, layers, mutants, notes, speed, training
+from torch_models import train
+for main in (gradients, layers, mutants, notes, speed, training, train):
+    try:
+        main.main([])
+    except Seen:
+        print("seen")
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert found.stdout == 7 * "seen\n", found.stderr
