@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from compare.repair.nodes import custom
 from compare.trial.case import Case
@@ -173,6 +173,30 @@ def same(found: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
         and torch.allclose(a, b, rtol=1e-9, atol=1e-9)
         for a, b in zip(found, expected, strict=True)
     )
+
+
+def accepted(at: Setting) -> list[Tensor] | None:
+    """The outputs, where the two agree on them."""
+    try:
+        expected = reference_run(at, None)[0]
+        return expected if same(manual_outputs(at), expected) else None
+    except Exception:
+        return None
+
+
+def moved(at: Setting, generator: Generator) -> None:
+    """Parameters and floating-point buffers, the same on both sides; positive ones stay so."""
+    if not isinstance(at.manual, nn.Module) or not isinstance(at.reference, nn.Module):
+        return
+    theirs = {**dict(at.reference.named_parameters()), **dict(at.reference.named_buffers())}
+    for name, x in [*at.manual.named_parameters(), *at.manual.named_buffers()]:
+        twin = theirs.get(at.pairing.tensors.get(name, name))
+        if not x.is_floating_point() or twin is None or twin.shape != x.shape:
+            continue
+        by = 0.5 + torch.rand(x.shape, generator=generator, dtype=torch.float64)
+        moved = x.data * by + 0.2 * torch.rand(x.shape, generator=generator, dtype=torch.float64)
+        x.data.copy_(moved)
+        twin.data.copy_(moved)
 
 
 def _forward(at: Setting) -> tuple[list[Tensor], dict[Key, Tensor]]:

@@ -13,22 +13,18 @@ from typing import Any
 
 from torch import Tensor
 
+from compare.repair.call_edits import enclosed, unused
 from compare.repair.feeding import feeding, names_read
+from compare.repair.fillers import Filler, fillers
 from compare.repair.harmless import is_harmless
-from compare.repair.ingredients import (
-    Filler,
-    Ingredient,
-    fillers,
-    fingerprint,
-    ingredients,
-    whole,
-)
+from compare.repair.ingredients import Ingredient, fingerprint, ingredients
 from compare.repair.nodes import more_than_asked, places_towards
 from compare.repair.probes import Probe
 from compare.repair.program import Edit, Editable, install
 from compare.repair.recording import called_functions, returned_by, values_in
-from compare.repair.single_edits import enclosed, single_edits, unused
+from compare.repair.single_edits import single_edits
 from compare.repair.source import statements, written
+from compare.repair.whole import whole
 from compare.repair.wording import trimmed
 from compare.trial.key import Key
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from compare.blame.piece import Piece, judge_piece
 from compare.diagnosis.mistake import Mistake
 from compare.repair.probes import Probe, Setting, probe, reference_run, same, setting
-from compare.repair.variations import other_numbers, other_settings, other_sizes
+from compare.repair.sizes import other_sizes
+from compare.repair.variations import other_numbers, other_settings
 from compare.trial.cotangents import feed, makers
 from compare.trial.derived import BESIDE_KINKS, ROUNDED, kinds
 from compare.trial.given import GIVEN, Given

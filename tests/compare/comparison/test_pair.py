@@ -69,15 +69,18 @@ def test_message_lists_every_tensor_that_disagrees_and_no_other():
     first, *lines = str(caught.value).splitlines()
     assert "2 Linear is wrong by itself (weight: " in first
     assert "4 Linear is wrong by itself (bias: " in first
+    source = "tests/compare/planted.py"
     assert [line.split(":")[0].strip() for line in lines] == [
         "2 Linear",
         "weight",
+        source,
         "4 Linear",
         "bias",
+        source,
         "4.bias",
         "2.weight",
     ]
-    for line in lines[4:]:
+    for line in lines[6:]:
         assert all(part in line for part in ("max abs", "ULP", "instead of"))
 
 
