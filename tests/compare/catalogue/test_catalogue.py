@@ -16,7 +16,8 @@ from tests import ROOT
 from tests.manual_backprop import checks
 
 ENTRIES = entries()
-README = (ROOT / "manual_backprop/README.md").read_text(encoding="utf-8")
+TABLE = "manual_backprop/README.md"
+README = (ROOT / TABLE).read_text(encoding="utf-8")
 FUNCTIONS = manual_backprop.functional.__all__
 
 
@@ -69,9 +70,9 @@ def gaps_in_readme(entries, readme):
         path = Path(entry.file).relative_to("manual_backprop")
         expected = f"| `{entry.name}` | {equation} | [{path.name}]({path}) |"
         if not row.startswith(expected):
-            yield f"manual_backprop/README.md: expected the row {expected} with the figure of compare.layers"
+            yield f"{TABLE}: expected the row {expected} with the figure of compare.layers"
     for name in rows:
-        yield f"manual_backprop/README.md: {name} has a row and no entry in compare/catalogue"
+        yield f"{TABLE}: {name} has a row and no entry in compare/catalogue"
 
 
 GAPS = list(gaps())
