@@ -1,8 +1,8 @@
 """``python -m compare.layers``: every layer by itself against torch.nn, with its equation.
 
 The table of manual_backprop/README.md: for each layer the equation of its backward, the file where
-it is derived, and the largest difference from autograd of any output or gradient, under all incoming
-gradients.
+it is derived, and the largest difference from autograd of any output or gradient, under all
+incoming gradients.
 """
 
 import argparse
