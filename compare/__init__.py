@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from compare.comparison.pair import assert_gradients_match as assert_gradients_match
-    from compare.comparison.pair import compare_gradients as compare_gradients
     from compare.comparison.report import Report as Report
+    from compare.reports.saved import compare_gradients as compare_gradients
     from compare.training.lockstep import Training as Training
     from compare.training.lockstep import train_in_lockstep as train_in_lockstep
     from compare.verdict.judge import Row as Row
@@ -23,7 +23,7 @@ _HOME = {
     "Row": "compare.verdict.judge",
     "Training": "compare.training.lockstep",
     "assert_gradients_match": "compare.comparison.pair",
-    "compare_gradients": "compare.comparison.pair",
+    "compare_gradients": "compare.reports.saved",
     "judge": "compare.verdict.judge",
     "train_in_lockstep": "compare.training.lockstep",
 }

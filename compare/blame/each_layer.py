@@ -15,7 +15,8 @@ from compare.blame.finding import (
     Fault,
     JudgedLayer,
 )
-from compare.blame.piece import Piece, judge_piece
+from compare.blame.judged_piece import judge_piece
+from compare.blame.piece import Piece
 from compare.diagnosis.mistake import Diagnosis, Mistake
 from compare.trial.case import Case
 from compare.trial.given import GIVEN, Given, map_tensors

@@ -1,7 +1,6 @@
 """What a comparison found, for programs and in plain text."""
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -192,29 +191,6 @@ class Report:
 
     def __repr__(self) -> str:
         return f"Report({printable(self.summary())})"
-
-    def _repr_html_(self) -> str:
-        """As notebooks show it: the verdict, what is wrong, and every tensor."""
-        from compare.reports import saved
-
-        return saved.fragment(self)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it as ``report.html``, ``report.json`` or ``report.xml``, for JUnit.
-
-        Raises:
-            ValueError: The name ends in something else.
-            NotWrittenError: It cannot be written.
-        """
-        from compare.reports import saved
-
-        saved.save(self, path)
-
-    def to_json(self) -> str:
-        """The same as a text: strict JSON."""
-        from compare.reports import saved
-
-        return saved.to_json(self)
 
     def as_json(self) -> dict[str, Any]:
         """Strict JSON: what is infinite or no number is null."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from compare.blame.piece import Piece, judge_piece
+from compare.blame.judged_piece import judge_piece
+from compare.blame.piece import Piece
 from compare.diagnosis.mistake import Mistake
 from compare.repair.probes import Probe, Setting, probe, reference_run, same, setting
 from compare.repair.sizes import other_sizes

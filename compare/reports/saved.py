@@ -1,20 +1,55 @@
 """A report in a program's hands: shown by a notebook, saved to a file, as JSON."""
 
+import functools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import ParamSpec
 
 from compare.command.writing import json_text, write_text
-from compare.comparison import words
+from compare.comparison import pair, words
 from compare.comparison.report import Report, count
 from compare.reports import charts, html, junit
 from compare.reports.html import escape
 
+P = ParamSpec("P")
 _WRITERS = {
     ".html": html.page,
     ".json": lambda report: to_json(report),
     ".xml": junit.document,
 }
+
+
+class ShownReport(Report):
+    """A report that a notebook shows, and that saves itself."""
+
+    def _repr_html_(self) -> str:
+        """As notebooks show it: the verdict, what is wrong, and every tensor."""
+        return fragment(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it as ``report.html``, ``report.json`` or ``report.xml``, for JUnit.
+
+        Raises:
+            ValueError: The name ends in something else.
+            NotWrittenError: It cannot be written.
+        """
+        save(self, path)
+
+    def to_json(self) -> str:
+        """The same as a text: strict JSON."""
+        return to_json(self)
+
+
+def _shown(compare: Callable[P, Report]) -> Callable[P, ShownReport]:
+    @functools.wraps(compare)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> ShownReport:
+        return ShownReport(**vars(compare(*args, **kwargs)))
+
+    return wrapper
+
+
+compare_gradients = _shown(pair.compare_gradients)
 
 
 def save(report: Report, path: str | os.PathLike[str]) -> None:

@@ -6,7 +6,7 @@ from torch import nn
 
 from compare import compare_gradients
 from compare.blame import each_layer
-from compare.blame.piece import Judged, judge_piece
+from compare.blame.judged_piece import Judged, judge_piece
 from tests.compare.by_hand import (
     FusedLinear,
     WrongFusedLinear,
