@@ -13,6 +13,8 @@ import torch
 
 from tests import ROOT, recording
 
+# The width of the terminal that the tests are started in is no business of theirs.
+os.environ.pop("COLUMNS", None)
 CAPABILITY = torch.backends.cpu.get_cpu_capability()
 # torch.compile takes what it compiled for other vector instructions for its own: its results are
 # wrong, or it fails.

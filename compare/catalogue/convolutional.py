@@ -134,6 +134,11 @@ _SIZES = {1: (6,), 2: (4, 3), 3: (3, 2, 2)}
 _KERNEL = {1: (3,), 2: (3, 2), 3: (2, 1, 2)}
 
 
+def _planted(dims: int, wrong: dict[str, Bug], right: dict[str, Any]) -> dict[str, Any]:
+    """In one and two dimensions: the Function is the same in three, and takes ten times as long."""
+    return {"wrong": wrong, "right": right} if dims < 3 else {}
+
+
 def _conv(dims: int) -> Entry:
     W, b = normal(3, 2, *_KERNEL[dims], seed=1), normal(3, seed=2)
     grouped, cube = normal(2, 2, *_KERNEL[dims], seed=1), normal(2, 2, *[3] * dims, seed=1)
@@ -141,6 +146,8 @@ def _conv(dims: int) -> Entry:
     sizes = {"in_channels": 2, "out_channels": 4, "kernel_size": 3}
     strides, paddings = (2, 1, 2)[:dims], (2, 1, 0)[:dims]
     right = _right(_of_input, _of_weight)
+    if dims == 2:
+        right["by unfolding"] = _by_unfolding
     return Entry(
         f"Conv{dims}d",
         f"conv{dims}d",
@@ -169,8 +176,7 @@ def _conv(dims: int) -> Entry:
         inputs=_drawn(3, 2, *(7, 6, 5)[:dims]),
         derivation=ConvolutionFunction,
         host=_host(getattr(nn, f"Conv{dims}d"), dims),
-        wrong=_wrong(_of_input, _of_weight),
-        right={**right, "by unfolding": _by_unfolding} if dims == 2 else right,
+        **_planted(dims, _wrong(_of_input, _of_weight), right),
     )
 
 
@@ -204,8 +210,11 @@ def _conv_transpose(dims: int) -> Entry:
         inputs=_drawn(3, 2, *(5, 4, 3)[:dims]),
         derivation=TransposedConvolutionFunction,
         host=_host(getattr(nn, f"ConvTranspose{dims}d"), dims),
-        wrong=_wrong(_of_transposed_input, _of_transposed_weight),
-        right=_right(_of_transposed_input, _of_transposed_weight),
+        **_planted(
+            dims,
+            _wrong(_of_transposed_input, _of_transposed_weight),
+            _right(_of_transposed_input, _of_transposed_weight),
+        ),
     )
 
 

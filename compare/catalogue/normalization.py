@@ -185,7 +185,7 @@ ENTRIES = [
         wrong={
             **_forgotten(1, between(nn.LayerNorm(6, elementwise_affine=False))),
             "weight without x̂": Bug(
-                Mistake.MISSING_FACTOR, lambda g, *_: g.sum(0), gradient="weight"
+                Mistake.MISSING_FACTOR, lambda g, *_: g.sum(0), gradient="weight", diagnosed=False
             ),
         },
         right={"by the chain rule": partial(_by_the_chain_rule, dim=1)},

@@ -51,8 +51,9 @@ def run_apart(
         waiting: Called once, where it takes long.
     """
     read_end, write_end = os.pipe()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # none, or a closed one
+            stream.flush()
     child = os.fork()
     if child == 0:
         os.close(read_end)

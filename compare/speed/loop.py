@@ -31,6 +31,7 @@ from torch_models.explicit import Explicit
 from torch_models.fit import fit
 from torch_models.options import parse_train
 from torch_models.quiet import quietly
+from torch_models.streams import kept
 from torch_models.train import build_trainer
 
 #: Training and validation images, as torch_models.train splits MNIST.
@@ -80,7 +81,7 @@ def of_train(way: str, data: Samples, counted: int = 3) -> float:
     module, loaded = Timed(backprop=way, lr=LR, momentum=MOMENTUM), TrainingData()
     module.starts, loaded.samples = [], data
     epochs = ["--epochs", str(counted + 2)]
-    with tempfile.TemporaryDirectory() as folder, quietly(), redirect_stdout(StringIO()):
+    with tempfile.TemporaryDirectory() as folder, quietly(), redirect_stdout(StringIO()), kept():
         options = parse_train(["--backprop", way, *epochs, "--accelerator", "cpu"])
         trainer = build_trainer(options, run_logger(folder, way, "version_0"))
         fit(trainer, module, loaded)

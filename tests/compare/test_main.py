@@ -5,8 +5,6 @@ import subprocess
 import sys
 import tomllib
 
-import pytest
-
 from compare.__main__ import COMMANDS, main
 from tests import ROOT
 
@@ -45,12 +43,11 @@ assert not {"torch", "rich", "lightning"} & set(sys.modules)
     assert all(f"usage: python -m {module}" in found.stdout for module, _ in COMMANDS.values())
 
 
-def test_options_and_exit_code_are_the_command_s(capfd, monkeypatch):
-    monkeypatch.setattr("sys.argv", ["manual-backprop"])
-    with pytest.raises(SystemExit) as ended:
-        main(["training", "--epochs", "0"])
-    assert ended.value.code == 2
-    assert "compare.training: error: argument --epochs: expected" in capfd.readouterr().err
+def test_options_and_exit_code_are_the_command_s():
+    command = [sys.executable, "-m", "compare", "training", "--epochs", "0"]
+    found = subprocess.run(command, capture_output=True, text=True)
+    assert found.returncode == 2
+    assert "compare.training: error: argument --epochs: expected" in found.stderr
 
 
 def test_a_command_that_is_watched_over_is_here_too(tmp_path):

@@ -1,6 +1,7 @@
 """The plugin, in test runs of its own."""
 
 import shlex
+import sys
 from importlib import import_module
 
 import pytest
@@ -19,6 +20,12 @@ def imported():
     import_module("torch._dynamo")
     [x] = importing.random_inputs([(2,)], torch.float32)
     html.page(compare_gradients(torch.tanh, torch.tanh, x))
+
+
+@pytest.fixture(autouse=True)
+def another_mine(monkeypatch):
+    """Other tests have a file of this name as well."""
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
 
 
 MINE = """
