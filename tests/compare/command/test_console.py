@@ -44,7 +44,7 @@ def test_mutants_have_a_line_each_in_80_columns(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "80")
     specimen = Mock(is_right=False, places=(), mistakes=())
     specimen.name = "Linear, weight: n + 1"
-    outcomes = [Outcome(specimen, False, (), (), ("it is " + "much " * 50,), ("",))] * 3
+    outcomes = [Outcome(specimen, False, (), (), ("it is " + "much " * 50,), ())] * 3
     counts = {"planted": 3, "right": 0, "killed": 3, "falsely_accused": 0, "rules": {}}
     counts |= {"blamed": 3, "diagnosed": 3, "repaired": 0}
     mutants._show(console.stdout(), outcomes, counts)
