@@ -119,9 +119,9 @@ def close(actual: Tensor, expected: Tensor, *incoming: Tensor | None) -> None:
     """
     assert actual.shape == expected.shape
     assert actual.dtype == expected.dtype
-    if not actual.is_floating_point():
-        assert torch.equal(actual, expected)
+    if torch.equal(actual, expected):
         return
+    assert actual.is_floating_point()
     magnitudes = [t[t.isfinite()].abs() for t in (expected, *incoming) if t is not None]
     scale = max(m.max().item() if m.numel() else 0.0 for m in magnitudes)
     torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-12 * scale, equal_nan=True)
@@ -250,7 +250,8 @@ def check_forward_mode(case: Case) -> None:
     """The tangent is PyTorch's, also differentiated again; dual numbers give it as jvp does."""
     args = arguments(case)
     points = [leaf.detach() for leaf in leaves(args)]
-    directions = [torch.randn(p.shape, dtype=p.dtype) for p in points]
+    with same_random_numbers():
+        directions = [torch.randn(p.shape, dtype=p.dtype) for p in points]
 
     def moved(function: Function, *values: Tensor) -> tuple[Tensor, ...]:
         def at(*values: Tensor) -> tuple[Tensor, ...]:
@@ -276,9 +277,7 @@ def check_forward_mode(case: Case) -> None:
     found = tangent(case.call)
     if case.name in CONSTANT_STATISTICS:
         moving = [p.clone().requires_grad_() for p in points]
-        torch.autograd.gradcheck(
-            lambda *values: moved(case.call, *values), moving, fast_mode=True
-        )
+        torch.autograd.gradcheck(lambda *values: moved(case.call, *values), moving, fast_mode=True)
     for actual, right in zip(found, expected or found, strict=True):
         close(actual, right, *directions)
     with forward_ad.dual_level(), same_random_numbers():

@@ -16,9 +16,7 @@ BUGS = [name for name, specimen in SPECIMENS.items() if specimen.places]
 RIGHT = [name for name in SPECIMENS if name not in BUGS]
 #: The room of manual_backprop that its layer is in; of what is in no layer, the name itself.
 ROOMS = {name: name for name in SPECIMENS} | {
-    specimen.name: entry.file.split("/")[1]
-    for entry in entries()
-    for specimen in entry.specimens()
+    specimen.name: entry.file.split("/")[1] for entry in entries() for specimen in entry.specimens()
 }
 
 
