@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from compare.diagnosis.mistake import Mistake
@@ -15,6 +14,7 @@ from compare.exercises.causes import Cause, Found, cause
 from compare.exercises.exercise import Exercise
 from compare.exercises.making import BLANK, made
 from compare.exercises.trials import TrialOfAnswer, is_right, trials
+from compare.exercises.shown_numbers import numbers
 
 SOLVED, WRONG, NOT_DONE = "solved", "wrong", "not yet done"
 
@@ -193,15 +193,3 @@ def _counterexample(
             lines.append(f"    it should be {name} = {numbers(true)}")
             break
     return lines
-
-
-def numbers(x: Any) -> str:
-    """A tensor as nested lists, whole numbers as such, on one line."""
-    if isinstance(x, list | tuple) and x and isinstance(x[0], Tensor):
-        return f"[{', '.join(numbers(each) for each in x)}]"
-    if not isinstance(x, Tensor):
-        return str(x)
-    if x.dim() == 0:
-        value = float(x)
-        return f"{value:.0f}" if value.is_integer() else f"{value:.6g}"
-    return f"[{', '.join(numbers(each) for each in x)}]"

@@ -46,9 +46,10 @@ class Made(NamedTuple):
     def statement(self, answer: str) -> str:
         """What stands in the blank."""
         answer = textwrap.dedent(answer).strip("\n")
-        return f"{self.start}{answer}" if self._is_expression(answer) else answer
+        return f"{self.start}{answer}" if self.is_expression(answer) else answer
 
-    def _is_expression(self, answer: str) -> bool:
+    def is_expression(self, answer: str) -> bool:
+        """Whether this is what the statement computes, and not all of it."""
         if answer == BLANK:
             return True
         try:

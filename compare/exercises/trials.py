@@ -53,6 +53,12 @@ def example(exercise: Exercise, drawn: Scope) -> Scope:
     return found
 
 
+def example_trial(exercise: Exercise) -> dict[str, Any]:
+    """The example with everything that the answer is given."""
+    scope = dict(example(exercise, exercise.draw(draws(0)[0])))
+    return scope | exercise.also(scope)
+
+
 def right(exercise: Exercise, scope: Scope) -> list[Tensor | None]:
     """By autograd of the forward; where there is none to differentiate, by the source itself."""
     if exercise.forward is None or not exercise.of:

@@ -1,22 +1,22 @@
 """The exercises, in the order of the lecture notes and then beyond; a chapter is a file."""
 
 from compare.exercises.course import (
-    functions,
-    images,
-    linear,
+    autograd_functions,
+    choosing_layers,
+    linear_layer,
     neuron,
     normalizations,
     output,
     probabilities,
     sequences,
-    training,
+    whole_network,
 )
 from compare.exercises.exercise import Exercise
 
-_FIRST = neuron, output, linear, training, functions, probabilities
-_BEYOND = images, normalizations, sequences
+_NOTES = neuron, output, linear_layer, whole_network, autograd_functions, probabilities
+_BEYOND = choosing_layers, normalizations, sequences
 #: All of them; the number of an exercise is its place, from 1.
 COURSE: tuple[Exercise, ...] = (
-    *(exercise for chapter in (*_FIRST, *_BEYOND) for exercise in chapter.EXERCISES),
-    training.DIGITS,
+    *(exercise for chapter in (*_NOTES, *_BEYOND) for exercise in chapter.EXERCISES),
+    whole_network.DIGITS,
 )
