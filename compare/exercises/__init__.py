@@ -30,7 +30,9 @@ def check(answer: Any, name: str | None = None, seed: int = 0) -> Any:
     found = [e for e in COURSE if name == e.name or (name is None and e.function == called)]
     if len(found) != 1:
         fitting = ", ".join(e.name for e in (found or COURSE))
-        raise LookupError(f"which exercise is {name or called}? Say check(…, NAME), one of {fitting}")
+        raise LookupError(
+            f"which exercise is {name or called}? Say check(…, NAME), one of {fitting}"
+        )
     return check_function(found[0], answer, seed)
 
 

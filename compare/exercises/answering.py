@@ -6,6 +6,7 @@ What it gives is told as JSON, which is read without running anything.
 import ast
 import io
 import json
+import linecache
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,9 +17,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Variable, forward_ad
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from compare.exercises.by_hand import NotByHandError, Watch, watched
 from compare.exercises.exercise import Exercise, Scope
 from compare.exercises.making import made
 from compare.repair import sandbox
@@ -29,10 +29,6 @@ _MOST = 10_000  # numbers of a tensor that are told
 _PRINTED = 1_000  # characters
 
 Namespace = Mapping[str, Any]
-
-
-class NotByHandError(Exception):
-    """It was left to somebody else to differentiate."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,6 @@ def answers(
         file: As tracebacks call it.
         scopes: What it is given.
     """
-
     _warm()
 
     def work(send: sandbox.Send) -> None:
@@ -77,8 +72,8 @@ def answers(
     if not isinstance(found, dict) or "at" in found:
         at = "" if not found else f" on trial {found['at'] + 1} of {len(scopes)}"
         return Answers(
-            stopped=f"it came to no end{at}: after {SECONDS:g} seconds, beyond {MEMORY // 2**20} MiB, "
-            "or because it left Python"
+            stopped=f"it came to no end{at}: stopped after {SECONDS:g} seconds, beyond "
+            f"{MEMORY // 2**20} MiB, or because it left Python"
         )
     results = [[_read(x) for x in row] for row in found["results"]]
     return Answers(results, found["error"], found["by"], found["printed"])
@@ -87,7 +82,7 @@ def answers(
 @lru_cache(maxsize=1)
 def _warm() -> None:
     """Let PyTorch import now, once and outside, what it imports when a mode is first entered."""
-    with _Watch().learner():
+    with Watch().learner():
         torch.ones(1).exp()
 
 
@@ -101,7 +96,7 @@ def _told(
     """What is sent."""
     results: list[Any] = []
     printed, error, by = io.StringIO(), None, ""
-    with redirect_stdout(printed), _watched() as watch:
+    with redirect_stdout(printed), watched() as watch:
         try:
             with watch.learner():
                 namespace = load()
@@ -112,7 +107,10 @@ def _told(
         except NotByHandError as found:
             by = str(found)
         except sandbox.ForbiddenError as found:
-            error = {"type": "", "message": f"only arithmetic on tensors is run here, and this calls {found}"}
+            error = {
+                "type": "",
+                "message": f"only arithmetic on tensors is run here, and this calls {found}",
+            }
         except BaseException as found:
             error = _of_python(found, file)
     by = by or watch.by
@@ -149,9 +147,7 @@ def answer(
     return [part for each in found for part in (each if isinstance(each, list) else [each])]
 
 
-def _by_call(
-    exercise: Exercise, function: Any, scope: Scope, learner: Callable[[], Any]
-) -> Any:
+def _by_call(exercise: Exercise, function: Any, scope: Scope, learner: Callable[[], Any]) -> Any:
     names = exercise.source.alone or exercise.source.arguments or arguments(exercise)
     given = [_copy(scope[name]) for name in names]
     with torch.no_grad(), learner():
@@ -173,7 +169,7 @@ def by_apply(exercise: Exercise, cls: Any, scope: Scope, learner: Callable[[], A
         given[name].requires_grad_()
     returned: list[Any] = []
 
-    class Watched(cls):  # type: ignore[misc, valid-type]
+    class Watched(cls):
         @staticmethod
         def backward(ctx: Any, *gradients: Tensor) -> Any:
             with learner():
@@ -190,7 +186,9 @@ def by_apply(exercise: Exercise, cls: Any, scope: Scope, learner: Callable[[], A
     if exercise.again:
         g = _copy(g).requires_grad_()
         first = torch.autograd.grad(output, leaves, g, create_graph=True)
-        weights = [torch.cos(torch.arange(x.numel(), dtype=x.dtype)).reshape(x.shape) for x in first]
+        weights = [
+            torch.cos(torch.arange(x.numel(), dtype=x.dtype)).reshape(x.shape) for x in first
+        ]
         graph = [(x, w) for x, w in zip(first, weights, strict=True) if x.requires_grad]
         if not graph:
             return [None] * len(leaves)
@@ -198,7 +196,11 @@ def by_apply(exercise: Exercise, cls: Any, scope: Scope, learner: Callable[[], A
             [x for x, _ in graph], [*leaves, g], [w for _, w in graph], allow_unused=True
         )
         return [*first, *again]
-    torch.autograd.grad(output, leaves, g, allow_unused=True)
+    try:
+        torch.autograd.grad(output, leaves, g, allow_unused=True)
+    except RuntimeError:
+        if not returned:  # else autograd refuses a shape, which is judged below
+            raise
     if len(returned) != len(names):
         raise TypeError(
             f"backward returns a gradient for each argument of forward: {len(names)}, "
@@ -208,75 +210,15 @@ def by_apply(exercise: Exercise, cls: Any, scope: Scope, learner: Callable[[], A
     return [by_name[name] for name in exercise.of]
 
 
+def weights_like(x: Tensor) -> Tensor:
+    """What the second derivative is asked for: numbers of which no two are the same."""
+    return torch.cos(torch.arange(x.numel(), dtype=x.dtype)).reshape(x.shape)
+
+
 def _copy(value: Any) -> Any:
     if isinstance(value, list):
         return [_copy(x) for x in value]
     return value.detach().clone() if isinstance(value, Tensor) else value
-
-
-class _Watch:
-    """Whether the learner's code is at work, and what it left to others."""
-
-    def __init__(self) -> None:
-        self.inside, self.by = False, ""
-
-    @contextmanager
-    def learner(self) -> Iterator[None]:
-        before, self.inside = self.inside, True
-        try:
-            with _Kernels(self):
-                yield
-        finally:
-            self.inside = before
-
-    def refuse(self, who: str) -> None:
-        """Raises where the learner is at work, and remembers it, as code may catch it."""
-        if self.inside:
-            self.by = self.by or who
-            raise NotByHandError(who)
-
-
-class _Kernels(TorchDispatchMode):
-    """Notices PyTorch's own backward kernels."""
-
-    def __init__(self, watch: _Watch) -> None:
-        super().__init__()
-        self.watch = watch
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = func.name().removeprefix("aten::").partition(".")[0]
-        if "backward" in name:
-            self.watch.refuse(f"PyTorch's own {name}")
-        return func(*args, **(kwargs or {}))
-
-
-class _Engine:
-    """Autograd's, for us and not for the learner."""
-
-    def __init__(self, engine: Any, watch: _Watch) -> None:
-        self._engine, self._watch = engine, watch
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
-
-    def run_backward(self, *args: Any, **kwargs: Any) -> Any:
-        self._watch.refuse("autograd")
-        return self._engine.run_backward(*args, **kwargs)
-
-
-@contextmanager
-def _watched() -> Iterator[_Watch]:
-    """Autograd tells when the learner's code calls it, however it does; for a process to end."""
-    watch = _Watch()
-    Variable._execution_engine = _Engine(Variable._execution_engine, watch)
-    enter = forward_ad.enter_dual_level
-
-    def refused(*args: Any, **kwargs: Any) -> Any:
-        watch.refuse("autograd in forward mode")
-        return enter(*args, **kwargs)
-
-    forward_ad.enter_dual_level = refused
-    yield watch
 
 
 def _of_python(error: BaseException, file: str) -> dict[str, Any]:
@@ -319,8 +261,6 @@ def loads(text: str, file: str) -> Callable[[], Namespace]:
 
     def load() -> Namespace:
         lines = [line + "\n" for line in text.splitlines()]
-        import linecache
-
         linecache.cache[file] = (len(text), None, lines, file)
         namespace: dict[str, Any] = {"__name__": "exercise", "__file__": file}
         sys.modules.pop("exercise", None)

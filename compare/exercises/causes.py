@@ -6,7 +6,7 @@ verified by the same trials.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -20,8 +20,11 @@ from compare.exercises.variants import SAID, variants
 
 Found = Sequence[Sequence[Tensor | None]]
 
-# Said where no slip says more: what there is no name for, or only the place of.
-_VAGUE = {Mistake.UNKNOWN, Mistake.IN_A_PART, Mistake.PART_OF_BATCH, Mistake.DETACHED}
+# Names that say little: a slip says more, where one explains the numbers …
+_VAGUE = {Mistake.UNKNOWN, Mistake.IN_A_PART}
+# … and names that are guessed from the numbers, where a slip says what was written.
+_GUESSED = {Mistake.NO_DERIVATIVE, Mistake.NO_TARGET, Mistake.ADDED, Mistake.WRONG_WEIGHT}
+_PRECISE = {"condition", "sign", "missing factor", "missing term", "another tensor"}
 
 
 @dataclass(frozen=True)
@@ -41,36 +44,33 @@ def cause(exercise: Exercise, trials: Sequence[TrialOfAnswer], found: Found) -> 
         for i, true in enumerate(trial.right)
         if not is_right(row[i] if i < len(row) else None, true, exercise.relative)
     )
-    if exercise.relative and _all(trials, found, lambda x, true: is_right(x, true)):
-        said = "its digits are lost where the result is small: two numbers of one size are subtracted"
-        return Cause("cancellation", said)
-    if exercise.again and _all(trials, found, lambda x, true: is_right(x, true), 1):
-        said = "it is right once, but wrong when differentiated again: a part of it is a constant there"
-        return Cause("not differentiable again", said)
     said = _diagnosed(exercise, trials, found, place)
-    if said is not None and said.name not in _VAGUE:
+    if said is not None and said.name not in _VAGUE | _GUESSED:
         return said
-    return _slipped(exercise, trials, found) or said or Cause(Mistake.UNKNOWN, "it is wrong")
+    slip = _slipped(exercise, trials, found, place)
+    if slip is not None and (said is None or said.name in _VAGUE or slip.name in _PRECISE):
+        return slip
+    if said is None or said.name == Mistake.UNKNOWN:
+        return (
+            _handed_on(trials, found, place) or said or Cause(Mistake.UNKNOWN.value, "it is wrong")
+        )
+    return said
 
 
-def _all(
-    trials: Sequence[TrialOfAnswer],
-    found: Found,
-    holds: Callable[[Tensor | None, Tensor | None], bool],
-    first: int | None = None,
-) -> bool:
-    """Whether something holds of all results, or of the first ones."""
-    return all(
-        holds(x, true)
-        for trial, row in zip(trials, found, strict=True)
-        for x, true in zip(row[:first], trial.right[:first], strict=True)
-    )
+def _handed_on(trials: Sequence[TrialOfAnswer], found: Found, place: int) -> Cause | None:
+    for name, value in trials[0].scope.items():
+        if isinstance(value, Tensor) and all(
+            is_right(row[place], trial.scope[name])
+            for trial, row in zip(trials, found, strict=True)
+        ):
+            return Cause("handed on", f"this is `{name}` as it came in")
+    return None
 
 
 def _diagnosed(
     exercise: Exercise, trials: Sequence[TrialOfAnswer], found: Found, place: int
 ) -> Cause | None:
-    if exercise.again:
+    if exercise.again:  # what is differentiated twice has no single vjp to ask
         return None
     rows = []
     for trial, row in zip(trials, found, strict=True):
@@ -83,13 +83,15 @@ def _diagnosed(
     return Cause(d.mistake.value, d.sentence)
 
 
-def _slipped(exercise: Exercise, trials: Sequence[TrialOfAnswer], found: Found) -> Cause | None:
+def _slipped(
+    exercise: Exercise, trials: Sequence[TrialOfAnswer], found: Found, place: int
+) -> Cause | None:
     for variant in variants(exercise):
         try:
             names = namespace(variant.text)
             with warnings.catch_warnings(action="ignore"):  # a transpose that is lost warns
                 same = all(
-                    _same(answer(exercise, names, trial.scope), row)
+                    _same(answer(exercise, names, trial.scope), row, place)
                     for trial, row in zip(reversed(trials), reversed(found), strict=True)
                 )
         except Exception:
@@ -100,8 +102,7 @@ def _slipped(exercise: Exercise, trials: Sequence[TrialOfAnswer], found: Found) 
     return None
 
 
-def _same(row: Sequence[object], found: Sequence[Tensor | None]) -> bool:
-    return len(row) == len(found) and all(
-        is_right(x, y) if isinstance(x, Tensor) else x is None and y is None
-        for x, y in zip(row, found, strict=True)
-    )
+def _same(row: Sequence[object], found: Sequence[Tensor | None], place: int) -> bool:
+    """Whether a variant gives what the learner's code gives, where that is wrong first."""
+    x, y = row[place], found[place]
+    return len(row) == len(found) and isinstance(x, Tensor) and is_right(x, y)

@@ -13,8 +13,8 @@ from compare.exercises.answering import Answers, Namespace, answers, arguments, 
 from compare.exercises.causes import Cause, Found, cause
 from compare.exercises.exercise import Exercise
 from compare.exercises.making import BLANK, made
-from compare.exercises.trials import TrialOfAnswer, is_right, trials
 from compare.exercises.shown_numbers import numbers
+from compare.exercises.trials import TrialOfAnswer, is_right, trials
 
 SOLVED, WRONG, NOT_DONE = "solved", "wrong", "not yet done"
 
@@ -53,7 +53,9 @@ def check_text(exercise: Exercise, text: str, file: str, seed: int = 0) -> Verdi
         seed: Of the numbers that it is tried on.
     """
     if is_blank(text):
-        return Verdict(exercise.name, NOT_DONE, None, [f"write {exercise.derive} in place of {BLANK}"])
+        return Verdict(
+            exercise.name, NOT_DONE, None, [f"write {exercise.derive} in place of {BLANK}"]
+        )
     if module := _imported(exercise, text):
         return _not_by_hand(exercise, f"`{module}`, the reference")
     return _checked(exercise, loads(text, file), file, seed)
@@ -67,7 +69,9 @@ def check_function(exercise: Exercise, function: Any, seed: int = 0) -> Verdict:
     except (OSError, TypeError):
         text, file = "", getattr(getattr(function, "__code__", None), "co_filename", "")
     if is_blank(text):
-        return Verdict(exercise.name, NOT_DONE, None, [f"write {exercise.derive} in place of {BLANK}"])
+        return Verdict(
+            exercise.name, NOT_DONE, None, [f"write {exercise.derive} in place of {BLANK}"]
+        )
     if module := _imported(exercise, text):
         return _not_by_hand(exercise, f"`{module}`, the reference")
     return _checked(exercise, lambda: {exercise.function: function}, file, seed)
@@ -109,14 +113,16 @@ def _imported(exercise: Exercise, text: str) -> str:
     return ""
 
 
+def _not_done(exercise: Exercise) -> Verdict:
+    return Verdict(exercise.name, NOT_DONE, None, [f"write {exercise.derive} in place of {BLANK}"])
+
+
 def _not_by_hand(exercise: Exercise, who: str) -> Verdict:
     said = f"this leaves the derivative to {who}: write it by hand"
     return Verdict(exercise.name, WRONG, Cause("not by hand", said), [said])
 
 
-def _checked(
-    exercise: Exercise, load: Callable[[], Namespace], file: str, seed: int
-) -> Verdict:
+def _checked(exercise: Exercise, load: Callable[[], Namespace], file: str, seed: int) -> Verdict:
     asked = trials(exercise, seed)
     given = answers(exercise, load, file, [t.scope for t in asked])
     if given.by:
@@ -129,8 +135,11 @@ def _checked(
     if not wrong:
         return Verdict(exercise.name, SOLVED, printed=given.printed)
     first = wrong[0]
-    found = _shaped(exercise, asked[first], given.results[first])
-    found = found or cause(exercise, asked, given.results)
+    found = (
+        _seen(exercise, asked, given.results)
+        or _shaped(asked[first], given.results[first])
+        or cause(exercise, asked, given.results)
+    )
     lines = [found.sentence, *_counterexample(exercise, asked[first], given.results[first])]
     return Verdict(exercise.name, WRONG, found, lines, given.printed)
 
@@ -141,9 +150,37 @@ def _all_right(exercise: Exercise, trial: TrialOfAnswer, row: Sequence[Tensor | 
     )
 
 
-def _shaped(
-    exercise: Exercise, trial: TrialOfAnswer, row: Sequence[Tensor | None]
-) -> Cause | None:
+def _seen(exercise: Exercise, asked: Sequence[TrialOfAnswer], found: Found) -> Cause | None:
+    """What is right but for its digits, for its second derivative, for its shape."""
+
+    def all_are(right: Callable[[Tensor, Tensor], bool], first: int | None = None) -> bool:
+        return all(
+            len(row) == len(trial.right)
+            and all(
+                x is not None and true is not None and right(x, true)
+                for x, true in zip(row[:first], trial.right[:first], strict=True)
+            )
+            for trial, row in zip(asked, found, strict=True)
+        )
+
+    if exercise.relative and all_are(is_right):
+        said = "its digits are lost where the result is small: equal numbers are subtracted there"
+        return Cause("cancellation", said)
+    if exercise.again and all_are(is_right, 1):
+        said = "right once, but wrong when differentiated again: a part of it is a constant there"
+        return Cause("not differentiable again", said)
+    if all_are(lambda x, true: x.numel() == true.numel() and is_right(x.reshape(true.shape), true)):
+        shapes = [
+            f"{tuple(x.shape)} for {tuple(true.shape)}"
+            for x, true in zip(found[-1], asked[-1].right, strict=True)
+            if x is not None and true is not None and x.shape != true.shape
+        ]
+        said = f"the right numbers in the wrong shape: {', '.join(shapes)}"
+        return Cause(Mistake.WRONG_SHAPE.value, said)
+    return None
+
+
+def _shaped(trial: TrialOfAnswer, row: Sequence[Tensor | None]) -> Cause | None:
     """What is seen without a look at the numbers."""
     if len(row) != len(trial.right):
         said = f"it gives {len(row)} results where {len(trial.right)} are asked for"
@@ -152,7 +189,9 @@ def _shaped(
         if true is None and x is not None:
             return Cause("not needed", "it computes a gradient that nobody needs")
         if x is None and true is not None:
-            return Cause("missing result", "it gives None, or no tensor, where a gradient is asked for")
+            return Cause(
+                "missing result", "it gives None, or no tensor, where a gradient is wanted"
+            )
         if x is not None and true is not None and x.dtype != true.dtype:
             said = f"it is {_type(x)} where what came in is {_type(true)}"
             return Cause(Mistake.LOWER_PRECISION.value, said)
@@ -172,7 +211,9 @@ def _raised(exercise: Exercise, asked: Sequence[TrialOfAnswer], given: Answers) 
         scope = asked[min(len(given.results), len(asked) - 1)].scope
         sizes = [f"{n} {tuple(x.shape)}" for n, x in scope.items() if isinstance(x, Tensor)]
         lines.append(f"    given  {', '.join(sizes)}")
-    return Verdict(exercise.name, WRONG, Cause(Mistake.RAISED.value, lines[0]), lines, given.printed)
+    return Verdict(
+        exercise.name, WRONG, Cause(Mistake.RAISED.value, lines[0]), lines, given.printed
+    )
 
 
 def _counterexample(

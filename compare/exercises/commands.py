@@ -1,4 +1,4 @@
-"""``python -m compare.exercises COMMAND``: the command line; what takes seconds to import is later."""
+"""``python -m compare.exercises COMMAND``: the command line."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -116,7 +116,7 @@ def _say(line: str, style: str = "") -> None:
 def _start(options: Options) -> bool:
     from compare.exercises.folder import start
 
-    written, there = start(options.folder, chosen(options.only))
+    written, there = start(options.folder, _chosen(options))
     kept = f", {there} were there and stay as they are" if there else ""
     _say(f"{written} exercises in {options.folder}{kept}")
     _say(f"cd {options.folder}, open the first in your editor, and leave this running beside it:")
@@ -148,7 +148,9 @@ def _watch(options: Options) -> bool:
     tutor = _tutor(options)
     following = tutor.next()
     if following is not None:
-        _say(f"watching {options.dir.absolute()}; next: {tutor.path(following).name}; Ctrl-C ends it")
+        _say(
+            f"watching {options.dir.absolute()}; next: {tutor.path(following).name}; Ctrl-C ends it"
+        )
 
     def say(exercise: "Exercise", verdict: "Verdict") -> None:
         _show_verdict(tutor, exercise, verdict)
@@ -180,7 +182,7 @@ def _list(options: Options) -> bool:
 
     tutor = _tutor(options)
     table = console.table("", "exercise", "derive", "", "attempts", numbers=("", "attempts"))
-    exercises = [e for e in chosen(options.only) if e in tutor.there()]
+    exercises = [e for e in _chosen(options) if e in tutor.there()]
     for e in exercises:
         attempts = tutor.progress[e.name]["attempts"]
         row = (str(number(e)), e.name, e.derive, "solved" if tutor.solved(e) else "", str(attempts))
@@ -194,7 +196,9 @@ def _reset(options: Options) -> bool:
     tutor = _tutor(options)
     exercise = _one(options.name, tutor)
     tutor.reset(exercise)
-    _say(f"{tutor.path(exercise).name} is as it was; yours is in {tutor.path(exercise).name}.before")
+    _say(
+        f"{tutor.path(exercise).name} is as it was; yours is in {tutor.path(exercise).name}.before"
+    )
     return True
 
 
@@ -212,7 +216,7 @@ def _grade(options: Options) -> bool:
     from compare.exercises.tutor import Tutor
 
     tutor = Tutor(options.folder, options.seed)
-    grades = tutor.grades(chosen(options.only))
+    grades = tutor.grades(_chosen(options))
     solved = sum(grade["solved"] for grade in grades)
     if options.json:
         report = {"folder": str(options.folder), "solved": solved, "exercises": grades}
@@ -232,9 +236,9 @@ def _selftest(options: Options) -> bool:
     from compare.command import console
     from compare.exercises.selftest import run
 
-    exercises = chosen(options.only)
-    with console.progress() as progress:
-        result = run(exercises, options.seed, progress)
+    exercises = _chosen(options)
+    with console.progress(console.stdout(), "exercises", len(exercises)) as advance:
+        result = run(exercises, options.seed, advance)
     if options.json:
         result.save(options.json)
     for line in result.missed:
@@ -244,7 +248,7 @@ def _selftest(options: Options) -> bool:
 
 
 def _show(options: Options) -> bool:
-    from compare.exercises.show import show
+    from compare.exercises.show import show  # type: ignore[import-not-found]
 
     return show(options)
 
@@ -255,6 +259,12 @@ def _show_options(parser: argparse.ArgumentParser) -> None:
     add_options(parser)
 
 
+def _chosen(options: Options) -> "Sequence[Exercise]":
+    from compare.exercises.chosen import chosen
+
+    return chosen(options.only)
+
+
 def _tutor(options: Options) -> "Tutor":
     from compare.exercises.tutor import Tutor
 
@@ -262,39 +272,9 @@ def _tutor(options: Options) -> "Tutor":
 
 
 def _one(name: str | None, tutor: "Tutor") -> "Exercise":
-    from compare.exercises.course import COURSE
+    from compare.exercises.chosen import chosen
 
-    if name is None:
-        return tutor.next() or COURSE[-1]
-    return chosen(name)[0]
-
-
-def chosen(names: str | None) -> "Sequence[Exercise]":
-    """The exercises of these names and numbers; all of them without any.
-
-    Raises:
-        ComparisonError: There is no such exercise.
-    """
-    from compare.exercises.course import COURSE
-    from compare.trial.errors import ComparisonError
-
-    if names is None:
-        return COURSE
-    found = []
-    for name in names.split(","):
-        stem = name.rpartition("/")[2].removesuffix(".py").lstrip("0123456789_")
-        first, dash, last = name.partition("-")
-        if first.isdecimal() and (not dash or last.isdecimal()):
-            fitting = list(COURSE[max(int(first) - 1, 0) : int(last or first)]) if int(first) else []
-        else:
-            fitting = [e for e in COURSE if e.name in (name, stem)]
-        if not fitting:
-            raise ComparisonError(
-                f"there is no exercise {name!r}: expected a name such as {COURSE[0].name}, or a "
-                f"number from 1 to {len(COURSE)}; `list` shows them"
-            )
-        found += fitting
-    return list(dict.fromkeys(found))
+    return chosen(name)[0] if name else tutor.next() or tutor.there()[-1]
 
 
 COMMANDS = {

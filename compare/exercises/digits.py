@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -37,9 +38,9 @@ def read_digits(exercise: Exercise, verdict: Verdict, text: str, file: str) -> V
         work, _SECONDS, memory=MEMORY, encode=lambda n: json.dumps(n).encode(), decode=json.loads
     )
     if not isinstance(share, float) or share < _ENOUGH:
-        said = "the step is right, but the training came to nothing: it must change W and b in place"
+        said = "the step is right, but nothing was learnt: it must change W and b in place"
         return Verdict(exercise.name, WRONG, Cause("no training", said), [said], verdict.printed)
-    said = f"your own layers read {share:.1%} of {len(x[::5])} digits that they were not trained on"
+    said = f"your own layers read {share:.1%} of {len(x[::5])} digits that they never saw"
     return Verdict(exercise.name, verdict.state, None, [said], verdict.printed)
 
 
@@ -47,7 +48,7 @@ def accuracy(names: Any, function: str, x: Tensor, labels: Tensor) -> float:
     """Of every fifth digit, after training on the others."""
     generator = torch.Generator().manual_seed(0)
     W, b = [], []
-    for n, m in zip(_SIZES, _SIZES[1:], strict=False):
+    for n, m in pairwise(_SIZES):
         W.append(torch.randn(m, n, generator=generator, dtype=torch.float64) / n**0.5)
         b.append(torch.zeros(m, dtype=torch.float64))
     velocities = [torch.zeros_like(p) for p in (*W, *b)]

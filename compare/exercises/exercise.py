@@ -47,7 +47,9 @@ class Draw:
 
     def of(self, letters: str, *values: float) -> Tensor:
         """Some of these values."""
-        places = torch.randint(len(values), [self.sizes[c] for c in letters], generator=self.generator)
+        places = torch.randint(
+            len(values), [self.sizes[c] for c in letters], generator=self.generator
+        )
         return torch.tensor(values, dtype=torch.float64)[places]
 
     def share(self, letters: str) -> Tensor:
@@ -69,8 +71,8 @@ class Draw:
 
     def one_hot(self, letters: str) -> Tensor:
         """Rows with a single 1."""
-        *rows, width = letters
-        labels = self.indices("".join(rows), width)
+        rows, width = letters[:-1], letters[-1]
+        labels = self.indices(rows, width)
         return torch.nn.functional.one_hot(labels, self.sizes[width]).double()
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from compare.exercises.course import COURSE
 from compare.exercises.exercise import Exercise
 from compare.exercises.making import BLANK, made
-from compare.exercises.trials import example_trial
 from compare.exercises.shown_numbers import numbers
+from compare.exercises.trials import example_trial
 
 #: Where progress is kept. Who deletes it loses the count of attempts and nothing else.
 PROGRESS = "progress.json"
@@ -42,7 +42,8 @@ By hand, in small numbers:
 
 {textwrap.indent(by_hand(exercise), "    ")}
 
-Write it in place of {BLANK}, by hand: no autograd. Then: python -m compare.exercises check {exercise.name}
+Write it in place of {BLANK}, by hand: no autograd. Then save, or
+python -m compare.exercises check {exercise.name}
 """'''
     return f"{head}\n\n{made(exercise).with_answer(answer)}"
 
@@ -81,7 +82,7 @@ def start(folder: Path, exercises: Sequence[Exercise] = COURSE) -> tuple[int, in
 
 @dataclass
 class Progress:
-    """What has been tried: for each exercise attempts, mistakes, hints, and whether it was solved."""
+    """What has been tried: of each exercise attempts, mistakes, hints, whether it is solved."""
 
     path: Path
     done: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -7,10 +7,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from compare.catalogue import entries
+from compare.diagnosis.mistake import Mistake
 from compare.exercises.exercise import Exercise
 from compare.repair.source import written
 
 _KNOWN = {"torch", *dir(builtins)}
+# The catalogue's names by what they are called where the learner's line is known.
+_ALSO = {
+    Mistake.NO_DERIVATIVE: "missing factor",
+    Mistake.NO_CROSS_TERM: "missing term",
+    Mistake.NO_TARGET: "missing term",
+}
 
 
 def wrong(exercise: Exercise) -> Iterator[tuple[str, set[str]]]:
@@ -21,7 +28,7 @@ def wrong(exercise: Exercise) -> Iterator[tuple[str, set[str]]]:
                 text = _as_answer(exercise, bug.formula)
                 if text and bug.gradient == exercise.gradient:
                     names = bug.mistakes if isinstance(bug.mistakes, set) else {bug.mistakes}
-                    yield text, {str(name.value) for name in names}
+                    yield text, {n.value for n in names} | {_ALSO[n] for n in names & _ALSO.keys()}
 
 
 def right(exercise: Exercise) -> Iterator[str]:
@@ -37,9 +44,7 @@ def _as_answer(exercise: Exercise, formula: Callable[..., Any]) -> str:
     place = written(formula)
     if place is None or not isinstance(place.tree, ast.Lambda):
         return ""
-    names = dict(
-        zip((a.arg for a in place.tree.args.args), exercise.formula, strict=False)
-    )
+    names = dict(zip((a.arg for a in place.tree.args.args), exercise.formula, strict=False))
 
     class Renamed(ast.NodeTransformer):
         def visit_Name(self, node: ast.Name) -> ast.Name:

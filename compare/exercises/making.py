@@ -235,7 +235,11 @@ def _put(values: dict[str, ast.expr], body: Any) -> Any:
 
 
 def _is_text(s: ast.stmt) -> bool:
-    return isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant) and isinstance(s.value.value, str)
+    return (
+        isinstance(s, ast.Expr)
+        and isinstance(s.value, ast.Constant)
+        and isinstance(s.value.value, str)
+    )
 
 
 def _shown(forward: Any, source: Source) -> str:
@@ -259,7 +263,8 @@ def _imports(tree: ast.AST, names: dict[str, Any]) -> tuple[str, ...]:
         value = names.get(name)
         if isinstance(value, types.ModuleType):
             package, _, last = value.__name__.rpartition(".")
-            found.append(f"import {name}" if not package else f"from {package} import {last} as {name}".replace(f"{name} as {name}", name))
+            called = last if last == name else f"{last} as {name}"
+            found.append(f"from {package} import {called}" if package else f"import {name}")
         elif value is not None and getattr(value, "__module__", "").startswith("manual_backprop"):
             found.append(f"from {value.__module__} import {name}")
     return tuple(sorted(set(found), key=lambda line: (line != "import torch", line)))

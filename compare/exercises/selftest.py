@@ -8,12 +8,12 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from compare.exercises import from_catalogue
 from compare.exercises.checking import NOT_DONE, Verdict, check_text
+from compare.exercises.course import COURSE
 from compare.exercises.exercise import Exercise
-from compare.exercises.folder import file_name, page, start
+from compare.exercises.folder import file_name, page
 from compare.exercises.making import BLANK, made
 
 _ENOUGH = 0.95  # of the causes
@@ -46,46 +46,48 @@ class Result:
     def line(self) -> str:
         """All of it in one."""
         return (
-            f"{'passed' if self.passed else 'FAILED'}: {self.exercises} exercises, {self.blank} not yet "
-            f"done while blank; of {self.wrong} wrong answers {self.found} found, "
+            f"{'passed' if self.passed else 'FAILED'}: {self.exercises} exercises, {self.blank} "
+            f"not yet done while blank; of {self.wrong} wrong answers {self.found} found, "
             f"{self.cause_right} with the right cause; of {self.right} right ones {self.rejected} "
             "rejected"
         )
 
     def save(self, path: Path) -> None:
         """Write it as JSON."""
-        names = ("exercises", "wrong", "found", "cause_right", "right", "rejected", "blank", "missed")
+        names = (
+            "exercises",
+            "wrong",
+            "found",
+            "cause_right",
+            "right",
+            "rejected",
+            "blank",
+            "missed",
+        )
         numbers = {name: getattr(self, name) for name in names}
         path.write_text(json.dumps(numbers, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def run(
-    exercises: Sequence[Exercise], seed: int = 0, progress: Callable[[str], None] = lambda _: None
+    exercises: Sequence[Exercise], seed: int = 0, advance: Callable[[], None] = lambda: None
 ) -> Result:
     """Every answer through the whole of the tutor, the learner's process included.
 
     Args:
         exercises: Those that are tried.
         seed: Of the numbers that answers are tried on.
-        progress: Called with the name of each.
+        advance: Called after each.
     """
     result = Result()
     with tempfile.TemporaryDirectory() as folder:
         solved = Path(folder)
-        start(solved)
-        for exercise in _all():
-            piece = made(exercise)
-            (solved / file_name(exercise)).write_text(page(exercise, piece.answer), encoding="utf-8")
+        for exercise in COURSE:
+            text = page(exercise, made(exercise).answer)
+            (solved / file_name(exercise)).write_text(text, encoding="utf-8")
         for exercise in exercises:
-            progress(exercise.name)
             _one(exercise, str(solved / file_name(exercise)), seed, result)
+            advance()
     return result
-
-
-def _all() -> Sequence[Exercise]:
-    from compare.exercises.course import COURSE
-
-    return COURSE
 
 
 def _one(exercise: Exercise, file: str, seed: int, result: Result) -> None:
@@ -126,5 +128,3 @@ def wrong_answers(exercise: Exercise) -> Iterator[tuple[str, set[str]]]:
 def right_answers(exercise: Exercise) -> list[str]:
     """Right ones written otherwise."""
     return [*exercise.right, *from_catalogue.right(exercise)]
-
-

@@ -3,6 +3,7 @@
 from compare.exercises.course import (
     autograd_functions,
     choosing_layers,
+    convolution_and_pooling,
     linear_layer,
     neuron,
     normalizations,
@@ -14,7 +15,7 @@ from compare.exercises.course import (
 from compare.exercises.exercise import Exercise
 
 _NOTES = neuron, output, linear_layer, whole_network, autograd_functions, probabilities
-_BEYOND = choosing_layers, normalizations, sequences
+_BEYOND = choosing_layers, convolution_and_pooling, normalizations, sequences
 #: All of them; the number of an exercise is its place, from 1.
 COURSE: tuple[Exercise, ...] = (
     *(exercise for chapter in (*_NOTES, *_BEYOND) for exercise in chapter.EXERCISES),

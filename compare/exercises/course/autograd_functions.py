@@ -4,7 +4,6 @@ import torch
 
 from compare.exercises.exercise import (
     FACTOR,
-    INCOMING,
     MISSING,
     PART,
     PLACE,
@@ -26,7 +25,7 @@ from manual_backprop.activation.sigmoids import (
     tanh_gradient,
 )
 from manual_backprop.affine.linear import LinearFunction
-from manual_backprop.loss.reduction import reduced, unreduced
+from manual_backprop.loss.reduction import unreduced
 from manual_backprop.loss.squared_error import SquaredErrorFunction, squared_error_gradient
 
 _AGAIN = {"not differentiable again"}
@@ -189,10 +188,8 @@ a, y (m, i); g = ∂L/∂L is a single number, but for "none", where it is (m, i
             "grad_a = (a - y) * g": {"condition", "missing factor", "missing mean over the batch"},
             "grad_a = (a - y) * g / len(a)": {"condition", "averaged instead of summed"},
             "grad_a = (a - y) * (g / a.numel() if ctx.reduction == 'mean' else g)": {
-                "another number",
-                "factor too many",
+                "another count",
                 "constant factor",
-                "another function",
             },
             "grad_a = (y - a) * (g / len(a) if ctx.reduction == 'mean' else g)": SIGN,
             "grad_a = a * (g / len(a) if ctx.reduction == 'mean' else g)": TARGET,
@@ -234,9 +231,18 @@ w was broadcast in the forward. of_each has ∂L/∂w of each element, (m, c, i)
         parameters=("w",),
         wrong={
             "grad_weight = of_each": UNSUMMED | {"wrong shape"},
-            "grad_weight = of_each.sum()": {"wrong axis", "wrong shape", "another argument", "not summed over the batch"},
+            "grad_weight = of_each.sum()": {
+                "wrong axis",
+                "wrong shape",
+                "another argument",
+                "not summed over the batch",
+            },
             "grad_weight = of_each.sum((0, 2))": {"wrong shape"},
-            "grad_weight = of_each.mean((0, 2), keepdim=True)": {"averaged instead of summed", "constant factor", "sum for mean"},
+            "grad_weight = of_each.mean((0, 2), keepdim=True)": {
+                "averaged instead of summed",
+                "constant factor",
+                "sum for mean",
+            },
             "grad_weight = of_each[:1].sum(2, keepdim=True)": PART,
             "grad_weight = -of_each.sum_to_size(w.shape)": SIGN,
             "grad_weight = of_each.sum(0, keepdim=True)": UNSUMMED | {"wrong shape"},

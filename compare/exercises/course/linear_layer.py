@@ -46,9 +46,9 @@ def _linear(of: str, one: bool, **others: Any) -> Exercise:
         function,
         f"{left} of a Linear, {'one sample' if one else 'm samples'}",
         left,
-        f"""z = x Wᵀ + b, {samples}{'; m = 1' if one else ''}
+        f"""z = x Wᵀ + b, {samples}{"; m = 1" if one else ""}
 delta (m, o)   ∂L/∂z, which arrives from above
-{''.join(f'{shapes[n]}, ' for n in given[1:])}the answer has the shape of {of}""",
+{"".join(f"{shapes[n]}, " for n in given[1:])}the answer has the shape of {of}""",
         Source(LinearFunction.backward, blank, alone=given, names={**_NAMES, **_rows()}),
         _drawn(one),
         _ONE if one else _EXAMPLE,
@@ -147,6 +147,7 @@ EXERCISES = [
             "2 * delta.T @ x": FACTOR,
             "delta.T @ torch.ones_like(x)": MISSING | {"another tensor"},
             "delta @ x": RAISED,
+            "None": {"missing result"},
         },
         right=(
             "torch.einsum('mo,mi->oi', delta, x)",

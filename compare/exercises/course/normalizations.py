@@ -119,10 +119,11 @@ EXERCISES = [
             "rho * w * (g - g.mean(0))": TERM,
             "rho * w * (g - x_hat * (g * x_hat).mean(0))": TERM,
             "w * (g - g.mean(0) - x_hat * (g * x_hat).mean(0))": MISSING,
-            "rho * (g - g.mean(0) - x_hat * (g * x_hat).mean(0))": MISSING,
+            "rho * (g - g.mean(0) - x_hat * (g * x_hat).mean(0))": MISSING | {"wrong weight"},
             "rho * w * (g - g.sum(0) - x_hat * (g * x_hat).sum(0))": {"sum for mean", "unknown"},
             "rho * w * (g - g.mean(0) + x_hat * (g * x_hat).mean(0))": SIGN | {"another operation"},
-            "rho * w * (g - g.mean(1, keepdim=True) - x_hat * (g * x_hat).mean(1, keepdim=True))": AXIS | {"unknown"},
+            "rho * w * (g - g.mean(1, keepdim=True) - x_hat * (g * x_hat).mean(1, keepdim=True))": AXIS
+            | {"unknown"},
         },
         right=(
             "h = g * w\nreturn rho * (h - h.mean(0) - x_hat * (h * x_hat).mean(0))",
@@ -159,12 +160,16 @@ EXERCISES = [
         wrong={
             "rho * w * g": TERM,
             "rho * (g * w - (g * w).mean(1, keepdim=True))": TERM,
-            "rho * w * (g - g.mean(1, keepdim=True) - x_hat * (g * x_hat).mean(1, keepdim=True))": MISSING | {"wrong weight", "unknown"},
-            "rho * (g - g.mean(1, keepdim=True) - x_hat * (g * x_hat).mean(1, keepdim=True))": MISSING,
+            "rho * w * (g - g.mean(1, keepdim=True) - x_hat * (g * x_hat).mean(1, keepdim=True))": MISSING
+            | {"wrong weight", "unknown"},
+            "rho * (g - g.mean(1, keepdim=True) - x_hat * (g * x_hat).mean(1, keepdim=True))": MISSING
+            | {"wrong weight"},
             "g * w - (g * w).mean(1, keepdim=True) - x_hat * (g * w * x_hat).mean(1, keepdim=True)": MISSING,
-            "rho * (g * w - (g * w).mean(0) - x_hat * (g * w * x_hat).mean(0))": AXIS | {"unknown", "another argument"},
+            "rho * (g * w - (g * w).mean(0) - x_hat * (g * w * x_hat).mean(0))": AXIS
+            | {"unknown", "another argument"},
             "-rho * (g * w - (g * w).mean(1, keepdim=True) - x_hat * (g * w * x_hat).mean(1, keepdim=True))": SIGN,
-            "rho * (g * w - (g * w).mean(1, keepdim=True) + x_hat * (g * w * x_hat).mean(1, keepdim=True))": SIGN | {"another operation"},
+            "rho * (g * w - (g * w).mean(1, keepdim=True) + x_hat * (g * w * x_hat).mean(1, keepdim=True))": SIGN
+            | {"another operation"},
         },
         right=(
             "h = g * w\nc = h - h.mean(1, keepdim=True)\n"

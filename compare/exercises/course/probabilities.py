@@ -7,7 +7,6 @@ from compare.exercises.exercise import (
     AXIS,
     FACTOR,
     INCOMING,
-    MEAN,
     MISSING,
     SIGN,
     SUM,
@@ -42,7 +41,7 @@ def mean_nll(log_a: Tensor, t: Tensor) -> Tensor:
 
 def _far(d: Draw) -> Scope:
     """Whole numbers, and ones at which σ is all but 0 or 1."""
-    z = d("mi") * (1 if d.whole else 1)
+    z = d("mi")
     return {"z": z if d.whole else 400 * z, "g": d.not_zero("mi")}
 
 
@@ -112,9 +111,14 @@ g (m, c)   ∂L/∂ℓ, which arrives from above; log_a (m, c) is ℓ, as the fo
             "g": TERM | {"missing activation derivative"},
             "g - log_a * g.sum(1, keepdim=True)": {"missing step", "call lost"},
             "g - torch.exp(log_a) * g": TERM | {"missing step"},
-            "g + torch.exp(log_a) * g.sum(1, keepdim=True)": SIGN | {"another operation", "another number"},
+            "g + torch.exp(log_a) * g.sum(1, keepdim=True)": SIGN
+            | {"another operation", "another number"},
             "g - torch.exp(log_a) * g.sum(0, keepdim=True)": AXIS,
-            "torch.exp(log_a) * (g - (g * torch.exp(log_a)).sum(1, keepdim=True))": {"another function", "unknown", "missing cross term"},
+            "torch.exp(log_a) * (g - (g * torch.exp(log_a)).sum(1, keepdim=True))": {
+                "another function",
+                "unknown",
+                "missing cross term",
+            },
             "g - torch.exp(log_a) * g.mean(1, keepdim=True)": {"sum for mean"},
         },
         right=(
@@ -157,8 +161,13 @@ log_a (m, c)   ℓ; t (m) the classes, whole numbers; g = ∂L/∂L, a single nu
             "torch.zeros_like(log_a).scatter(1, t[:, None], (-g).expand(len(t), 1))": SUM,
             "torch.zeros_like(log_a).scatter(1, t[:, None], (-1 / (g / g * len(t))).expand(len(t), 1))": INCOMING,
             "-g / len(t) * log_a": {"unknown", "wrong in a part", "another tensor"},
-            "torch.full_like(log_a, -g / len(t))": {"wrong in a part", "unknown", "something added"},
-            "-g / log_a.numel() * torch.nn.functional.one_hot(t, log_a.shape[1])": FACTOR | {"factor too many"},
+            "torch.full_like(log_a, -g / len(t))": {
+                "wrong in a part",
+                "unknown",
+                "something added",
+            },
+            "-g / log_a.numel() * torch.nn.functional.one_hot(t, log_a.shape[1])": FACTOR
+            | {"factor too many"},
             "log_a * 0": ZERO,
         },
         right=(
@@ -201,7 +210,8 @@ g                  ∂L/∂L, a single number""",
             "g * (log_y_hat - y) / len(y)": {"missing step"},
             "g * torch.exp(log_y_hat) / len(y)": TARGET,
             "(torch.exp(log_y_hat) - y) / len(y)": INCOMING | {"missing factor"},
-            "g * (torch.exp(log_y_hat) - y) / y.numel()": FACTOR | {"factor too many", "constant factor"},
+            "g * (torch.exp(log_y_hat) - y) / y.numel()": FACTOR
+            | {"factor too many", "constant factor"},
             "-g * y / len(y)": TERM,
         },
         right=(

@@ -78,7 +78,11 @@ P (m, s), v (s, i); g (m, i) = ∂L/∂o, which arrives from above""",
         wrong={
             "P @ g": RAISED | TURNED | {"wrong shape"},
             "-P.T @ g": SIGN,
-            "P.T @ g / len(P)": {"averaged instead of summed", "constant factor", "factor too many"},
+            "P.T @ g / len(P)": {
+                "averaged instead of summed",
+                "constant factor",
+                "factor too many",
+            },
             "2 * P.T @ g": FACTOR,
             "g.T @ P": {"transposed", "wrong shape"},
             "torch.ones_like(P).T @ g": MISSING | {"another tensor"},
@@ -93,9 +97,7 @@ P (m, s), v (s, i); g (m, i) = ∂L/∂o, which arrives from above""",
         "∂L/∂S",
         """o = P v, P = softmax(S) along each row
 P (m, s); grad_P (m, s) = ∂L/∂P, already known as g vᵀ""",
-        Source(
-            ScaledDotProductAttentionFunction.backward, "grad_S =", alone=("grad_P", "P")
-        ),
+        Source(ScaledDotProductAttentionFunction.backward, "grad_S =", alone=("grad_P", "P")),
         _attention,
         {"S": [[0, 0]], "v": [[1], [3]], "g": [[2]]},
         "P = (½, ½), ∂L/∂P = (2, 6), Σ = 4: ½ · (2 − 4) and ½ · (6 − 4) = [[-1, 1]]",
@@ -107,13 +109,13 @@ P (m, s); grad_P (m, s) = ∂L/∂P, already known as g vᵀ""",
         also=lambda s: {"P": torch.softmax(s["S"], 1), "grad_P": s["g"] @ s["v"].T},
         wrong={
             "P * grad_P": TERM,
-            "P * (1 - P) * grad_P": TERM,
+            "P * (1 - P) * grad_P": TERM | {"missing step"},
             "grad_P - (P * grad_P).sum(-1, keepdim=True)": MISSING,
             "P * (grad_P - (P * grad_P).sum(0, keepdim=True))": AXIS,
             "P * ((P * grad_P).sum(-1, keepdim=True) - grad_P)": SIGN,
             "P * (grad_P - grad_P.sum(-1, keepdim=True))": MISSING,
             "P * (grad_P + (P * grad_P).sum(-1, keepdim=True))": SIGN | {"another operation"},
-            "grad_P": TERM | MISSING,
+            "grad_P": TERM | MISSING | {"handed on"},
         },
         right=(
             "P * grad_P - P * torch.einsum('ms,ms->m', P, grad_P)[:, None]",
@@ -232,9 +234,13 @@ i, f, g, c_before (m, h), c_before is c₋₁. Return the three slopes of c, eac
             "g * i * (1 - i), f * (1 - f), i * (1 - g * g)": MISSING,
             "g * i * (1 - i), c_before * f * (1 - f), 1 - g * g": MISSING,
             "g * i, c_before * f * (1 - f), i * (1 - g * g)": MISSING,
-            "g * i * (1 - i), c_before * f * (1 - f), i * g * (1 - g)": {"unknown", "another tensor", "another operation", "missing activation derivative"},
+            "g * i * (1 - i), c_before * f * (1 - f), i * g * (1 - g)": {
+                "another function",
+                "missing term",
+            },
             "c_before * f * (1 - f), g * i * (1 - i), i * (1 - g * g)": {"results exchanged"},
-            "g * i * (1 - i), c_before * f * (1 - f), i * (1 + g * g)": SIGN | {"another operation"},
+            "g * i * (1 - i), c_before * f * (1 - f), i * (1 + g * g)": SIGN
+            | {"another operation"},
             "-g * i * (1 - i), c_before * f * (1 - f), i * (1 - g * g)": SIGN,
         },
         right=(

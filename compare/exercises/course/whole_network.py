@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from compare.exercises.exercise import FACTOR, MISSING, SIGN, Draw, Exercise, Scope, Source
+from compare.exercises.exercise import MISSING, SIGN, Draw, Exercise, Scope, Source
 from manual_backprop.activation.sigmoids import sigmoid_gradient
 from manual_backprop.network.losses import LOSSES
 from manual_backprop.network.recursion import Network
@@ -23,7 +23,11 @@ def forward(x: Tensor, W: list[Tensor], b: list[Tensor]) -> list[Tensor]:
 def _network(d: Draw) -> Scope:
     sizes = [d.sizes[c] for c in "ihic"]
     W = [d("hi"), d("ih"), d("ci")]
-    return {"W": W, "a": forward(d("mi"), W, [torch.zeros(n).double() for n in sizes[1:]]), "y": d.one_hot("mc")}
+    return {
+        "W": W,
+        "a": forward(d("mi"), W, [torch.zeros(n).double() for n in sizes[1:]]),
+        "y": d.one_hot("mc"),
+    }
 
 
 def _numbers(*values: object) -> list[Tensor]:
@@ -130,7 +134,7 @@ Return the new v; w then moves by −η v.""",
             "beta * (v + g)": {"factor too many", "another number"},
             "g": {"missing term"},
             "beta * v": {"missing term", "missing step"},
-            "v + beta * g": {"another tensor", "another number", "operands exchanged"},
+            "v + beta * g": {"another tensor", "arguments exchanged"},
         },
         right=("beta * v + g", "torch.add(g, v, alpha=beta)"),
     ),
@@ -141,17 +145,15 @@ Return the new v; w then moves by −η v.""",
         "v",
         """v (i)   the velocity so far; g (i) the gradient ∂L/∂w of this step; beta the factor β
 Return the new v; w then moves by −η v.""",
-        Source(
-            Momentum.step, "v.mul_(beta)", alone=("v", "g", "beta"), names={"β": "beta"}
-        ),
+        Source(Momentum.step, "v.mul_(beta)", alone=("v", "g", "beta"), names={"β": "beta"}),
         _velocity,
         _MOMENTUM,
         "½ · 8 + ½ · 2 and ½ · (−4) + ½ · 6 = [5, 1]",
         "Lecture note 001: the velocity is a mean of gradients, the newest with the share 1 − β.",
         "What does v become if g is the same at every step? It must be g.",
         wrong={
-            "beta * v + g": MISSING | {"another number", "missing step"},
-            "(1 - beta) * v + beta * g": {"another tensor", "operands exchanged"},
+            "beta * v + g": MISSING | {"missing term"},
+            "(1 - beta) * v + beta * g": {"another tensor", "arguments exchanged"},
             "beta * v + beta * g": {"another tensor", "missing term", "another number"},
             "beta * v - (1 - beta) * g": SIGN | {"another operation"},
             "beta * v + (1 + beta) * g": SIGN | {"another operation"},
