@@ -6,7 +6,7 @@ import pytest
 
 from compare import mutants
 from compare.mutants import drawn, drawn_outcomes
-from compare.mutants.slips import slips
+from compare.catalogue.slips import slips
 
 SOURCE = '''
 class F:
