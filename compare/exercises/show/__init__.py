@@ -66,7 +66,10 @@ def show(options: argparse.Namespace) -> bool:
     from compare.command.writing import write_text
     from compare.exercises.show import in_terminal, page
     from compare.exercises.show.steps import steps
+    from compare.trial.errors import ComparisonError
 
+    if options.sizes[-1] == 1 and options.loss == "cross-entropy":
+        raise ComparisonError("cross-entropy needs at least 2 outputs: use --loss bce for one")
     network, x, y = small(options)
     found = steps(network, x, y)
     out = console.stdout()
