@@ -79,7 +79,7 @@ def _table(visits: Sequence[Visit], *, wide: bool) -> "Table":
     view = console.table("project", "bug", "found", "blamed", "said", *more)
     for visit in visits:
         exhibit, became = visit.exhibit, visit.shipped
-        project = exhibit.project if wide else exhibit.project.split("/")[1]
+        project = exhibit.project if wide else exhibit.name.split()[0]
         marks = ["✓" if x else "✗" for x in (became.killed, became.blamed)]
         sentences = ["; ".join(became.sentences)] if wide else []
         where = console.below(project, exhibit.thread)

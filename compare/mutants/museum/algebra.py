@@ -13,6 +13,11 @@ def _last(operation: nn.Module) -> Host:
     return Host(lambda: [nn.Linear(11, 6), operation], 1, batch(N, 11))
 
 
+def _of_the_others(x: Tensor) -> Tensor:
+    """The product of a row without each of its elements."""
+    return torch.stack([x.roll(-i, 1)[:, 1:].prod(1) for i in range(x.shape[1])], 1)
+
+
 def _factor(x: Tensor) -> Tensor:
     """Cholesky's factor of 4 + (x₂ x₂ᵀ) of each sample, x₂ being 3 × 2."""
     x2 = x.reshape(-1, 3, 2)
@@ -56,7 +61,7 @@ EXHIBITS = [
         "prod: incoming gradient left out",
         _last(Operation(lambda x: x.prod(1, keepdim=True))),
         lambda g, x, y: y / x,
-        lambda g, x, y: g * torch.stack([x.roll(-i, 1)[:, 1:].prod(1) for i in range(6)], 1),
+        lambda g, x, y: g * _of_the_others(x),
         mistakes=frozenset({Mistake.IGNORES_INCOMING}),
     ),
     Exhibit(
@@ -65,7 +70,7 @@ EXHIBITS = [
         "prod: y / x, NaN where x is 0",
         _last(Operation(lambda x: x.prod(1, keepdim=True))),
         lambda g, x, y: g * y / x,
-        lambda g, x, y: g * torch.stack([x.roll(-i, 1)[:, 1:].prod(1) for i in range(6)], 1),
+        lambda g, x, y: g * _of_the_others(x),
         mistakes=frozenset({Mistake.IN_A_PART, Mistake.OVERFLOW}),
     ),
     Exhibit(

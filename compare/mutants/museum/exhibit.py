@@ -31,8 +31,8 @@ class Exhibit:
 
     @property
     def name(self) -> str:
-        """Project and thread."""
-        return f"{self.project} {self.thread}"
+        """The project, without its owner, and the thread."""
+        return f"{self.project.split('/')[1]} {self.thread}"
 
     @property
     def source(self) -> str:
@@ -43,9 +43,9 @@ class Exhibit:
     def specimens(self) -> tuple[Specimen, Specimen]:
         """As it was shipped, and as it was mended."""
         places = tuple((self.host.layer, gradient) for gradient in self.wrong)
-        name = f"{self.name}: {self.bug}"
-        wrong = Specimen(name, partial(self.host.plant, self.shipped, ""), places, self.mistakes)
-        right = Specimen(f"{name}, mended", partial(self.host.plant, self.mended, ""))
+        shipped = partial(self.host.plant, self.shipped, "")
+        wrong = Specimen(self.name, shipped, places, self.mistakes)
+        right = Specimen(f"{self.name}, mended", partial(self.host.plant, self.mended, ""))
         return wrong, right
 
 

@@ -117,7 +117,7 @@ EXHIBITS = [
         between(Operation(lambda x, taken: x[:, taken], buffers=[_TAKEN])),
         _AddsOnto(0.0),
         lambda g, x, taken: torch.zeros_like(x).index_add_(1, taken, g),
-        mistakes=frozenset({Mistake.TWICE, Mistake.STALE}),
+        mistakes=frozenset({Mistake.TWICE, Mistake.STALE, Mistake.WRITTEN_OVER}),
     ),
     Exhibit(
         "apache/mxnet",

@@ -138,9 +138,9 @@ EXHIBITS = [
         "#187460",
         "ldexp: 2ᵉ in integers, 0 for negative e",
         alone(Operation(lambda x, e: x * torch.exp2(e.to(x.dtype))), batch(4, 6), _EXPONENTS),
-        lambda g, x, e, a: (g * torch.pow(2, e.clamp(min=0)) * (e >= 0), None),
+        lambda g, x, e, a: (g * torch.pow(2, e), None),
         lambda g, x, e, a: (g * torch.pow(2.0, e), None),
-        wrong=("input 0",),
+        wrong=("input",),
         mistakes=frozenset({Mistake.IN_A_PART}),
     ),
 ]

@@ -220,6 +220,7 @@ EXHIBITS = [
         between(Operation(_standardized)),
         _standardized_shipped,
         _standardized_mended,
+        mistakes=frozenset({Mistake.NO_CROSS_TERM}),  # or one with a wrong factor, as it is called
     ),
     Exhibit(
         "fla-org/flash-linear-attention",

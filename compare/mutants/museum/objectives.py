@@ -75,7 +75,8 @@ EXHIBITS = [
         alone(Operation(_per_token, [batch(CLASSES, 6, seed=8)]), batch(N, 6), _LABELS),
         _scaled_by_first,
         _scaled_by_token,
-        wrong=("input 0", "w"),
+        wrong=("input", "w"),
+        mistakes=frozenset({Mistake.IGNORES_INCOMING}),
     ),
     Exhibit(
         "SciSharp/TensorFlow.NET",
@@ -109,8 +110,8 @@ EXHIBITS = [
         "e60dd3ef",
         "soft targets: incoming gradient left out",
         LossHost(_soft, _SHARED),
-        lambda g, z, t: (z.softmax(1) - t) / len(z),
-        lambda g, z, t: g * (z.softmax(1) - t) / len(z),
+        lambda g, z, t: (z.softmax(1) * t.sum(1, keepdim=True) - t) / len(z),
+        lambda g, z, t: g * (z.softmax(1) * t.sum(1, keepdim=True) - t) / len(z),
         mistakes=frozenset({Mistake.IGNORES_INCOMING}),
     ),
     Exhibit(
