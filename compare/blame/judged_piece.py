@@ -28,6 +28,7 @@ from compare.verdict.judge import (
     LESS_ACCURATE,
     NO_REFERENCE,
     NO_SUBGRADIENT,
+    NO_TRUTH,
     SUBGRADIENT,
     Row,
     less_accurate,
@@ -148,7 +149,9 @@ def _faults(
     wrong: dict[Key, list[tuple[Trial, Row]]] = {}
     for trial, rows in results:
         # A gradient of another function is not the reference's to judge: the forward comes first.
-        bad = [row for row in rows if row.verdict == BUG or not row.passed]
+        # Where the reference is NaN nobody knows what is right: the whole says so, no layer is to
+        # blame.
+        bad = [row for row in rows if not row.passed and row.verdict != NO_TRUTH]
         for row in [row for row in bad if row.kind == Kind.OUTPUT] or bad:
             assert row.key
             wrong.setdefault(row.key, []).append((trial, row))
