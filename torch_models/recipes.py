@@ -22,6 +22,8 @@ class Recipe:
     batch_size: int = 128
     warmup: int = 0
     """Steps in which the learning rate grows to what it is."""
+    half_life: int = 0
+    """Steps in which it then halves, again and again; 0 for never."""
     clip: float = 0.0
     """The longest that all gradients together may be; 0 for as long as they are."""
     classes: int = 10

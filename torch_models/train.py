@@ -146,6 +146,7 @@ def build_classifier(options: argparse.Namespace):
         seed=options.seed,
         network=options.network,
         warmup=options.warmup,
+        half_life=options.half_life,
         clip=options.clip,
     )
     # Lightning does this, but after it has loaded a checkpoint: into float32.
