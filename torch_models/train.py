@@ -125,7 +125,7 @@ def train(options: argparse.Namespace) -> None:
             resume.check(found, contents, hparams, classifier.state_dict())
             steps = len(samples.training_batches(options.batch_size, options.seed))
             resume.check_progress(found, contents, trainer, classifier, steps)
-        fit(trainer, classifier, data, found, contents)
+        fit(trainer, classifier, data, found, contents, options.command)
         part()
 
 

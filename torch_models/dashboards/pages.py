@@ -33,8 +33,9 @@ POINTS = {False: 300, True: 2_000}
 #: The page of custom scalars; ``compare.training --log-dir`` adds the gradients' disagreement.
 LAYOUT = {
     CUSTOM_PAGE: {
-        "loss": ["Multiline", ["loss/train", "loss/val"]],
-        "accuracy": ["Multiline", ["accuracy/train", "accuracy/val"]],
+        f"{what}, {name}": ["Multiline", [f"{what}/{stage}$"]]
+        for what in ("loss", "accuracy")
+        for stage, name in (("train", "training"), ("val", "validation"))
     }
 }
 
