@@ -47,7 +47,7 @@ def test_every_page_has_something(tmp_path, capsys, backprop):
     assert set(events.Tags()["histograms"]) == per_layer
     assert all(len(events.Histograms(tag)) == 2 for tag in per_layer)
     assert {tag.partition("/")[2] for tag in events.Tags()["images"]} == {
-        *("weights of layer 1", "misclassified", "confusion matrix")
+        *("weights of layer 1", "misclassified", "confusion matrix", "precision against recall")
     }
     tensors = set(events.Tags()["tensors"])
     assert {f"precision against recall/class {digit}" for digit in range(10)} <= tensors
@@ -98,7 +98,7 @@ def test_a_resumed_run_goes_on(tmp_path, capsys):
     assert len(list((run / "projector").iterdir())) == 2
 
 
-IMAGES = {"misclassified", "confusion matrix"}
+IMAGES = {"misclassified", "confusion matrix", "precision against recall"}
 #: Network → what only it shows.
 OWN = {
     "lenet": {"filters of layer 1", "feature maps of 0", "feature maps of 3"},
