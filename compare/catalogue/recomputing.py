@@ -45,8 +45,9 @@ def _whole(
 ) -> Tensor:
     dtype = _lower(q)
     with torch.autocast("cpu", enabled=False):
-        tensors = (_full(t if t.dtype == torch.bool else t.to(dtype)) for t in (q, k, v, *mask))
-        return F.scaled_dot_product_attention(*tensors, **options).to(dtype)
+        q, k, v = (_full(t.to(dtype)) for t in (q, k, v))
+        M = next((t if t.dtype == torch.bool else _full(t.to(dtype)) for t in mask), None)
+        return F.scaled_dot_product_attention(q, k, v, M, **options).to(dtype)
 
 
 def _normalized_by_block(g: Tensor, q: Tensor, k: Tensor, v: Tensor, o: Tensor) -> Tensor:
@@ -96,7 +97,8 @@ def _linear_cross_entropy(
 ) -> Tensor:
     dtype = _lower(x)
     with torch.autocast("cpu", enabled=False):
-        z = F.linear(*(t if t is None else _full(t.to(dtype)) for t in (x, weight, bias)))
+        b = None if bias is None else _full(bias.to(dtype))
+        z = F.linear(_full(x.to(dtype)), _full(weight.to(dtype)), b)
     z, t = z.view(-1, len(weight)), target.view(-1)
     return F.cross_entropy(z, t, ignore_index=ignore_index, reduction=reduction)
 
@@ -258,6 +260,7 @@ ENTRIES = [
                 Mistake.PART_OF_BATCH,
                 lambda g, x, w, b: g * _less_one_hot(x, w, b)[6:].T @ x[6:] / len(x),
                 gradient="weight",
+                diagnosed=False,
             ),
         },
         right={"target by target": _target_by_target},
@@ -289,7 +292,6 @@ ENTRIES = [
                 Mistake.NO_DERIVATIVE,
                 lambda g, z, w, b: g.T @ (z[:, :3] * z[:, 3:]),
                 gradient="weight",
-                diagnosed=False,
             ),
             "bias averaged over the batch": Bug(
                 Mistake.MEAN_FOR_SUM, lambda g, z, w, b: g.mean(0), gradient="bias"
@@ -325,9 +327,7 @@ ENTRIES = [
         twin_function=_couplings,
         host=_COUPLED,
         wrong={
-            "f′ at b′": Bug(
-                Mistake.AT_OUTPUT, lambda g, x, y: _of_tanh(g, y, at="b'"), diagnosed=False
-            ),
+            "f′ at b′": Bug(Mistake.AT_OUTPUT, lambda g, x, y: _of_tanh(g, y, at="b'")),
             "what comes by the other half forgotten": Bug(
                 Mistake.MISSING_FACTOR, lambda g, x, y: _of_tanh(g, y, added=False), diagnosed=False
             ),

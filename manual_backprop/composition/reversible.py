@@ -20,7 +20,7 @@ parameters. Shapes: x, y, ∂L/∂y (…, 2d), a, b, α and β (…, d).
 Source: Gomez, Ren, Urtasun, Grosse 2017 (RevNet); the coupling: Dinh, Krueger, Bengio 2014 (NICE).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -61,7 +61,7 @@ class ReversibleFunction(Function):
         grads: list[Tensor] = []
         for f, θ in reversed([*zip(ctx.layers, for_each(ctx.layers, parameters), strict=True)]):
             with torch.autocast(**ctx.autocast):
-                f_a, transposed = vjp(f, a.to(ctx.dtype), *θ)
+                f_a, transposed = vjp(f, a.to(ctx.dtype), *θ)[:2]
             back, *grad_θ = transposed(β.to(f_a.dtype))  # (∂f/∂b)ᵀ β′ and (∂f/∂θ)ᵀ β′
             a, b = b - f_a, a  # (b′ − f(a′), a′)
             α, β = β, α + back  # (β′, α′ + (∂f/∂b)ᵀ β′)
@@ -90,7 +90,7 @@ def for_each(layers: Sequence[Layer], parameters: Sequence[Tensor]) -> list[Sequ
 
 
 @public()
-def reversible(input: Tensor, layers: Sequence[nn.Module]) -> Tensor:
+def reversible(input: Tensor, layers: Iterable[nn.Module]) -> Tensor:
     """y, after the halves of x went through the layers as above.
 
     Args:
@@ -131,7 +131,7 @@ def reversible(input: Tensor, layers: Sequence[nn.Module]) -> Tensor:
     return output.to(input.dtype)
 
 
-def _changeable(input: Tensor, layers: Sequence[nn.Module]) -> tuple[Any, ...]:
+def _changeable(input: Tensor, layers: Iterable[nn.Module]) -> tuple[Any, ...]:
     """What a layer has changed that draws random numbers or keeps running statistics."""
     on_gpu = input.device.type == "cuda"
     state = torch.cuda.get_rng_state(input.device) if on_gpu else torch.get_rng_state()

@@ -62,7 +62,8 @@ class AttentionInBlocksFunction(Function):
         o, λ = [], []
         for rows in blocks(query, size):
             q = part(query, rows) * scale
-            m, Z, u = torch.full_like(q[..., :1], -torch.inf), 0, 0
+            m = torch.full_like(q[..., :1], -torch.inf)
+            Z = u = torch.zeros_like(m)
             for columns in blocks(key, size, rows if is_causal else None):
                 k, v = part(key, columns), part(value, columns)
                 S = seen(q @ k.mT, mask, is_causal, rows, columns)
