@@ -48,6 +48,7 @@ class Classifier(L.LightningModule):
         network: a key of ``recipes.RECIPES``; only ``"mlp"`` has sizes and an activation, and
             another loss than cross entropy.
         warmup: steps in which the learning rate grows to ``lr``.
+        half_life: steps in which it then halves, again and again; 0 for never.
         clip: the longest that all gradients together may be; 0 for any length.
     """
 
@@ -63,6 +64,7 @@ class Classifier(L.LightningModule):
         seed: int = 0,
         network: str = "mlp",
         warmup: int = 0,
+        half_life: int = 0,
         clip: float = 0.0,
     ) -> None:
         super().__init__()
@@ -158,7 +160,7 @@ class Classifier(L.LightningModule):
         prepare(
             descent.param_groups,
             step,
-            *(self.hparams[name] for name in ("lr", "warmup", "clip")),
+            *(self.hparams[name] for name in ("lr", "warmup", "half_life", "clip")),
         )
 
     def _descend(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

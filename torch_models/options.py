@@ -1,6 +1,8 @@
 """The command line of ``python -m torch_models.train``, without importing torch."""
 
 import argparse
+import shlex
+import sys
 from collections.abc import Sequence
 from importlib import metadata
 
@@ -150,6 +152,8 @@ def parse_train(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     if options.manual and options.backprop not in (None, "manual"):
         parser.error(f"--manual contradicts --backprop {options.backprop}: give one of them")
     options.backprop = "manual" if options.manual else options.backprop or "autograd"
+    given = sys.argv[1:] if arguments is None else arguments
+    options.command = shlex.join(["python", "-m", "torch_models.train", *given])
     settle(parser, options)
     if options.backprop == "explicit":
         if options.precision not in ("32-true", "64-true"):

@@ -170,3 +170,16 @@ def test_gradient_of_an_impossible_shape_is_seen():
     manual[0].__class__ = Transposed
     report = compare_gradients(manual, reference, torch.randn(5, 3))
     assert accused(report) == {"0": ["weight"]}
+
+
+def test_nobody_is_to_blame_where_the_reference_is_nan():
+    """√0 has an infinite slope, and 0 · ∞ is what autograd makes of it."""
+
+    def root(x):
+        return (x * x.sign().abs()).sqrt() + x
+
+    manual = by_hand(root, lambda g, x: g * torch.where(x > 0, 0.5 * x.rsqrt() + 1, 1.0))
+    report = compare_gradients(manual, root, torch.tensor([0.0, 1.0, 2.0]))
+    assert not report.passed
+    assert not report.originators
+    assert "reference is NaN" in str(report)

@@ -29,7 +29,7 @@ def first_of_each(kind, names):
 
 @pytest.fixture(autouse=True)
 def without_the_rules_of_others(monkeypatch):
-    monkeypatch.setattr("compare.mutants.rules.verdicts", lambda models: {})
+    monkeypatch.setattr("compare.mutants.rules.verdicts", lambda *_: {})
 
 
 @pytest.mark.parametrize("name", first_of_each(lambda name: SPECIMENS[name].mistakes, BUGS))
