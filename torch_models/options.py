@@ -105,9 +105,9 @@ def train_parser() -> OneLineParser:
         "--dashboards",
         choices=("off", "lean", "full"),
         default="lean",
-        help="what TensorBoard shows: off loss, accuracy and a page of text alone; lean every page, "
-        "for less than a tenth of the training's time; full pictures and an embedding after each "
-        "epoch as well (default: %(default)s)",
+        help="what TensorBoard shows: off loss, accuracy and a page of text alone; lean every "
+        "page, for less than a tenth of the training's time; full pictures and an embedding after "
+        "each epoch as well (default: %(default)s)",
     )
     runs.add_argument(
         "--resume",
