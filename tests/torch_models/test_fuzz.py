@@ -77,7 +77,7 @@ def folder(tmp_path, monkeypatch):
 
 
 @settings(
-    max_examples=250,
+    max_examples=120,
     derandomize=True,
     database=None,
     deadline=None,

@@ -219,7 +219,7 @@ def test_a_command_in_a_pipe(tmp_path):
 
 
 @pytest.mark.parametrize("network", ["resnet", "vit"])
-def test_running_means_and_masks_go_on_where_they_were(network, tmp_path, capsys):
+def test_running_means_and_masks_go_on_where_they_were(few_samples, network, tmp_path, capsys):
     few = ["--network", network, "--train-size", 24, "--val-size", 8, "--batch-size", 8]
     assert train(tmp_path / "whole", *few, "--epochs", 3) == 0
     assert train(tmp_path / "parts", *few, "--epochs", 1) == 0

@@ -111,7 +111,7 @@ FEW = ["--epochs", "2", "--train-size", "24", "--val-size", "12", "--batch-size"
 
 
 @pytest.mark.parametrize("network", OWN)
-def test_each_network_shows_what_suits_it(tmp_path, capsys, network):
+def test_each_network_shows_what_suits_it(few_samples, tmp_path, capsys, network):
     """And the look at it changes nothing: not the running means, not the masks of dropout."""
     dataset = "text" if network == "gpt" else "digits"
     options = ["--network", network, "--dataset", dataset, *FEW, "--log-dir"]
