@@ -2,12 +2,12 @@
 
 import argparse
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from compare.command.argument_types import new_file
 from compare.command.exit import NOT_DONE, exit_code
+from compare.exercises.show import add_options as show_options
 from torch_models.arguments import OneLineParser, integer
 
 if TYPE_CHECKING:
@@ -249,15 +249,9 @@ def _selftest(options: Options) -> bool:
 
 
 def _show(options: Options) -> bool:
-    from compare.exercises.show import show  # type: ignore[import-not-found]
+    from compare.exercises.show import show
 
     return show(options)
-
-
-def _show_options(parser: argparse.ArgumentParser) -> None:
-    from compare.exercises.show import add_options
-
-    add_options(parser)
 
 
 def _chosen(options: Options) -> "Sequence[Exercise]":
@@ -288,9 +282,6 @@ COMMANDS = {
     "reset": Command("make a file anew", _named, _reset),
     "solution": Command("show the solution of a solved exercise", _solution_options, _solution),
     "grade": Command("for teachers: what a learner has solved", _grade_options, _grade),
+    "show": Command("draw one sample through a network, forward and back", show_options, _show),
     "selftest": Command("try the tutor on right and wrong answers", _selftest_options, _selftest),
 }
-if find_spec("compare.exercises.show"):
-    COMMANDS["show"] = Command(
-        "draw one sample through a small network, forward and back", _show_options, _show
-    )

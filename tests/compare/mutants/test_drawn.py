@@ -5,8 +5,8 @@ import json
 import pytest
 
 from compare import mutants
-from compare.mutants import drawn, drawn_outcomes
 from compare.catalogue.slips import slips
+from compare.mutants import drawn, drawn_outcomes
 
 SOURCE = '''
 class F:
