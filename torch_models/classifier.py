@@ -245,19 +245,17 @@ class Classifier(L.LightningModule):
         self._log("train")
 
     def _log(self, stage: str) -> None:
-        """Log the epoch's figures at the number of its last step, those of a test at the one after.
+        """Log the epoch's figures at the number of its last step.
 
         In a training at once: Lightning would write its figures after it has saved the checkpoint,
-        and a training killed between the two would lack them when it is resumed. A training that is
-        resumed strikes what follows its checkpoint's last step: the test.
+        and a training killed between the two would lack them when it is resumed.
         """
         figures = self.epoch_metrics(stage)
         self._tally(stage).reset()
         if self.trainer.sanity_checking:  # Lightning's look at two batches before it trains
             return
         if self.trainer.state.fn is not TrainerFn.FITTING:
-            # Lightning logs them, at the step that they name, and ``trainer.test`` returns them.
-            self.log_dict({**figures, "step": float(self.global_step)}, sync_dist=True)
+            self.log_dict(figures, sync_dist=True)  # ``trainer.test`` returns them
             return
         self.log_dict(figures, sync_dist=True, logger=False)
         of_all = self.trainer.callback_metrics

@@ -240,14 +240,14 @@ def test_one_wrong_function_deep_inside_a_resnet():
         def _make_layer(self, block, planes, *options, **named):
             return super()._make_layer(block, planes // 8, *options, **named)
 
-    reference = Narrow(resnet.BasicBlock, [1, 1, 2, 1])
+    reference = Narrow(resnet.BasicBlock, [1, 1, 1, 1])
     reference.fc = nn.Linear(512 // 8, 10)
     manual = copy.deepcopy(reference)
-    manual.layer3[1].relu = module(straight_through)()
+    manual.layer3[0].relu = module(straight_through)()
     report = compare_gradients(manual, reference, torch.randn(2, 3, 32, 32))
-    assert accused(report) == {"layer3.1.relu": ["input"]}
+    assert accused(report) == {"layer3.0.relu": ["input"]}
     assert verdicts(report)["layer4.0.conv1"] == "clean"
-    assert verdicts(report)["layer3.0.conv1"] == "inherited"
+    assert verdicts(report)["layer2.0.conv1"] == "inherited"
 
 
 class OwnParameterAndDropout(nn.Module):
