@@ -154,12 +154,8 @@ def _adaptive_avg_pool(dims: int) -> Entry:
         derivation=AdaptiveAvgPoolFunction,
         host=between_images(pool(even), dims),
         wrong={
-            "sum for mean": Bug(
-                {Mistake.FACTOR, Mistake.TWICE}, _averaged(_all_of_it, _parts), diagnosed=False
-            ),
-            "divided twice": Bug(
-                Mistake.FACTOR, _averaged(_divided_twice, _parts), diagnosed=False
-            ),
+            "sum for mean": Bug({Mistake.FACTOR, Mistake.TWICE}, _averaged(_all_of_it, _parts)),
+            "divided twice": Bug(Mistake.FACTOR, _averaged(_divided_twice, _parts)),
             "averaged over the batch": _averaged_over_the_batch(_parts),
             **(not_diagnosed if dims == 2 else {}),
         },

@@ -106,9 +106,7 @@ ENTRIES = [
         kinks=(-3, 3, -1.5),
         host=between(nn.Hardswish(), 6),
         wrong={
-            "second term forgotten": Bug(
-                _IN_A_PART, lambda g, z, a: g * ((z + 3) / 6).clamp(0, 1), diagnosed=False
-            ),
+            "second term forgotten": Bug(_IN_A_PART, lambda g, z, a: g * ((z + 3) / 6).clamp(0, 1)),
             "0 above": Bug(_IN_A_PART, lambda g, z, a: g * (z / 3 + 0.5) * _inside(z, -3, 3)),
             "no derivative": Bug(_NO_DERIVATIVE, lambda g, z, a: g.clone()),
         },
