@@ -73,6 +73,7 @@ RECIPES = {
         lr=0.3,
         batch_size=16,
         warmup=100,
+        half_life=300,
         clip=1.0,
         classes=256,
         compared=4,

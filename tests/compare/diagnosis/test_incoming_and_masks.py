@@ -10,7 +10,7 @@ from compare.diagnosis.mistake import Mistake
 from compare.mutants.museum.exhibit import Operation
 
 TANH = nn.Tanh()
-HALF = Operation(lambda x, m: m * x.sin(), buffers=[torch.tensor([1.0, 0.0, 1.0])])
+HALF = Operation(lambda x, m: m * x.sin() + 2, buffers=[torch.tensor([1.0, 0.0, 1.0])])
 WRITTEN_OVER = "its backward writes over the incoming gradient, which others may read"
 
 
