@@ -50,6 +50,7 @@ class Classifier(L.LightningModule):
         warmup: steps in which the learning rate grows to ``lr``.
         half_life: steps in which it then halves, again and again; 0 for never.
         clip: the longest that all gradients together may be; 0 for any length.
+        attention: of gpt, one of ``names.ATTENTIONS``.
     """
 
     def __init__(
@@ -66,12 +67,15 @@ class Classifier(L.LightningModule):
         warmup: int = 0,
         half_life: int = 0,
         clip: float = 0.0,
+        attention: str = "whole",
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         is_mlp = network == "mlp"
-        self.save_hyperparameters(logger=False, ignore=[] if is_mlp else ["sizes", "activation"])
-        self.network, self.loss = build(network, backprop, seed, sizes, activation, loss)
+        of_others = [] if is_mlp else ["sizes", "activation"]
+        of_others += [] if network == "gpt" else ["attention"]
+        self.save_hyperparameters(logger=False, ignore=of_others)
+        self.network, self.loss = build(network, backprop, seed, sizes, activation, loss, attention)
         classes = int(sizes.rpartition("-")[2]) if is_mlp else RECIPES[network].classes
         self.tallies = torch.nn.ModuleDict(
             {f"of {stage}": Tally(classes) for stage in ("train", "val", "test")}

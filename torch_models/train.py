@@ -148,6 +148,7 @@ def build_classifier(options: argparse.Namespace):
         warmup=options.warmup,
         half_life=options.half_life,
         clip=options.clip,
+        attention=options.attention,
     )
     # Lightning does this, but after it has loaded a checkpoint: into float32.
     types = {"64-true": torch.float64, "bf16-true": torch.bfloat16, "16-true": torch.float16}

@@ -23,7 +23,13 @@ def load(options: argparse.Namespace) -> datasets.Samples:
 def built(backprop: str, options: argparse.Namespace) -> Built:
     """The network that the options ask for, with initial weights that depend on the seed alone."""
     found = build(
-        options.network, backprop, options.seed, _sizes(options), options.activation, options.loss
+        options.network,
+        backprop,
+        options.seed,
+        _sizes(options),
+        options.activation,
+        options.loss,
+        options.attention,
     )
     found.network.to(getattr(torch, options.dtype))
     return found

@@ -23,6 +23,7 @@ _OWN = (
     "network",
     "hidden",
     "activation",
+    "attention",
     "backprop",
     "batch_size",
 )
