@@ -8,7 +8,7 @@ import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from torch_models import diverged, resume
+from torch_models import diverged, resume, threads
 from torch_models.checkpoints import LAST, NotSavedError, what_is_left
 from torch_models.classifier import Classifier, NonFiniteLossError
 from torch_models.dashboards.logger import log_hyperparameters
@@ -58,10 +58,9 @@ def fit(
         + ", ".join(f"{len(labels)} {part}" for part, (_, labels) in parts.items())
         + f" {kind}"
     )
-    say(
-        f"{_described(classifier)}, {hparams['loss']}, gradient by {hparams['backprop']}, on "
-        f"{trainer.strategy.root_device}"
-    )
+    device = trainer.strategy.root_device
+    on = f"{device}, {threads.number()}" if device.type == "cpu" else device
+    say(f"{_described(classifier)}, {hparams['loss']}, gradient by {hparams['backprop']}, on {on}")
     if checkpoint:
         say(_going_on(checkpoint, contents, epochs))
     interrupts = Interrupts()
