@@ -16,6 +16,8 @@ from compare.trial.key import Kind
 
 _FAR = 8
 _HALVINGS = 25  # from 1 to 3e-8
+_LOOK = 7  # halvings after which of a smooth change, about a hundredth is left
+_SMOOTH = 16
 _LEFT = 1e-3  # of the largest gradient: a jump, where the change over the last interval is more
 
 
@@ -82,7 +84,10 @@ def _places(shifted: _Shifted, generator: torch.Generator) -> Tensor | None:
     chosen = chosen.reshape(middle.shape).to(middle.device)
     low, high = grid.to(middle.device)[chosen], grid.to(middle.device)[chosen + 1]
     at_low, at_high = (seen.gather(0, i[None])[0] for i in (chosen, chosen + 1))
-    for _ in range(_HALVINGS):
+    change = (at_high - at_low).abs()
+    for halving in range(_HALVINGS):
+        if halving == _LOOK and not bool(((at_high - at_low).abs() > change / _SMOOTH).any()):
+            return None
         between = (low + high) / 2
         at_between = shifted.at(between)
         left = (at_between - at_low).abs() >= (at_high - at_between).abs()
