@@ -78,8 +78,8 @@ def judge_piece(piece: Piece, seed: int, strict: bool) -> Judged:
         for fault in _faults(piece, results, seed):
             judged.faults.setdefault(fault.gradient, fault)
         raised = [f.diagnosis.mistake is Mistake.RAISED for f in judged.faults.values()]
-        if all(raised):
-            _note_side_effects(judged, piece, _where_writing_shows(trials), seed)
+        shown = _where_writing_shows(trials)
+        _note_side_effects(judged, piece, shown, seed, alone=all(raised))
     return judged
 
 
@@ -97,8 +97,13 @@ def _where_writing_shows(trials: Sequence[Trial]) -> list[Trial]:
     return [trials[0], *elsewhere[:2]]
 
 
-def _note_side_effects(judged: Judged, piece: Piece, trials: Sequence[Trial], seed: int) -> None:
-    """What manual writes over and the reference does not, and what autograd summed up for it."""
+def _note_side_effects(
+    judged: Judged, piece: Piece, trials: Sequence[Trial], seed: int, *, alone: bool
+) -> None:
+    """What manual writes over and the reference does not, and what autograd summed up for it.
+
+    Where gradients are wrong (not ``alone``), it is what explains those that nothing else does.
+    """
     manual, reference = piece.sides.manual, piece.sides.reference
     theirs: dict[str, Fault] = {}
     for trial in trials:
@@ -114,8 +119,18 @@ def _note_side_effects(judged: Judged, piece: Piece, trials: Sequence[Trial], se
                     said = Diagnosis(Mistake.WRITTEN_OVER, sentence)
                     row = Row(what, Kind.INPUT, BUG, reason=sentence, cotangent=trial.cotangent)
                     theirs[what] = Fault(what, said, row, trial.given.kind, seed)
-    if theirs:
+    if theirs and alone:
         judged.faults = theirs  # that it raised is what became of it
+    elif theirs:
+        why = next(iter(theirs.values())).diagnosis
+        judged.faults = theirs | {
+            gradient: replace(fault, diagnosis=why)
+            if fault.diagnosis.mistake is Mistake.UNKNOWN
+            else fault
+            for gradient, fault in judged.faults.items()
+        }
+    if not alone:
+        return
     remarks = past_engine.summed_up(manual, trials[0].given, trials[0].fed_in)
     judged.remark = judged.remark or "; ".join(remarks)
 
@@ -216,6 +231,9 @@ def _diagnosis(key: Key, shown: Sequence[Evidence], wrong: int) -> Diagnosis:
         return replace(only, sentence=f"only on {', '.join(there)}: {only.sentence}")
     if elsewhere and only.mistake is not Mistake.UNKNOWN:
         return replace(only, sentence=f"except on {', '.join(elsewhere)}: {only.sentence}")
+    given = diagnose(key, [e for e in shown if e.input == GIVEN])
+    if given.mistake is not Mistake.UNKNOWN:
+        return replace(given, sentence=f"on the input as given: {given.sentence}")
     return diagnosis
 
 

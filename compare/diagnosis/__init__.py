@@ -7,7 +7,18 @@ of them, those in which manual is right included. The simplest that holds is the
 
 from collections.abc import Callable, Sequence
 
-from compare.diagnosis import batch, derivative, numbers, parts, places, scale, stale, weights
+from compare.diagnosis import (
+    batch,
+    derivative,
+    incoming,
+    masks,
+    numbers,
+    parts,
+    places,
+    scale,
+    stale,
+    weights,
+)
 from compare.diagnosis.clues import Clues
 from compare.diagnosis.evidence import Evidence
 from compare.diagnosis.mistake import Diagnosis, Mistake
@@ -22,6 +33,8 @@ OF_GRADIENTS: Sequence[Hypothesis] = (
     numbers.overflow,
     scale.sign,
     stale.ignores_incoming,
+    incoming.first_for_all,
+    incoming.never_changes,
     stale.unstrided,
     scale.factor,
     places.transposed,
@@ -40,8 +53,11 @@ OF_GRADIENTS: Sequence[Hypothesis] = (
     parts.where,
     parts.between,
     parts.mask,
+    masks.missing,
+    masks.too_many,
     derivative.without_a_factor,
     weights.added,
+    incoming.always_adds,
     numbers.clipped,
     numbers.lower_precision,
     numbers.rounding,
