@@ -49,6 +49,10 @@ def _alike(z: Tensor, y: Tensor) -> Tensor:
     return F.cosine_embedding_loss(z, y, torch.ones(len(z), dtype=torch.long))
 
 
+def _unlike(z: Tensor, y: Tensor) -> Tensor:
+    return F.cosine_embedding_loss(z, y, -torch.ones(len(z), dtype=torch.long), 0.2)
+
+
 def _cosine_gradient(g: Tensor, z: Tensor, y: Tensor, cross: bool = True) -> Tensor:
     """Of those that are alike."""
     length = (z * z).sum(1, keepdim=True).sqrt()
@@ -90,6 +94,9 @@ ENTRIES = [
             "wrong sign": Bug(Mistake.SIGN, lambda g, z, y: -_hinge_gradient(g, z, y)),
             "sum for mean": Bug(
                 Mistake.SUM_FOR_MEAN, lambda g, z, y: _hinge_gradient(g, z, y) * z.numel()
+            ),
+            "margin forgotten": Bug(
+                Mistake.IN_A_PART, lambda g, z, y: g * y / z.numel(), diagnosed=False
             ),
             "mean over the samples only": Bug(
                 Mistake.FACTOR, lambda g, z, y: _hinge_gradient(g, z, y) * z.shape[1]
@@ -148,6 +155,11 @@ ENTRIES = [
         wrong={
             "wrong sign": Bug(Mistake.SIGN, lambda g, z, y: g * y * (-y * z).sigmoid() / z.numel()),
             "sum for mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, z, y: -g * y * (-y * z).sigmoid()),
+            "σ(yx)": Bug(
+                Mistake.IN_A_PART,
+                lambda g, z, y: -g * y * (y * z).sigmoid() / z.numel(),
+                diagnosed=False,
+            ),
             "incoming gradient ignored": Bug(
                 Mistake.IGNORES_INCOMING, lambda g, z, y: -y * (-y * z).sigmoid() / z.numel()
             ),
@@ -188,7 +200,7 @@ ENTRIES = [
                 Mistake.SUM_FOR_MEAN, lambda g, z, y: _multi_margin_gradient(g, z, y) * len(z)
             ),
         },
-        right={"one-hot": _multi_margin_gradient},
+        right={"by autograd's own scatter": lambda g, z, y: _multi_margin_gradient(g, z, y)},
     ),
     Entry(
         "CosineEmbeddingLoss",
@@ -251,6 +263,11 @@ ENTRIES = [
         inputs=lambda: (torch.randn(SHAPE), torch.randn(SHAPE), torch.randn(SHAPE)),
         host=LossHost(_triplet, _TRIPLES),
         wrong={
+            "norm squared": Bug(
+                Mistake.NO_DERIVATIVE,
+                lambda g, z, y: _triplet_gradient(g, z, y, power=0),
+                diagnosed=False,
+            ),
             "wrong sign": Bug(Mistake.SIGN, lambda g, z, y: -_triplet_gradient(g, z, y)),
             "sum for mean": Bug(
                 Mistake.SUM_FOR_MEAN, lambda g, z, y: _triplet_gradient(g, z, y) * len(z)

@@ -162,6 +162,11 @@ ENTRIES = [
         modules=[{}, {"num_parameters": 13}, {"init": 0.1}],
         host=_PRELU,
         wrong={
+            "slope's, of the positive ones": _of_slope(
+                _IN_A_PART,
+                lambda g, z, w: (g * z.clamp(min=0)).sum().reshape(1),
+                diagnosed=False,
+            ),
             "slope's, with the wrong sign": _of_slope(
                 Mistake.SIGN, lambda g, z, w: -_prelu_weight(g, z, w)
             ),
