@@ -98,9 +98,7 @@ ENTRIES = [
         wrong={
             "no derivative": Bug(_NO_DERIVATIVE, lambda g, z, a: g),
             "mask inverted": Bug(Mistake.IN_A_PART, lambda g, z, a: g * (z <= 0)),
-            "mask of the gradient": Bug(
-                Mistake.IN_A_PART, lambda g, z, a: g * (g > 0), diagnosed=False
-            ),
+            "mask of the gradient": Bug(Mistake.IN_A_PART, lambda g, z, a: g * (g > 0)),
         },
         right={
             "times a mask": lambda g, z, a: g * (z > 0),

@@ -91,7 +91,6 @@ ENTRIES = [
             "halves exchanged": Bug(
                 {Mistake.PERMUTED, Mistake.IN_A_PART},
                 lambda g, z, a: _gate_first(g, z, a),
-                diagnosed=False,
             ),
             "gradients of the halves exchanged": Bug(
                 Mistake.PERMUTED,
@@ -108,7 +107,6 @@ ENTRIES = [
                     lambda v, u: g * u.sigmoid(),
                     lambda v, u: g * v * u.sigmoid() * (u.sigmoid() - 1),
                 ),
-                diagnosed=False,
             ),
             "wrong sign": Bug(
                 Mistake.SIGN,
@@ -137,7 +135,6 @@ ENTRIES = [
             "derivative of the gate forgotten": Bug(
                 Mistake.NO_DERIVATIVE,
                 lambda g, z, a: _halves(z, lambda u, v: g * v, lambda u, v: g * F.silu(u)),
-                diagnosed=False,
             ),
             "halves added": Bug(
                 Mistake.TWICE,

@@ -96,7 +96,7 @@ ENTRIES = [
                 Mistake.SUM_FOR_MEAN, lambda g, z, y: _hinge_gradient(g, z, y) * z.numel()
             ),
             "margin forgotten": Bug(
-                Mistake.IN_A_PART, lambda g, z, y: g * y / z.numel(), diagnosed=False
+                {Mistake.IN_A_PART, Mistake.NO_DERIVATIVE}, lambda g, z, y: g * y / z.numel()
             ),
             "mean over the samples only": Bug(
                 Mistake.FACTOR, lambda g, z, y: _hinge_gradient(g, z, y) * z.shape[1]
@@ -156,9 +156,8 @@ ENTRIES = [
             "wrong sign": Bug(Mistake.SIGN, lambda g, z, y: g * y * (-y * z).sigmoid() / z.numel()),
             "sum for mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, z, y: -g * y * (-y * z).sigmoid()),
             "σ(yx)": Bug(
-                Mistake.IN_A_PART,
+                {Mistake.IN_A_PART, Mistake.NO_DERIVATIVE},
                 lambda g, z, y: -g * y * (y * z).sigmoid() / z.numel(),
-                diagnosed=False,
             ),
             "incoming gradient ignored": Bug(
                 Mistake.IGNORES_INCOMING, lambda g, z, y: -y * (-y * z).sigmoid() / z.numel()
@@ -188,9 +187,8 @@ ENTRIES = [
         host=LossHost(F.multi_margin_loss, _LABELS),
         wrong={
             "the right class's forgotten": Bug(
-                Mistake.NO_CROSS_TERM,
+                {Mistake.NO_CROSS_TERM, Mistake.IN_A_PART},
                 lambda g, z, y: _multi_margin_gradient(g, z, y, at_t=False),
-                diagnosed=False,
             ),
             "mean over the samples only": Bug(
                 Mistake.FACTOR, lambda g, z, y: _multi_margin_gradient(g, z, y) * z.shape[1]
@@ -226,9 +224,8 @@ ENTRIES = [
         host=LossHost(_alike, _OTHERS),
         wrong={
             "length as a constant": Bug(
-                Mistake.NO_CROSS_TERM,
+                {Mistake.NO_CROSS_TERM, Mistake.CONSTANT},
                 lambda g, z, y: _cosine_gradient(g, z, y, cross=False),
-                diagnosed=False,
             ),
             "wrong sign": Bug(Mistake.SIGN, lambda g, z, y: -_cosine_gradient(g, z, y)),
             "sum for mean": Bug(

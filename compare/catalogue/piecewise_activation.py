@@ -42,7 +42,7 @@ ENTRIES = [
         wrong={
             "at 0": Bug(_IN_A_PART, lambda g, z, a: g * (z > 0)),
             "mask of the output": Bug(_NO_DERIVATIVE, lambda g, z, a: g * (a > 0.2)),
-            "where it is below": Bug(_IN_A_PART, lambda g, z, a: g * (z <= 0.2), diagnosed=False),
+            "where it is below": Bug(_IN_A_PART, lambda g, z, a: g * (z <= 0.2)),
         },
         right={"1 at θ": lambda g, z, a: torch.where(z < 0.2, 0, g)},
     ),
@@ -107,7 +107,7 @@ ENTRIES = [
         host=between(nn.Hardswish(), 6),
         wrong={
             "second term forgotten": Bug(
-                _IN_A_PART, lambda g, z, a: g * ((z + 3) / 6).clamp(0, 1), diagnosed=False
+                {_IN_A_PART, Mistake.CONSTANT}, lambda g, z, a: g * ((z + 3) / 6).clamp(0, 1)
             ),
             "0 above": Bug(_IN_A_PART, lambda g, z, a: g * (z / 3 + 0.5) * _inside(z, -3, 3)),
             "no derivative": Bug(_NO_DERIVATIVE, lambda g, z, a: g.clone()),

@@ -60,9 +60,8 @@ ENTRIES = [
         host=LossHost(F.l1_loss, _TARGETS),
         wrong={
             "that of the squared error": Bug(
-                Mistake.NO_DERIVATIVE,
+                Mistake.ANOTHER_DERIVATIVE,
                 lambda g, z, y: g * 2 * (z - y) / z.numel(),
-                diagnosed=False,
             ),
             "y − a": Bug(Mistake.SIGN, lambda g, z, y: g * (y - z).sign() / z.numel()),
             "mean over the samples only": Bug(
@@ -82,7 +81,8 @@ ENTRIES = [
         host=LossHost(F.smooth_l1_loss, _TARGETS),
         wrong={
             "not clipped": Bug(
-                Mistake.IN_A_PART, lambda g, z, y: g * (z - y) / z.numel(), diagnosed=False
+                {Mistake.IN_A_PART, Mistake.ANOTHER_DERIVATIVE},
+                lambda g, z, y: g * (z - y) / z.numel(),
             ),
             "sum for mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, z, y: g * (z - y).clamp(-1, 1)),
             "2 too many": Bug(
@@ -109,11 +109,10 @@ ENTRIES = [
             ),
             "y − a": Bug(Mistake.SIGN, lambda g, z, y: g * (y - z).clamp(-0.5, 0.5) / z.numel()),
             "δ forgotten": Bug(
-                Mistake.IN_A_PART,
+                Mistake.MISSING_FACTOR,
                 lambda g, z, y: (
                     g * torch.where((z - y).abs() < 0.5, z - y, (z - y).sign()) / z.numel()
                 ),
-                diagnosed=False,
             ),
             "mean over the samples only": Bug(
                 Mistake.FACTOR, lambda g, z, y: g * (z - y).clamp(-0.5, 0.5) / len(z)
@@ -146,9 +145,7 @@ ENTRIES = [
             "mean over the elements": Bug(Mistake.FACTOR, lambda g, x, y: -g * y / x.numel()),
             "wrong sign": Bug(Mistake.SIGN, lambda g, x, y: g * y / len(x)),
             "mean forgotten": Bug(Mistake.SUM_FOR_MEAN, lambda g, x, y: -g * y),
-            "q − y": Bug(
-                Mistake.ADDED, lambda g, x, y: g * (x.exp() - y) / len(x), diagnosed=False
-            ),
+            "q − y": Bug(Mistake.ADDED, lambda g, x, y: g * (x.exp() - y) / len(x)),
         },
         right={"target last": lambda g, x, y: (-g / len(x)).expand(y.shape) * y},
     ),
@@ -173,7 +170,7 @@ ENTRIES = [
         wrong={
             "target forgotten": Bug(Mistake.NO_TARGET, lambda g, z, y: g * z.exp() / z.numel()),
             "exp forgotten": Bug(
-                Mistake.NO_DERIVATIVE, lambda g, z, y: g * (z - y) / z.numel(), diagnosed=False
+                Mistake.ANOTHER_DERIVATIVE, lambda g, z, y: g * (z - y) / z.numel()
             ),
             "sum for mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, z, y: g * (z.exp() - y)),
             "y − e^z": Bug(Mistake.SIGN, lambda g, z, y: g * (y - z.exp()) / z.numel()),

@@ -7,7 +7,19 @@ of them, those in which manual is right included. The simplest that holds is the
 
 from collections.abc import Callable, Sequence
 
-from compare.diagnosis import batch, derivative, numbers, parts, places, scale, stale, weights
+from compare.diagnosis import (
+    batch,
+    derivative,
+    jacobian,
+    local,
+    numbers,
+    parts,
+    places,
+    scale,
+    stale,
+    tensors,
+    weights,
+)
 from compare.diagnosis.clues import Clues
 from compare.diagnosis.evidence import Evidence
 from compare.diagnosis.mistake import Diagnosis, Mistake
@@ -35,11 +47,21 @@ OF_GRADIENTS: Sequence[Hypothesis] = (
     weights.flipped,
     derivative.cross_term,
     places.wrong_axis,
+    places.of_another,
     batch.part,
-    stale.earlier,
     parts.where,
-    parts.between,
+    local.changed,
+    jacobian.turned_on,
+    jacobian.overwritten,
+    jacobian.rescaled,
+    tensors.factor,
+    tensors.term,
+    parts.lines,
+    parts.chosen,
+    parts.only_where,
+    stale.earlier,
     parts.mask,
+    parts.between,
     derivative.without_a_factor,
     weights.added,
     numbers.clipped,
@@ -55,6 +77,7 @@ OF_OUTPUTS: Sequence[Hypothesis] = (
     places.permuted,
     weights.added,
     parts.where,
+    parts.only_where,
     numbers.clipped,
     numbers.lower_precision,
     numbers.rounding,

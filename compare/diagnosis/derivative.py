@@ -41,7 +41,8 @@ def _affine(trial: Clue) -> Tensor | None:
         weights = [w for w in trial.evidence.parameters.values() if w.dim() == 2]
         fitting = [w for w in weights if w.shape == (g.shape[1], x.shape[1])]
         return g @ fitting[0] if fitting else None
-    guesses = (g.T @ x, g.sum(0))
+    has_matrix = any(p.dim() == 2 for p in trial.evidence.parameters.values())
+    guesses = (g.T @ x, g.sum(0)) if has_matrix else ()
     return next((guess for guess in guesses if guess.shape == trial.t.shape), None)
 
 
@@ -54,7 +55,7 @@ def at_the_output(clues: Clues) -> Diagnosis | None:
         inputs = [trial.y if x is trial.x else x for x in trial.evidence.inputs]
         return trial.vjp(inputs)
 
-    if clues.explained_by(at_y):
+    if _is_elementwise(clues) and clues.explained_by(at_y):
         return Diagnosis(
             Mistake.AT_OUTPUT, "the derivative is taken at the output a instead of the input z"
         )
