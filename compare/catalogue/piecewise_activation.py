@@ -40,7 +40,7 @@ ENTRIES = [
         ],
         kinks=(0.2, 0.19, 0.21),
         wrong={
-            "at 0": Bug(_IN_A_PART, lambda g, z, a: g * (z > 0)),
+            "at 0": Bug({_IN_A_PART, Mistake.ANOTHER_DERIVATIVE}, lambda g, z, a: g * (z > 0)),
             "mask of the output": Bug(_NO_DERIVATIVE, lambda g, z, a: g * (a > 0.2)),
             "where it is below": Bug(_IN_A_PART, lambda g, z, a: g * (z <= 0.2)),
         },
@@ -76,7 +76,9 @@ ENTRIES = [
         derivation=HardtanhFunction,
         host=between(nn.ReLU6(), 12),
         wrong={
-            "that of ReLU": Bug(_IN_A_PART, lambda g, z, a: g * (z > 0)),
+            "that of ReLU": Bug(
+                {_IN_A_PART, Mistake.ANOTHER_DERIVATIVE}, lambda g, z, a: g * (z > 0)
+            ),
             "no derivative": Bug(_NO_DERIVATIVE, lambda g, z, a: g.clone()),
             "mask inverted": Bug(_IN_A_PART, lambda g, z, a: g * (z <= 0)),
         },

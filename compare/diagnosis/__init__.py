@@ -50,7 +50,9 @@ OF_GRADIENTS: Sequence[Hypothesis] = (
     places.of_another,
     batch.part,
     parts.where,
+    weights.without_target,
     local.changed,
+    derivative.cross_line,
     jacobian.turned_on,
     jacobian.overwritten,
     jacobian.rescaled,
@@ -75,6 +77,7 @@ OF_OUTPUTS: Sequence[Hypothesis] = (
     scale.factor,
     places.transposed,
     places.permuted,
+    weights.without_target,
     weights.added,
     parts.where,
     parts.only_where,
@@ -106,5 +109,11 @@ def diagnose(gradient: Key, trials: Sequence[Evidence]) -> Diagnosis:
 
 
 def _of_the_forward(found: Diagnosis) -> Diagnosis:
-    sentence = f"the forward is wrong: the output {found.sentence.removeprefix('it ')}"
+    said = found.sentence
+    said = (
+        said.replace("explains it:", "explains the output:", 1)
+        if "explains it:" in said
+        else (f"the output {said.removeprefix('it ')}")
+    )
+    sentence = f"the forward is wrong: {said}"
     return Diagnosis(Mistake.FORWARD, sentence, found.factor)

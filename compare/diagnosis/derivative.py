@@ -155,6 +155,13 @@ def cross_term(clues: Clues) -> Diagnosis | None:
             "the cross terms are missing: it is the incoming gradient times a scale, as if mean "
             "and variance were constants",
         )
+    return None
+
+
+def cross_line(clues: Clues) -> Diagnosis | None:
+    """Of a normalisation, along each line off by a multiple of what one of its sums is taken of."""
+    if not clues.first.of_input or clues.first.t.dim() == 0 or _is_elementwise(clues):
+        return None
     lines: Sequence[tuple[str, Callable[[Clue, int], Tensor]]] = (
         ("the same number for all of them: a mean is missing", lambda t, dim: torch.ones_like(t.t)),
         ("the centred input times a sum", lambda t, dim: t.x - t.x.mean(dim, keepdim=True)),
@@ -164,10 +171,8 @@ def cross_term(clues: Clues) -> Diagnosis | None:
         for dim in (-1, 0):
             off = [_is_off_by(trial, line(trial, dim), dim) for trial in clues.wrong()]
             if all(off) and _all_wrong(clues):
-                along = f"along dim {dim % first.t.dim()} it is off by {shown}"
-                return Diagnosis(
-                    Mistake.NO_CROSS_TERM, f"a cross term is missing or has a wrong factor: {along}"
-                )
+                along = f"along dim {dim % clues.first.t.dim()} it is off by {shown}"
+                return Diagnosis(Mistake.NO_CROSS_TERM, f"one of its cross terms is wrong: {along}")
     return None
 
 

@@ -24,6 +24,8 @@ MOVES = {  # what only moves numbers
     *("Squeeze", "Clone", "Select", "Slice", "Split", "UnsafeSplit", "Unbind", "ToCopy", "Alias"),
     *("Stack", "Cat", "Repeat"),
 }
+#: Of a tensor: what it is from, and which of those.
+Where = tuple[str, Any]
 _INVERSES: dict[str, Callable[[Tensor], Tensor]] = {
     "Exp": torch.log,
     "Sigmoid": torch.logit,
@@ -41,6 +43,8 @@ class Graph:
     leaves: Mapping[Key, Tensor]
     inputs: Sequence[Tensor]  # all that were given, differentiated or not
     arguments: Mapping[Any, Tensor] = field(default_factory=dict)  # of nodes with one, if known
+    _texts: dict[tuple[Any, int], str] = field(default_factory=dict)
+    _saved: dict[Any, dict[str, Tensor]] = field(default_factory=dict)
 
     @cached_property
     def nodes(self) -> list[Any]:
@@ -92,25 +96,35 @@ class Graph:
                 handle.remove()
         return found
 
-    @cached_property
-    def tensors(self) -> list[tuple[str, Tensor]]:
-        """Everything with a value that a backward can have at hand: a text for it, and it."""
-        found = [(self._name(key), x) for key, x in self.leaves.items()]
-        found += [(self.text_of(x), x) for x in self.inputs]
-        for node in self.nodes:
-            for x in saved(node).values():
-                found.append((self.text_of(x), x))
-        return [(text, x.detach()) for text, x in found if x.is_floating_point()]
+    def saved(self, node: Any) -> dict[str, Tensor]:
+        """The tensors that a node keeps for its backward, by PyTorch's names."""
+        if node not in self._saved:
+            names = [n for n in dir(node) if n.startswith("_saved_")]
+            kept = {n.removeprefix("_saved_"): getattr(node, n, None) for n in names}
+            self._saved[node] = {n: x for n, x in kept.items() if isinstance(x, Tensor)}
+        return self._saved[node]
 
-    def tensor(self, number: int, text: str) -> Tensor | None:
-        """The one of this number, where it is called so; else the first that is."""
-        if number < len(self.tensors) and self.tensors[number][0] == text:
-            return self.tensors[number][1]
-        return next((x for shown, x in self.tensors if shown == text), None)
+    @cached_property
+    def tensors(self) -> dict[Where, tuple[str, Tensor]]:
+        """Everything with a value that a backward can have at hand: a text for it, and it.
+
+        By where it is from, which is the same in all runs: an input or parameter, or what a node
+        keeps.
+        """
+        found: dict[Where, Tensor] = {("input", i): x for i, x in enumerate(self.inputs)}
+        found |= {("parameter", k): x for k, x in self.leaves.items() if k.kind is Kind.PARAMETER}
+        for i, node in enumerate(self.nodes):
+            found |= {(name_of(node), (i, what)): x for what, x in self.saved(node).items()}
+        floats = {at: x for at, x in found.items() if x.is_floating_point()}
+        return {at: (self.text_of(x), x.detach()) for at, x in floats.items()}
+
+    def tensor(self, where: Where) -> Tensor | None:
+        """The one that is from there, if there is one."""
+        return self.tensors[where][1] if where in self.tensors else None
 
     def argument(self, node: Any) -> Tensor | None:
         """What a function of one tensor was computed from, where that is known."""
-        found, kept = self.arguments.get(node), saved(node)
+        found, kept = self.arguments.get(node), self.saved(node)
         if found is None and name_of(node) in _INVERSES and "result" in kept:
             return _INVERSES[name_of(node)](kept["result"].detach())
         return kept.get("self") if found is None else found
@@ -123,6 +137,11 @@ class Graph:
 
     def text(self, node: Any, depth: int = _DEPTH) -> str:
         """The expression that a node computes, as far as a reader wants it."""
+        if (node, depth) not in self._texts:
+            self._texts[node, depth] = self._text(node, depth)
+        return self._texts[node, depth]
+
+    def _text(self, node: Any, depth: int) -> str:
         if node is None:
             return "…"
         if hasattr(node, "variable"):
@@ -166,7 +185,7 @@ class Graph:
         edge, _ = node.next_functions[place]
         if edge is not None:
             return self.text(edge, depth - 1)
-        other = saved(node).get({0: "self", 1: "other"}.get(place, ""))
+        other = self.saved(node).get({0: "self", 1: "other"}.get(place, ""))
         return "…" if other is None else self.text_of(other)
 
 
@@ -186,20 +205,6 @@ def nodes(outputs: Sequence[Tensor]) -> Iterator[Any]:
 def name_of(node: Any) -> str:
     """``Mul`` of a ``MulBackward0``."""
     return node.name().rpartition("::")[2].partition("Backward")[0]
-
-
-def saved(node: Any) -> dict[str, Tensor]:
-    """The tensors that it keeps for its backward, by PyTorch's names."""
-    found = {}
-    for name in dir(node):
-        if name.startswith("_saved_"):
-            try:
-                value = getattr(node, name)
-            except RuntimeError:
-                continue
-            if isinstance(value, Tensor):
-                found[name.removeprefix("_saved_")] = value
-    return found
 
 
 def _bracketed(text: str) -> str:

@@ -47,9 +47,8 @@ def factor(clues: Clues) -> Diagnosis | None:
 
 
 def _factors(first: Clue) -> Iterator[tuple[str, _Of]]:
-    for number, (text, _) in enumerate(first.graphs[0].tensors if first.graphs else ()):
-        place = number, text
-        yield f"`{text}`", lambda t, at=place: t.graphs[0].tensor(*at) if t.graphs else None  # type: ignore[misc]
+    for where, (text, _) in (first.graphs[0].tensors if first.graphs else {}).items():
+        yield f"`{text}`", lambda t, at=where: t.graphs[0].tensor(at) if t.graphs else None  # type: ignore[misc]
     for shown, of in OF_ARGUMENT.items():
         yield f"{shown} (x being the input)", lambda t, of=of: of(t.x)  # type: ignore[misc]
     for shown, of in OF_VALUE.items():

@@ -1,4 +1,4 @@
-"""What can be edited: the functions that compute the wrong gradients, and what has a value there."""
+"""What can be edited: the functions that compute the wrong gradients, and all that they know."""
 
 import ast
 import gc
