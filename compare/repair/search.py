@@ -4,8 +4,10 @@ import ast
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 
+from compare.repair.call_edits import CallEdits
 from compare.repair.feeding import feeding, names_read
 from compare.repair.fillers import fillers
 from compare.repair.filling import fitting, sites
@@ -161,7 +163,14 @@ class Search:
 
 
 def _saved(editable: Editable) -> Iterator[Edit]:
-    """Another tensor saved, or another value put on ctx."""
+    """Another tensor saved, another value put on ctx, or two of them in each other's place."""
+    maker = CallEdits(editable, (), ())
+    for node in ast.walk(editable.tree):
+        if isinstance(node, ast.Call) and maker.t(node.func).endswith(".save_for_backward"):
+            for a, b, text in maker.exchanged(node.args):
+                says = f"`{a}` and `{b}` are saved in each other's place"
+                made = maker.put(node, f"{maker.t(node.func)}({text})", 1.9, "saved", says)
+                yield replace(made, forward=True)
     names = {n for n in editable.arguments if n not in ("ctx", "self")}
     names |= {n for s in statements(editable.tree) for n in names_stored(s)}
     for s in statements(editable.tree):
