@@ -153,10 +153,10 @@ def _adaptive_avg_pool(dims: int) -> Entry:
         host=between_images(pool(even), dims),
         wrong={
             "sum for mean": Bug(
-                {Mistake.FACTOR, Mistake.TWICE}, _averaged(_all_of_it, _parts), diagnosed=False
+                {Mistake.FACTOR, Mistake.TWICE}, _averaged(_all_of_it, _parts), diagnosed=dims == 1
             ),
             "divided twice": Bug(
-                Mistake.FACTOR, _averaged(_divided_twice, _parts), diagnosed=False
+                Mistake.FACTOR, _averaged(_divided_twice, _parts), diagnosed=dims == 1
             ),
             "averaged over the batch": _averaged_over_the_batch(_parts),
             **(in_two_dimensions if dims == 2 else {}),

@@ -53,7 +53,7 @@ ENTRIES = [
         wrong={
             "length as a constant": Bug(Mistake.NO_CROSS_TERM, lambda g, x, y: g / _lengths(x)),
             "length's gradient with the wrong sign": Bug(
-                Mistake.NO_CROSS_TERM,
+                {Mistake.NO_CROSS_TERM, Mistake.SIGN},
                 lambda g, x, y: (g + y * (g * y).sum(1, keepdim=True)) / _lengths(x),
             ),
             "length forgotten": Bug(

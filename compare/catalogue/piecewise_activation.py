@@ -167,7 +167,6 @@ ENTRIES = [
             "slope's, of the positive ones": _of_slope(
                 _IN_A_PART,
                 lambda g, z, w: (g * z.clamp(min=0)).sum().reshape(1),
-                diagnosed=False,
             ),
             "slope's, with the wrong sign": _of_slope(
                 Mistake.SIGN, lambda g, z, w: -_prelu_weight(g, z, w)
