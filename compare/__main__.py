@@ -15,6 +15,7 @@ COMMANDS = {
     "speed": ("compare.speed", "time a training step of each way"),
     "mutants": ("compare.mutants", "plant bugs and see that each is found"),
     "notes": ("compare.notes", "recompute the lecture notes"),
+    "exercises": ("compare.exercises", "learn: write backwards yourself, and be told the mistake"),
 }
 
 

@@ -47,6 +47,8 @@ from manual_backprop.activation.softsign import Softsign as Softsign
 from manual_backprop.affine.activated_linear import ActivatedLinear as ActivatedLinear
 from manual_backprop.affine.bilinear import Bilinear as Bilinear
 from manual_backprop.affine.linear import Linear as Linear
+from manual_backprop.affine.swiglu_linear import SwiGLULinear as SwiGLULinear
+from manual_backprop.composition.reversible import Reversible as Reversible
 from manual_backprop.convolution.conv import Conv1d as Conv1d
 from manual_backprop.convolution.conv import Conv2d as Conv2d
 from manual_backprop.convolution.conv import Conv3d as Conv3d

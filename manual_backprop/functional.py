@@ -31,6 +31,7 @@ from manual_backprop.activation.softsign import softsign as softsign
 from manual_backprop.affine.activated_linear import activated_linear as activated_linear
 from manual_backprop.affine.bilinear import bilinear as bilinear
 from manual_backprop.affine.linear import linear as linear
+from manual_backprop.affine.swiglu_linear import swiglu_linear as swiglu_linear
 from manual_backprop.convolution.conv import conv1d as conv1d
 from manual_backprop.convolution.conv import conv2d as conv2d
 from manual_backprop.convolution.conv import conv3d as conv3d
@@ -51,6 +52,7 @@ from manual_backprop.loss.huber import huber_loss as huber_loss
 from manual_backprop.loss.huber import smooth_l1_loss as smooth_l1_loss
 from manual_backprop.loss.kl_div import kl_div as kl_div
 from manual_backprop.loss.l1 import l1_loss as l1_loss
+from manual_backprop.loss.linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
 from manual_backprop.loss.margin_ranking import margin_ranking_loss as margin_ranking_loss
 from manual_backprop.loss.mse import mse_loss as mse_loss
 from manual_backprop.loss.multi_margin import multi_margin_loss as multi_margin_loss
@@ -81,6 +83,7 @@ from manual_backprop.regularization.dropout import dropout as dropout
 from manual_backprop.regularization.feature_dropout import dropout1d as dropout1d
 from manual_backprop.regularization.feature_dropout import dropout2d as dropout2d
 from manual_backprop.regularization.feature_dropout import dropout3d as dropout3d
+from manual_backprop.sequence.attention_in_blocks import attention_in_blocks as attention_in_blocks
 from manual_backprop.sequence.dot_product_attention import (
     scaled_dot_product_attention as scaled_dot_product_attention,
 )

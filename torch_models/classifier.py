@@ -48,6 +48,7 @@ class Classifier(L.LightningModule):
         network: a key of ``recipes.RECIPES``; only ``"mlp"`` has sizes and an activation, and
             another loss than cross entropy.
         warmup: steps in which the learning rate grows to ``lr``.
+        half_life: steps in which it then halves, again and again; 0 for never.
         clip: the longest that all gradients together may be; 0 for any length.
     """
 
@@ -63,6 +64,7 @@ class Classifier(L.LightningModule):
         seed: int = 0,
         network: str = "mlp",
         warmup: int = 0,
+        half_life: int = 0,
         clip: float = 0.0,
     ) -> None:
         super().__init__()
@@ -158,7 +160,7 @@ class Classifier(L.LightningModule):
         prepare(
             descent.param_groups,
             step,
-            *(self.hparams[name] for name in ("lr", "warmup", "clip")),
+            *(self.hparams[name] for name in ("lr", "warmup", "half_life", "clip")),
         )
 
     def _descend(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -243,19 +245,17 @@ class Classifier(L.LightningModule):
         self._log("train")
 
     def _log(self, stage: str) -> None:
-        """Log the epoch's figures at the number of its last step, those of a test at the one after.
+        """Log the epoch's figures at the number of its last step.
 
         In a training at once: Lightning would write its figures after it has saved the checkpoint,
-        and a training killed between the two would lack them when it is resumed. A training that is
-        resumed strikes what follows its checkpoint's last step: the test.
+        and a training killed between the two would lack them when it is resumed.
         """
         figures = self.epoch_metrics(stage)
         self._tally(stage).reset()
         if self.trainer.sanity_checking:  # Lightning's look at two batches before it trains
             return
         if self.trainer.state.fn is not TrainerFn.FITTING:
-            # Lightning logs them, at the step that they name, and ``trainer.test`` returns them.
-            self.log_dict({**figures, "step": float(self.global_step)}, sync_dist=True)
+            self.log_dict(figures, sync_dist=True)  # ``trainer.test`` returns them
             return
         self.log_dict(figures, sync_dist=True, logger=False)
         of_all = self.trainer.callback_metrics

@@ -11,12 +11,16 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch_models import diverged, resume
 from torch_models.checkpoints import LAST, NotSavedError, what_is_left
 from torch_models.classifier import Classifier, NonFiniteLossError
-from torch_models.dashboards.logger import log_hyperparameters
+from torch_models.dashboards import about
+from torch_models.dashboards.logger import keep_hyperparameters, log_hyperparameters
 from torch_models.data import TrainingData
 from torch_models.interrupts import Interrupts
 from torch_models.progress import say
 from torch_models.sealed import DamagedError
 from torch_models.text_sample import sample_of_text
+
+#: What a test finds.
+TESTED = ("accuracy/test", "loss/test")
 
 
 def fit(
@@ -25,6 +29,7 @@ def fit(
     data: TrainingData,
     checkpoint: Path | None = None,
     contents: dict[str, Any] | None = None,
+    command: str = "",
 ) -> None:
     """Train and test, and print the figures.
 
@@ -34,6 +39,7 @@ def fit(
         data: with its samples loaded.
         checkpoint: what to go on from, in the logger's folder.
         contents: what it holds; nothing if the run was ended before it was saved.
+        command: that the user gave, for the run's text page.
 
     Raises:
         NonFiniteLossError: saying where that began, and what is left.
@@ -49,19 +55,19 @@ def fit(
     else:
         if checkpoint:
             resume.start_over(logger)
-        log_hyperparameters(logger, hparams)
+        keep_hyperparameters(logger, hparams)
 
     parts = {"training": samples.train, "validation": samples.val, "test": samples.test}
     kind = f"sequences of {samples.train[0].shape[1]} bytes" if samples.is_text else "images"
-    say(
-        f"{samples.name}: "
-        + ", ".join(f"{len(labels)} {part}" for part, (_, labels) in parts.items())
-        + f" {kind}"
-    )
-    say(
+    sizes = ", ".join(f"{len(labels)} {part}" for part, (_, labels) in parts.items())
+    lines = [
+        f"{samples.name}: {sizes} {kind}",
         f"{_described(classifier)}, {hparams['loss']}, gradient by {hparams['backprop']}, on "
-        f"{trainer.strategy.root_device}"
-    )
+        f"{trainer.strategy.root_device}",
+    ]
+    for line in lines:
+        say(line)
+    about.before(logger, lines, command)
     if checkpoint:
         say(_going_on(checkpoint, contents, epochs))
     interrupts = Interrupts()
@@ -71,6 +77,9 @@ def fit(
             path = checkpoint if contents else None
             trainer.fit(classifier, data, ckpt_path=path, weights_only=True)
             trainer.test(classifier, data, verbose=False)
+            tested = {name: float(trainer.callback_metrics[name]) for name in TESTED}
+            about.after(logger, tested, trainer.global_step)
+            log_hyperparameters(logger, hparams, tested)
     except NonFiniteLossError as error:
         last = _run(trainer) / LAST
         saved = resume.read(last) if last.exists() else contents
@@ -86,10 +95,10 @@ def fit(
     except OSError as error:
         reason = f"{_run(trainer)} cannot be written: {error.strerror or error}"
         raise NotSavedError(f"{reason}; {what_is_left(_run(trainer))}") from error
-    say(f"test accuracy {trainer.callback_metrics['accuracy/test']:.4f}")
-    say(f"test loss {trainer.callback_metrics['loss/test']:.4f}")
+    say(f"test accuracy {tested['accuracy/test']:.4f}")
+    say(f"test loss {tested['loss/test']:.4f}")
     if samples.is_text:
-        say(f"test bits a byte {trainer.callback_metrics['loss/test'] / math.log(2):.4f}")
+        say(f"test bits a byte {tested['loss/test'] / math.log(2):.4f}")
         say("what it writes:")
         for line in sample_of_text(classifier.network, samples).split("\n"):
             say(f"    {line}")

@@ -94,6 +94,13 @@ def add_descent_options(group: argparse._ArgumentGroup) -> None:
         help=f"first steps, in which the learning rate grows to --lr (default: {each('warmup')})",
     )
     group.add_argument(
+        "--half-life",
+        type=integer(0),
+        metavar="N",
+        help="steps in which the learning rate halves, again and again; 0 for never (default: "
+        f"{each('half_life')})",
+    )
+    group.add_argument(
         "--clip",
         type=number(lambda clip: clip >= 0, "of at least 0"),
         metavar="NORM",
@@ -120,14 +127,14 @@ def settle(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
     for name, default in OF_THE_PERCEPTRON.items():
         if getattr(options, name) is None:
             setattr(options, name, default)
-    for name in ("lr", "momentum", "batch_size", "warmup", "clip"):
+    for name in ("lr", "momentum", "batch_size", "warmup", "half_life", "clip"):
         if getattr(options, name, 0) is None:
             setattr(options, name, getattr(recipe, name))
-    tamed = getattr(options, "warmup", 0) or getattr(options, "clip", 0)
+    tamed = any(getattr(options, name, 0) for name in ("warmup", "half_life", "clip"))
     if options.backprop == "explicit" and tamed:
         parser.error(
             "--backprop explicit forms its gradients in the velocities, always with the same "
-            "learning rate: leave out --warmup and --clip"
+            "learning rate: leave out --warmup, --half-life and --clip"
         )
     _settle_data(parser, options, recipe)
 

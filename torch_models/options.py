@@ -1,6 +1,8 @@
 """The command line of ``python -m torch_models.train``, without importing torch."""
 
 import argparse
+import shlex
+import sys
 from collections.abc import Sequence
 from importlib import metadata
 
@@ -51,7 +53,7 @@ def train_parser() -> OneLineParser:
         "--epochs",
         type=integer(1),
         metavar="N",
-        help=f"how often all is seen (default: {each_epochs()})",
+        help=f"passes over the training data (default: {each_epochs()})",
     )
     training.add_argument(
         "--batch-size",
@@ -103,9 +105,9 @@ def train_parser() -> OneLineParser:
         "--dashboards",
         choices=("off", "lean", "full"),
         default="lean",
-        help="what TensorBoard shows: off loss and accuracy alone; lean every page, for less than "
-        "a tenth of the training's time; full pictures and an embedding after each epoch as well "
-        "(default: %(default)s)",
+        help="what TensorBoard shows: off loss, accuracy and a page of text alone; lean every "
+        "page, for less than a tenth of the training's time; full pictures and an embedding after "
+        "each epoch as well (default: %(default)s)",
     )
     runs.add_argument(
         "--resume",
@@ -150,6 +152,8 @@ def parse_train(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     if options.manual and options.backprop not in (None, "manual"):
         parser.error(f"--manual contradicts --backprop {options.backprop}: give one of them")
     options.backprop = "manual" if options.manual else options.backprop or "autograd"
+    given = sys.argv[1:] if arguments is None else arguments
+    options.command = shlex.join(["python", "-m", "torch_models.train", *given])
     settle(parser, options)
     if options.backprop == "explicit":
         if options.precision not in ("32-true", "64-true"):

@@ -22,6 +22,8 @@ class Recipe:
     batch_size: int = 128
     warmup: int = 0
     """Steps in which the learning rate grows to what it is."""
+    half_life: int = 0
+    """Steps in which it then halves, again and again; 0 for never."""
     clip: float = 0.0
     """The longest that all gradients together may be; 0 for as long as they are."""
     classes: int = 10
@@ -41,18 +43,27 @@ PIXELS, IMAGE, ROWS, TEXT = (784,), (1, 28, 28), (28, 28), (128,)
 RECIPES = {
     # With the five epochs of MNIST, digits would stop at about 94 %.
     "mlp": Recipe("multilayer perceptron", PIXELS, _images(5, 20), lr=0.1),
-    "lenet": Recipe("LeNet-5", IMAGE, _images(8, 20), lr=0.05, compared=32),
-    "resnet": Recipe("small residual network", IMAGE, _images(6, 20), lr=0.05, compared=16),
+    "lenet": Recipe("LeNet-5", IMAGE, _images(8, 20), lr=0.05, half_life=860, compared=32),
+    "resnet": Recipe(
+        "small residual network", IMAGE, _images(4, 20), lr=0.05, half_life=430, compared=16
+    ),
     "lstm": Recipe(
-        "LSTM that reads row by row", ROWS, _images(8, 40), lr=0.3, clip=1.0, compared=32
+        "LSTM that reads row by row",
+        ROWS,
+        _images(5, 40),
+        lr=0.3,
+        half_life=430,
+        clip=1.0,
+        compared=32,
     ),
     "vit": Recipe(
         "vision transformer of 7 × 7 patches",
         IMAGE,
-        _images(10, 60),
-        lr=0.05,
+        _images(8, 60),
+        lr=0.1,
         batch_size=64,
-        warmup=100,
+        warmup=300,
+        half_life=1800,
         compared=16,
     ),
     "gpt": Recipe(
@@ -62,6 +73,7 @@ RECIPES = {
         lr=0.3,
         batch_size=16,
         warmup=100,
+        half_life=300,
         clip=1.0,
         classes=256,
         compared=4,

@@ -12,6 +12,7 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
 from torch_models.checkpoints import LAST, WrittenAside
 from torch_models.classifier import Classifier
+from torch_models.dashboards.logger import forget_hyperparameters
 from torch_models.progress import say
 from torch_models.resumable import malformed
 from torch_models.sealed import DamagedError
@@ -145,6 +146,7 @@ def forget_later(logger: TensorBoardLogger, step: int) -> None:
     start = Event(step=step, session_log=SessionLog(status=SessionLog.START))
     logger.experiment.file_writer.add_event(start, step)
     logger.experiment.flush()
+    forget_hyperparameters(Path(logger.log_dir))
 
 
 @rank_zero_only

@@ -125,7 +125,7 @@ def train(options: argparse.Namespace) -> None:
             resume.check(found, contents, hparams, classifier.state_dict())
             steps = len(samples.training_batches(options.batch_size, options.seed))
             resume.check_progress(found, contents, trainer, classifier, steps)
-        fit(trainer, classifier, data, found, contents)
+        fit(trainer, classifier, data, found, contents, options.command)
         part()
 
 
@@ -146,6 +146,7 @@ def build_classifier(options: argparse.Namespace):
         seed=options.seed,
         network=options.network,
         warmup=options.warmup,
+        half_life=options.half_life,
         clip=options.clip,
     )
     # Lightning does this, but after it has loaded a checkpoint: into float32.

@@ -28,6 +28,7 @@ from compare.verdict.judge import (
     LESS_ACCURATE,
     NO_REFERENCE,
     NO_SUBGRADIENT,
+    NO_TRUTH,
     SUBGRADIENT,
     Row,
     less_accurate,
@@ -75,13 +76,17 @@ def judge_piece(piece: Piece, seed: int, strict: bool) -> Judged:
         for fault in _faults(piece, results, seed):
             judged.faults.setdefault(fault.gradient, fault)
         raised = [f.diagnosis.mistake is Mistake.RAISED for f in judged.faults.values()]
-        if all(raised):
-            _note_side_effects(judged, piece, trials[0], seed)
+        _note_side_effects(judged, piece, trials[0], seed, alone=all(raised))
     return judged
 
 
-def _note_side_effects(judged: Judged, piece: Piece, trial: Trial, seed: int) -> None:
-    """What manual writes over and the reference does not, and what autograd summed up for it."""
+def _note_side_effects(
+    judged: Judged, piece: Piece, trial: Trial, seed: int, *, alone: bool
+) -> None:
+    """What manual writes over and the reference does not, and what autograd summed up for it.
+
+    Where gradients are wrong (not ``alone``), it is what explains those that nothing else does.
+    """
     manual, reference = piece.sides.manual, piece.sides.reference
     theirs: dict[str, Fault] = {}
     with suppress(Exception):  # a backward that cannot be run like that has been judged by others
@@ -96,8 +101,18 @@ def _note_side_effects(judged: Judged, piece: Piece, trial: Trial, seed: int) ->
                     said = Diagnosis(Mistake.WRITTEN_OVER, sentence)
                     row = Row(what, Kind.INPUT, BUG, reason=sentence, cotangent=trial.cotangent)
                     theirs[what] = Fault(what, said, row, trial.given.kind, seed)
-            if theirs:
+            if theirs and alone:
                 judged.faults = theirs  # that it raised is what became of it
+            elif theirs:
+                why = next(iter(theirs.values())).diagnosis
+                judged.faults = theirs | {
+                    gradient: replace(fault, diagnosis=why)
+                    if fault.diagnosis.mistake is Mistake.UNKNOWN
+                    else fault
+                    for gradient, fault in judged.faults.items()
+                }
+    if not alone:
+        return
     remarks = past_engine.summed_up(manual, trial.given, trial.fed_in)
     judged.remark = judged.remark or "; ".join(remarks)
 
@@ -134,7 +149,9 @@ def _faults(
     wrong: dict[Key, list[tuple[Trial, Row]]] = {}
     for trial, rows in results:
         # A gradient of another function is not the reference's to judge: the forward comes first.
-        bad = [row for row in rows if row.verdict == BUG or not row.passed]
+        # Where the reference is NaN nobody knows what is right: the whole says so, no layer is to
+        # blame.
+        bad = [row for row in rows if not row.passed and row.verdict != NO_TRUTH]
         for row in [row for row in bad if row.kind == Kind.OUTPUT] or bad:
             assert row.key
             wrong.setdefault(row.key, []).append((trial, row))
@@ -196,6 +213,9 @@ def _diagnosis(key: Key, shown: Sequence[Evidence], wrong: int) -> Diagnosis:
         return replace(only, sentence=f"only on {', '.join(there)}: {only.sentence}")
     if elsewhere and only.mistake is not Mistake.UNKNOWN:
         return replace(only, sentence=f"except on {', '.join(elsewhere)}: {only.sentence}")
+    given = diagnose(key, [e for e in shown if e.input == GIVEN])
+    if given.mistake is not Mistake.UNKNOWN:
+        return replace(given, sentence=f"on the input as given: {given.sentence}")
     return diagnosis
 
 

@@ -27,6 +27,7 @@ def entries() -> list["Entry"]:
         max_pooling,
         normalization,
         piecewise_activation,
+        recomputing,
         recurrent_layers,
         regression_loss,
         regularization,
@@ -38,7 +39,7 @@ def entries() -> list["Entry"]:
     images = convolutional, max_pooling, average_pooling, reshaping
     sequences = embeddings, attention, recurrent_layers
     layers = affine, *activations, *images, normalization, regularization, *sequences, distance
-    chapters = *layers, loss, regression_loss, margin_loss
+    chapters = *layers, loss, regression_loss, margin_loss, recomputing
     return [entry for chapter in chapters for entry in chapter.ENTRIES]
 
 

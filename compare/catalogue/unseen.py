@@ -69,13 +69,18 @@ class _OverScratch(_Tanh):
         return g * ctx.scratch
 
 
+def as_if_contiguous(g: Tensor) -> Tensor:
+    """What a kernel reads that looks at no strides; as it is where that would leave its memory."""
+    behind = g.untyped_storage().nbytes() // g.element_size() - g.storage_offset()
+    if behind < g.numel():
+        return g
+    return g.as_strided((g.numel(),), (1,), g.storage_offset()).reshape(g.shape)
+
+
 class _Unstrided(_Tanh):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Tensor:
-        behind = g.untyped_storage().nbytes() // g.element_size() - g.storage_offset()
-        if behind >= g.numel():
-            g = g.as_strided((g.numel(),), (1,), g.storage_offset()).reshape(g.shape)
-        return _Tanh.backward(ctx, g)
+        return _Tanh.backward(ctx, as_if_contiguous(g))
 
 
 def _planted(function: type[_Tanh]) -> Callable[[], Question]:

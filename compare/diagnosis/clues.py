@@ -77,6 +77,8 @@ class Clue:
         Those that give the right gradient: not one that draws random numbers in another order.
         """
         found: list[Graph] = []
+        if self.evidence.graph is None:
+            return found
         for mode in (WrittenOut(), nullcontext()):
             try:
                 graph = self.evidence.graph(mode)

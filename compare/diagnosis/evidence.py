@@ -24,7 +24,7 @@ class Evidence:
     has none. ``vjp(inputs, incoming, parameters)`` asks the reference, in float64, for the
     gradients anywhere else: at other inputs, other incoming gradients, other parameters. It raises
     whatever the reference raises on shapes that do not fit. ``graph(mode)`` is the graph that the
-    reference makes in this run, its forward run within ``mode``.
+    reference makes in this run, its forward run within ``mode``; None where nobody knows it.
     """
 
     input: str
@@ -37,9 +37,9 @@ class Evidence:
     manual: Mapping[Key, Tensor | None]
     right: Mapping[Key, Tensor]
     vjp: Vjp
-    graph: Callable[[AbstractContextManager[object]], Graph]
     dtype: torch.dtype  # that manual computes in
     scales: Mapping[Key, float]  # of the terms that each gradient is a sum of; see judge
     unstrided: Sequence[Tensor] = ()  # what is read at each incoming gradient as if contiguous
     training: bool = True
+    graph: Callable[[AbstractContextManager[object]], Graph] | None = None
     label: str = ""  # the layer's class, for people: "Linear", "Softmax"

@@ -125,28 +125,6 @@ def _range(which: list[int]) -> str:
     return ", ".join(map(str, which[:6])) + (", …" if len(which) > 6 else "")
 
 
-def chosen(clues: Clues) -> Diagnosis | None:
-    """Zero where it should not be, or not zero where it should be, and right elsewhere."""
-    lost, extra = [], []
-    for trial in clues.wrong():
-        near = trial.tolerance(trial.t)
-        off = (trial.m - trial.t).abs() > near
-        zeros, others = off & (trial.m.abs() <= near), off & (trial.t.abs() <= near)
-        if not bool((zeros | others)[off].all()):
-            return None
-        lost.append(int(zeros.sum()))
-        extra.append(int(others.sum()))
-    if not lost or len(clues.trials) < len(clues.all):
-        return None
-    total = clues.first.t.numel()
-    said = [
-        f"{n} of {total} numbers are {how}"
-        for n, how in ((lost[0], "zero that should not be"), (extra[0], "not zero that should be"))
-        if n
-    ]
-    return Diagnosis(Mistake.IN_A_PART, f"another mask than the forward's: {' and '.join(said)}")
-
-
 def mask(clues: Clues) -> Diagnosis | None:
     """Wrong on both sides of 0, in one way on each: a mask that is inverted, most often."""
     negative = [trial.x < 0 for trial in clues.trials]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from compare.catalogue import entries
 from compare.catalogue.entry import Entry
-from compare.mutants.slips import Slip, slips
+from compare.catalogue.slips import Slip, slips
 from compare.repair.recording import called_functions
 from compare.trial.given import tensors_in
 from compare.trial.question import Question

@@ -20,7 +20,8 @@ Gradients = dict[str, Tensor]
 Rule = Callable[[Tensor, Tensor], bool]
 
 
-def _allclose(rtol: float, atol: float) -> Rule:
+def allclose(rtol: float, atol: float) -> Rule:
+    """Element by element."""
     return lambda m, a: torch.allclose(m, a, rtol=rtol, atol=atol)
 
 
@@ -30,27 +31,27 @@ def _cosine(m: Tensor, a: Tensor) -> bool:
 
 #: By name, as they are found in published tests and tutorials.
 RULES: Mapping[str, Rule] = {
-    "torch.allclose, defaults": _allclose(1e-5, 1e-8),
-    "torch.allclose, atol 2e-2": _allclose(1e-5, 2e-2),
+    "torch.allclose, defaults": allclose(1e-5, 1e-8),
+    "torch.allclose, atol 2e-2": allclose(1e-5, 2e-2),
     "mean |d| < 1e-6": lambda m, a: bool((m - a).abs().mean() < 1e-6),
     "cosine > 0.99": _cosine,
-    "bfloat16 as PyTorch: rtol 1.6e-2, atol 1e-3": _allclose(1.6e-2, 1e-3),
-    "bfloat16 as DeepSpeed: rtol 0.48, atol 0.032": _allclose(0.48, 0.032),
+    "bfloat16 as PyTorch: rtol 1.6e-2, atol 1e-3": allclose(1.6e-2, 1e-3),
+    "bfloat16 as DeepSpeed: rtol 0.48, atol 0.032": allclose(0.48, 0.032),
 }
 GRADCHECK = "torch.autograd.gradcheck"
 
 
-def verdicts(question: Question) -> dict[str, bool]:
-    """For each rule whether it lets manual pass."""
+def verdicts(question: Question, rules: Mapping[str, Rule] = RULES) -> dict[str, bool]:
+    """For each of these rules, and gradcheck, whether it lets manual pass."""
     try:
         pairing = pair(question.manual, question.reference)
         manual = with_state_of(question.reference, question.manual, pairing)
         ours = _gradients(manual, question, 0)
     except RuntimeError:  # PyTorch itself refuses the shape of a gradient
-        return dict.fromkeys([*RULES, GRADCHECK], False)
+        return dict.fromkeys([*rules, GRADCHECK], False)
     theirs = _gradients(copy.deepcopy(question.reference), question, 1)
     found = {}
-    for name, rule in RULES.items():
+    for name, rule in rules.items():
         found[name] = all(
             (m := ours.get(pairing_key)) is not None and m.shape == a.shape and rule(m, a)
             for twin, a in theirs.items()

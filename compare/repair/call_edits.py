@@ -79,12 +79,17 @@ class CallEdits:
         if isinstance(function, ast.Attribute) and not self._is_module(function.value):
             says = f"`.{name}()` is too much"
             yield self.put(node, self.e(function.value), 1.3, "call too many", says)
+        in_place = method and name.endswith("_") and not name.endswith("__")
         for argument in args:
             if not isinstance(argument, ast.Starred | ast.Constant) and (
-                not method or self._is_module(function)
+                not method or in_place or self._is_module(function)
             ):
                 says = f"`{self.t(function)}` is too much"
                 yield self.put(node, self.e(argument), 1.5, "call too many", says)
+        if in_place:
+            _, end = self.editable.span(function)
+            says = f"`{name}` writes over what is still read"
+            yield Edit(self.editable, end - 1, end, "", 1.4, "function", says)
         for family in (f for f in _FAMILIES if name in f):
             for other in (o for o in family if o != name):
                 _, end = self.editable.span(function)

@@ -23,7 +23,8 @@ try:
 except ImportError:  # where there is no fork either
     resource = None  # type: ignore[assignment]
 
-_MEMORY = 4 * 2**30  # bytes beyond what is there already
+#: Bytes that it may take beyond what is there already.
+MEMORY = 4 * 2**30
 _LONG = 2.0  # seconds without an answer after which the user is told what takes so long
 _FORBIDDEN = ("os.", "subprocess.", "socket.", "shutil.", "ctypes.dlopen", "urllib.", "ftplib.")
 _HARMLESS = ("os.listdir", "os.scandir", "os.putenv", "os.unsetenv", "os.walk")
@@ -41,7 +42,12 @@ def available() -> bool:
 
 
 def run_apart(
-    work: Callable[[Send], None], seconds: float, waiting: Callable[[], None] = lambda: None
+    work: Callable[[Send], None],
+    seconds: float,
+    waiting: Callable[[], None] = lambda: None,
+    memory: int = MEMORY,
+    encode: Callable[[Any], bytes] = pickle.dumps,
+    decode: Callable[[bytes], Any] = pickle.loads,
 ) -> Any:
     """The last thing that ``work`` sent, or None; killed after that many seconds.
 
@@ -49,6 +55,9 @@ def run_apart(
         work: Called with what sends.
         seconds: As long as it may take.
         waiting: Called once, where it takes long.
+        memory: Bytes that it may take beyond what is there already.
+        encode, decode: What is sent as bytes, and back. ``pickle`` is not for code that nobody
+            trusts: what it reads may be anything.
     """
     read_end, write_end = os.pipe()
     for stream in (sys.stdout, sys.stderr):
@@ -57,10 +66,11 @@ def run_apart(
     child = os.fork()
     if child == 0:
         os.close(read_end)
-        _in_the_child(work, write_end, seconds)
+        _in_the_child(work, write_end, seconds, memory, encode)
     os.close(write_end)
     try:
-        return _last_message(read_end, seconds, waiting)
+        last = _last_message(read_end, seconds, waiting)
+        return None if last is None else decode(last)
     finally:
         os.close(read_end)
         with contextlib.suppress(ProcessLookupError):
@@ -68,7 +78,7 @@ def run_apart(
         os.waitpid(child, 0)
 
 
-def _last_message(pipe: int, seconds: float, waiting: Callable[[], None]) -> Any:
+def _last_message(pipe: int, seconds: float, waiting: Callable[[], None]) -> bytes | None:
     start = time.monotonic()
     received, told = b"", False
     while (left := start + seconds - time.monotonic()) > 0:
@@ -87,20 +97,27 @@ def _last_message(pipe: int, seconds: float, waiting: Callable[[], None]) -> Any
         if len(received) < 8 + size:
             break
         last, received = received[8 : 8 + size], received[8 + size :]
-    return None if last is None else pickle.loads(last)
+    return last
 
 
-def _in_the_child(work: Callable[[Send], None], pipe: int, seconds: float) -> None:
+def _in_the_child(
+    work: Callable[[Send], None],
+    pipe: int,
+    seconds: float,
+    memory: int,
+    encode: Callable[[Any], bytes],
+) -> None:
     """Never returns: nothing of what the parent would do at its end is done twice."""
     code = 1
     try:
         _only(pipe)
-        _limit(seconds)
+        _limit(seconds, memory)
+        sys.dont_write_bytecode = True  # an import would want to
         torch.set_num_threads(1)
         locked = [False]
 
         def send(message: Any) -> None:
-            data = pickle.dumps(message)
+            data = encode(message)
             data = struct.pack("<Q", len(data)) + data
             while data:
                 data = data[os.write(pipe, data) :]
@@ -147,7 +164,7 @@ class _Nowhere:
         return False
 
 
-def _limit(seconds: float) -> None:
+def _limit(seconds: float, memory: int) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
@@ -157,4 +174,4 @@ def _limit(seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (spent + whole, spent + whole))
     with contextlib.suppress(OSError, ValueError), open("/proc/self/statm") as file:
         there = int(file.read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (there + _MEMORY, there + _MEMORY))
+        resource.setrlimit(resource.RLIMIT_AS, (there + memory, there + memory))

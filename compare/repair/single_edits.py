@@ -116,6 +116,8 @@ class _Edits(StatementEdits):
                 "term too many",
                 f"the term `{self.t(node.left)}` is too much",
             )
+        if isinstance(node.op, ast.Mult | ast.Div):
+            yield from self._into_the_call(node, was)
         if isinstance(node.op, ast.MatMult):
             for a, b in (
                 (f"{left}.mT", right),
@@ -126,6 +128,27 @@ class _Edits(StatementEdits):
                 yield self.put(
                     node, f"({a} @ {b})", 1.5, "transpose", "a factor of `@` is to be transposed"
                 )
+
+    def _into_the_call(self, node: ast.BinOp, sign: str) -> Iterator[Edit]:
+        """f(a) b as f(a b), whichever side the call is on."""
+        sides = [(node.left, node.right)]
+        sides += [(node.right, node.left)] if isinstance(node.op, ast.Mult) else []
+        for call, factor in sides:
+            if not isinstance(call, ast.Call):
+                continue
+            function = call.func
+            if isinstance(function, ast.Attribute) and not self._is_module(function.value):
+                inner = function.value
+            elif call.args:
+                inner = call.args[0]
+            else:
+                continue
+            (start, _), (first, last) = self.editable.span(call), self.editable.span(inner)
+            text = self.editable.text(call).encode()
+            product = f"({self.e(inner)} {sign} {self.e(factor)})".encode()
+            moved = text[: first - start] + product + text[last - start :]
+            says = f"`{self.t(factor)}` belongs inside `{self.t(function).split('.')[-1]}`"
+            yield self.put(node, moved.decode(), 1.6, "factor moved", says)
 
     def _comparison(self, node: ast.Compare) -> Iterator[Edit]:
         if len(node.ops) != 1:
@@ -151,7 +174,7 @@ class _Edits(StatementEdits):
         elif isinstance(value, int | float):
             other = ["0", "1", "2", "-1", "0.5", "3", "4", "0.25"]
             if isinstance(value, int):
-                other += [str(value + 1), str(value - 1), str(-value), "-2"]
+                other += [str(value + 1), str(value - 1), str(-value), "-2", f"{value}.0"]
             else:
                 other += [repr(-value), repr(1 - value), repr(value / 2), repr(value * 2)]
             for text in dict.fromkeys([*other, *self.constants]):

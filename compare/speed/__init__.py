@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from compare.command.argument_types import new_file, picture
 from compare.command.exit import NOT_DONE, exit_code
 from compare.command.shared_options import changed
-from torch_models.arguments import OneLineParser, integer
+from torch_models.arguments import OneLineParser, integer, number
 from torch_models.names import ACTIVATIONS
 from torch_models.network_options import add_network_option
 
@@ -64,7 +64,8 @@ def speed_parser() -> OneLineParser:
         "--rounds",
         type=integer(2),
         metavar="N",
-        help="how often each candidate has its turn, at least 2 (default: 30; 3 with --loop)",
+        help="how often each candidate has its turn, at least 2 (default: 30; 3 with --loop and "
+        "--pays)",
     )
     parser.add_argument(
         "--eager",
@@ -82,7 +83,23 @@ def speed_parser() -> OneLineParser:
         help="vary batch, width and depth instead, and give the ratios to autograd",
     )
     parser.add_argument(
-        "--plot", type=picture, metavar="FILE", help="draw the sweep there: a PNG, SVG or PDF"
+        "--pays",
+        action="store_true",
+        help="measure the layers that keep less than autograd instead: time, what is kept and peak "
+        "memory, as ratios to autograd and to the best that PyTorch has (minutes); with --plot "
+        "peak memory over sequence length and vocabulary as well",
+    )
+    parser.add_argument(
+        "--memory",
+        type=number(lambda gib: gib > 0, "above 0"),
+        metavar="GIB",
+        help="of --pays --plot: the memory that it has to fit into, in GiB (default: 4)",
+    )
+    parser.add_argument(
+        "--plot",
+        type=picture,
+        metavar="FILE",
+        help="draw the sweep, or --pays, there: a PNG, SVG or PDF",
     )
     parser.add_argument(
         "--loop",
@@ -98,6 +115,7 @@ def speed_parser() -> OneLineParser:
 _FIXED = {
     "loop": ("network", "hidden", "depth", "batch_size", "activation", "eager", "device"),
     "sweep": ("network", "eager"),
+    "pays": ("network", "hidden", "depth", "batch_size", "activation", "eager"),
 }
 #: What is said of the perceptron alone.
 _OF_MLP = ("hidden", "depth", "activation")
@@ -105,14 +123,20 @@ _OF_MLP = ("hidden", "depth", "activation")
 
 def checked_speed(parser: OneLineParser, options: argparse.Namespace) -> argparse.Namespace:
     """The options of ``compare.speed``, unless some do not go together; then exit code 2."""
-    if options.loop and options.sweep:
-        parser.error("--loop and --sweep are two different measurements: give one of them")
+    given = [f"--{name}" for name in _FIXED if getattr(options, name)]
+    if len(given) > 1:
+        parser.error(f"{' and '.join(given)} are different measurements: give one of them")
     for measurement, names in _FIXED.items():
         if getattr(options, measurement) and (wrong := changed(parser, options, names)):
             parser.error(f"--{measurement} has settings of its own: leave out {', '.join(wrong)}")
     if options.network != "mlp" and (wrong := changed(parser, options, _OF_MLP)):
         parser.error(f"{', '.join(wrong)}: only mlp has that: leave it out with another --network")
-    if options.plot and not options.sweep:
-        parser.error("--plot draws the sweep: expected --sweep with it")
-    options.rounds = options.rounds or (3 if options.loop else 30)
+    if options.plot and not (options.sweep or options.pays):
+        parser.error("--plot draws the sweep or --pays: expected one of them with it")
+    if options.memory is not None and not (options.pays and options.plot):
+        parser.error(
+            "--memory is a line in the plot of --pays: expected --pays --plot FILE with it"
+        )
+    options.memory = options.memory or 4.0
+    options.rounds = options.rounds or (3 if options.loop or options.pays else 30)
     return options

@@ -10,6 +10,7 @@ from compare.speed import tables
 from compare.speed.candidates import candidates, matrix_products
 from compare.speed.gate import wrong_gradients
 from compare.speed.in_turn import Timing, in_turn
+from compare.speed.pays import pays
 from compare.speed.setting import Setting
 from compare.speed.sweep import draw, sweep
 from compare.trial.errors import ComparisonError
@@ -27,6 +28,8 @@ def measure(options: argparse.Namespace) -> bool:
     options.device = device_named(options.device)
     if options.device.type not in ("cpu", "cuda"):  # nothing would wait for it
         raise ComparisonError(f"--device {options.device} cannot be timed: expected cpu or cuda")
+    if options.pays:
+        return pays(options, out)
     setting = Setting(
         sizes,
         options.batch_size,

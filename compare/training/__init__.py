@@ -99,6 +99,7 @@ def _compare(options: argparse.Namespace) -> bool:
             lr=options.lr,
             momentum=options.momentum,
             warmup=options.warmup,
+            half_life=options.half_life,
             clip=options.clip,
             on_step=lambda _: advance(),
             on_gradients=draw or (lambda *_: None),

@@ -15,6 +15,8 @@ from torch_models.dashboards.logger import CUSTOM_PAGE, run_logger
 GROUP = "relative disagreement, log10"
 #: Drawn where the gradients are the same bit for bit: far below the rounding of float64.
 SAME = -20.0
+#: The page that says so.
+ABOUT = "about/this run"
 
 
 class Disagreement:
@@ -41,6 +43,7 @@ class Disagreement:
                 f"--log-dir {log_dir} cannot be written: {error.strerror}"
             ) from error
         self.run = Path(logger.log_dir)
+        self._steps, self._largest = 0, 0.0
 
     def __enter__(self) -> "Disagreement":
         return self
@@ -51,6 +54,7 @@ class Disagreement:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._writer.add_text(ABOUT, in_words(self._steps, self._largest), self._steps)
         self._writer.close()
 
     def __call__(self, step: int, manual: Trainee, reference: Trainee) -> None:
@@ -58,15 +62,33 @@ class Disagreement:
         layers = distances(manual.gradients, reference.gradients)
         if step == 1:
             self._writer.add_custom_scalars({CUSTOM_PAGE: _charts(len(layers))})
+        self._steps = step
+        self._largest = max([*layers, self._largest])  # in this order NaN stays
         for number, distance in enumerate(layers, 1):
             self._writer.add_scalar(f"{GROUP}/layer {number}", _log10(distance), step - 1)
 
 
 def _charts(layers: int) -> dict[str, list]:
     return {
-        f"disagreement of gradients, layer {n} (log10)": ["Multiline", [f"{GROUP}/layer {n}$"]]
+        f"layer {n}: gradients differ by 10^y; {SAME:g}: the same bit for bit": [
+            "Multiline",
+            [f"{GROUP}/layer {n}$"],
+        ]
         for n in range(1, layers + 1)
     }
+
+
+def in_words(steps: int, largest: float) -> str:
+    """What the curves show, in Markdown."""
+    if largest == 0:
+        found = f"all are the same bit for bit, so every curve is a level line at {SAME:g}"
+    else:
+        found = f"the largest difference is {largest:.2g} of its tensor's largest number"
+    return (
+        f"The gradients of two trainings, held against each other in {steps} steps: {found}."
+        f"\n\nA curve is a layer's largest difference, max |ours − theirs| / max |theirs|, as a "
+        f"power of ten: −7 is one rounding in float32, {SAME:g} stands for no difference at all."
+    )
 
 
 def distances(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> list[float]:

@@ -82,6 +82,7 @@ def train_in_lockstep(
     lr: float = 0.1,
     momentum: float = 0.9,
     warmup: int = 0,
+    half_life: int = 0,
     clip: float = 0.0,
     on_step: Callable[[Training], None] = lambda training: None,
     on_gradients: Callable[[int, Trainee, Trainee], None] = lambda step, manual, reference: None,
@@ -97,6 +98,7 @@ def train_in_lockstep(
         lr: Learning rate of torch.optim.SGD.
         momentum: Of the same.
         warmup: Steps in which the learning rate grows to ``lr``.
+        half_life: Steps in which it then halves, again and again; 0 for never.
         clip: The longest that all gradients together may be; 0 for any length.
         on_step: Called after each step with the state of affairs.
         on_gradients: Called in each step, counted from 1, when both sides have their gradients.
@@ -113,8 +115,9 @@ def train_in_lockstep(
     losses = loss if isinstance(loss, tuple) else (loss, loss)
     if not any(True for _ in reference.parameters()):
         raise ComparisonError("the reference has no parameters to train")
-    m = Trainee(with_state_of(reference, manual), losses[0], lr, momentum, way, warmup, clip)
-    a = Trainee(copy.deepcopy(reference), losses[1], lr, momentum, None, warmup, clip)
+    taming = (warmup, half_life, clip)
+    m = Trainee(with_state_of(reference, manual), losses[0], lr, momentum, way, *taming)
+    a = Trainee(copy.deepcopy(reference), losses[1], lr, momentum, None, *taming)
     training = Training()
     with undisturbed(list(state(reference).values())):
         initial = {name: weight.clone() for name, weight in a.weights.items()}

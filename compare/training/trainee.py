@@ -41,11 +41,12 @@ class Trainee:
         momentum: float,
         way: Way | None = None,
         warmup: int = 0,
+        half_life: int = 0,
         clip: float = 0.0,
     ) -> None:
         self.model, self.loss, self.way = model, copy.deepcopy(loss), way
         self.optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=momentum)
-        self.lr, self.warmup, self.clip = lr, warmup, clip
+        self.taming = (lr, warmup, half_life, clip)
         self.steps = 0
 
     @property
@@ -70,7 +71,7 @@ class Trainee:
 
     def update(self) -> None:
         """Descend by the gradients that are there."""
-        prepare(self.optimizer.param_groups, self.steps, self.lr, self.warmup, self.clip)
+        prepare(self.optimizer.param_groups, self.steps, *self.taming)
         self.optimizer.step()
         self.steps += 1
 

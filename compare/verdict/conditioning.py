@@ -6,7 +6,7 @@ been small by luck: with scores near 10³ an attention's probabilities lose thre
 its inputs have. The yardstick is backward error. The reference is run once more in float64, forward
 and backward, with each number that goes in or is computed on the way moved by a rounding of the
 dtype in question, up or down at random. What moves with that is ill-conditioned, and nobody can be
-asked to get it better.
+asked to get it better. A sum is rounded once for each of its terms; see ``sums``.
 
 Source: Parker, Monte Carlo Arithmetic, 1997.
 """
@@ -20,8 +20,25 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from compare.trial.case import Case
 from compare.trial.key import Key
 from compare.trial.trial import Trial
+from compare.verdict.sums import roundings
 
 _RUNS = 4
+
+# What gives out the numbers that it is given, or none that are computed.
+_COPIES = {
+    torch.ops.aten._to_copy,
+    torch.ops.aten._unsafe_view,
+    torch.ops.aten.cat,
+    torch.ops.aten.clone,
+    torch.ops.aten.constant_pad_nd,
+    torch.ops.aten.full_like,
+    torch.ops.aten.gather,
+    torch.ops.aten.index,
+    torch.ops.aten.index_select,
+    torch.ops.aten.ones_like,
+    torch.ops.aten.stack,
+    torch.ops.aten.where,
+}
 
 
 def movement(trial: Trial, reference: Case, dtype: torch.dtype) -> dict[Key, Tensor]:
@@ -38,7 +55,7 @@ def movement(trial: Trial, reference: Case, dtype: torch.dtype) -> dict[Key, Ten
     truth = {item.key: item.tensor for item in trial.truth if item.tensor is not None}
     moved = {key: torch.zeros_like(t) for key, t in truth.items()}
     for seed in range(_RUNS):
-        with Rounding(torch.finfo(dtype).eps, seed) as rounding:
+        with Rounding(dtype, seed) as rounding:
             items, _ = reference.gradients(
                 trial.given.map(lambda x: rounding.of(x.detach())),
                 [rounding.of(c.double()) for c in trial.fed_in],
@@ -58,24 +75,38 @@ class Rounding(TorchDispatchMode):
     have been rounded when they were computed.
     """
 
-    def __init__(self, eps: float, seed: int) -> None:
+    def __init__(self, dtype: torch.dtype, seed: int) -> None:
         super().__init__()
-        self.eps, self.generator = eps, torch.Generator().manual_seed(seed)
+        self.eps, self.generator = torch.finfo(dtype).eps, torch.Generator().manual_seed(seed)
+        # Half precision adds up in float32.
+        self.eps_of_sums = min(self.eps, torch.finfo(torch.float32).eps)
 
     def of(self, x: Tensor) -> Tensor:
-        """x, each number moved by eps of its size, up or down.
+        """What is given, each number moved by eps of its size, up or down.
 
         Whole numbers need no rounding, and stay: a label that is compared with 1 is a label.
         """
         if not x.is_floating_point():
             return x
-        signs = torch.randint(2, x.shape, generator=self.generator, dtype=torch.float64) * 2 - 1
-        return torch.where(x == x.round(), x, x * (1 + self.eps * signs.to(x.device)))
+        return torch.where(x == x.round(), x, x * (1 + self.eps * self._signs(x)))
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
         results = result if isinstance(result, tuple | list) else (result,)
-        for returned, x in zip(func._schema.returns, results, strict=False):
-            if isinstance(x, Tensor) and x.dtype == torch.float64 and returned.alias_info is None:
-                x.copy_(self.of(x))
+        computed = [
+            (i, x)
+            for i, (returned, x) in enumerate(zip(func._schema.returns, results, strict=False))
+            if isinstance(x, Tensor) and x.dtype == torch.float64 and returned.alias_info is None
+        ]
+        if computed and func.overloadpacket not in _COPIES:
+            sums = roundings(func, args, kwargs, result)
+            for i, x in computed:
+                x.mul_(1 + self.eps * self._signs(x))  # a 1, too: it may be 1 − 10⁻²⁰
+                if (size := sums[i]) is not None:
+                    x.add_(self.eps_of_sums * size * self._signs(x))
         return result
+
+    def _signs(self, x: Tensor) -> Tensor:
+        signs = torch.randint(2, x.shape, generator=self.generator, dtype=torch.float64) * 2 - 1
+        return signs.to(x.device)

@@ -75,10 +75,10 @@ class LogSoftmaxFunction(Function):
 def log_softmax_gradient(g: Tensor, sum_g: Tensor, log_a: Tensor) -> Tensor:
     """∂L/∂z from g = ∂L/∂ℓ, its sum over the classes, and ℓ."""
     # g − e^ℓ Σ g, in one rounding as PyTorch's own kernel does it
-    return torch.addcmul(g, _exp(log_a), sum_g, value=-1)
+    return torch.addcmul(g, exp(log_a), sum_g, value=-1)
 
 
-def _exp(x: Tensor) -> Tensor:
+def exp(x: Tensor) -> Tensor:
     """e^x for x ≤ 0, on the CPU to the last bit as in PyTorch's own log-softmax backward.
 
     ``torch.exp`` and PyTorch's fused kernels use different libraries there, MKL and SLEEF, which

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from manual_backprop.affine.linear import samples_in_rows
 from manual_backprop.kit.function import Function
+from manual_backprop.kit.precision import in_opmath
 from manual_backprop.kit.public import public
 
 
@@ -43,16 +44,20 @@ class BilinearFunction(Function):
     @staticmethod
     def backward(ctx, grad_output):
         input1, input2, weight = ctx.saved_tensors
-        x, y, delta = map(samples_in_rows, (input1, input2, grad_output))
+        dtype = grad_output.dtype
+        rows = map(samples_in_rows, (input1, input2, grad_output))
+        x, y, delta, weight = in_opmath(*rows, weight)
         grad_input1 = grad_input2 = grad_weight = grad_bias = None
         if ctx.needs_input_grad[0]:
-            grad_input1 = torch.einsum("no,oij,nj->ni", delta, weight, y).reshape(input1.shape)
+            grad_input1 = torch.einsum("no,oij,nj->ni", delta, weight, y)
+            grad_input1 = grad_input1.reshape(input1.shape).to(dtype)
         if ctx.needs_input_grad[1]:
-            grad_input2 = torch.einsum("no,oij,ni->nj", delta, weight, x).reshape(input2.shape)
+            grad_input2 = torch.einsum("no,oij,ni->nj", delta, weight, x)
+            grad_input2 = grad_input2.reshape(input2.shape).to(dtype)
         if ctx.needs_input_grad[2]:
-            grad_weight = torch.einsum("no,ni,nj->oij", delta, x, y)
+            grad_weight = torch.einsum("no,ni,nj->oij", delta, x, y).to(dtype)
         if ctx.needs_input_grad[3]:
-            grad_bias = delta.sum(0)  # ∂L/∂b = Σ_n δ_n
+            grad_bias = delta.sum(0).to(dtype)  # ∂L/∂b = Σ_n δ_n
         return grad_input1, grad_input2, grad_weight, grad_bias
 
 

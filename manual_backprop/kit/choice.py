@@ -11,7 +11,8 @@ the difference comes back in the sum.
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
+
+from manual_backprop.kit.plain import plain
 
 _INTEGER = {
     torch.float16: torch.int16,
@@ -33,8 +34,8 @@ def where(condition: Tensor, x: Tensor, y: Tensor | float) -> Tensor:
     Raises:
         RuntimeError: (by PyTorch) for a condition that is not boolean, or shapes that do not fit.
     """
-    fits = _plain(y) and y.dtype == x.dtype if isinstance(y, Tensor) else type(y) is int and y == 0
-    if not (fits and _plain(x) and condition.dtype == torch.bool):
+    fits = _has_bits(y) and y.dtype == x.dtype if isinstance(y, Tensor) else type(y) is int and y == 0
+    if not (fits and _has_bits(x) and condition.dtype == torch.bool):
         return torch.where(condition, x, y)
     x_bits = x.view(_INTEGER[x.dtype])
     if not isinstance(y, Tensor):
@@ -43,14 +44,6 @@ def where(condition: Tensor, x: Tensor, y: Tensor | float) -> Tensor:
     return (y_bits + (x_bits - y_bits) * condition).view(x.dtype)
 
 
-def _plain(t: Tensor) -> bool:
-    """Whether its bits may be read as integers: nothing that traces or differentiates sees it."""
-    return (
-        type(t) is Tensor
-        and t.dtype in _INTEGER
-        and t.is_cpu
-        and not (t.requires_grad and torch.is_grad_enabled())
-        and not torch.compiler.is_compiling()
-        and not torch._C._are_functorch_transforms_active()
-        and forward_ad.unpack_dual(t).tangent is None
-    )
+def _has_bits(t: Tensor) -> bool:
+    """Whether its bits may be read as integers."""
+    return t.dtype in _INTEGER and plain(t)

@@ -119,9 +119,9 @@ def close(actual: Tensor, expected: Tensor, *incoming: Tensor | None) -> None:
     """
     assert actual.shape == expected.shape
     assert actual.dtype == expected.dtype
-    if not actual.is_floating_point():
-        assert torch.equal(actual, expected)
+    if torch.equal(actual, expected):
         return
+    assert actual.is_floating_point()
     magnitudes = [t[t.isfinite()].abs() for t in (expected, *incoming) if t is not None]
     scale = max(m.max().item() if m.numel() else 0.0 for m in magnitudes)
     torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-12 * scale, equal_nan=True)
@@ -158,13 +158,15 @@ def check_special_values(case: Case) -> None:
 
 
 def check_gradcheck(case: Case) -> None:
+    """Every derivative of the layer's first case; of the others, one along a random direction."""
     args = arguments(case)
 
     def run(*values: Tensor) -> tuple[Tensor, ...]:
         return tuple(outputs(case.call, untouched(with_leaves(args, values))))
 
-    torch.autograd.gradcheck(run, leaves(args))
-    torch.autograd.gradgradcheck(run, leaves(args))
+    along_one = case.given is not case.entry.calls[0]
+    torch.autograd.gradcheck(run, leaves(args), fast_mode=along_one)
+    torch.autograd.gradgradcheck(run, leaves(args), fast_mode=along_one)
 
 
 def check_lower_precision(case: Case) -> None:
@@ -248,7 +250,8 @@ def check_forward_mode(case: Case) -> None:
     """The tangent is PyTorch's, also differentiated again; dual numbers give it as jvp does."""
     args = arguments(case)
     points = [leaf.detach() for leaf in leaves(args)]
-    directions = [torch.randn(p.shape, dtype=p.dtype) for p in points]
+    with same_random_numbers():
+        directions = [torch.randn(p.shape, dtype=p.dtype) for p in points]
 
     def moved(function: Function, *values: Tensor) -> tuple[Tensor, ...]:
         def at(*values: Tensor) -> tuple[Tensor, ...]:
@@ -274,7 +277,7 @@ def check_forward_mode(case: Case) -> None:
     found = tangent(case.call)
     if case.name in CONSTANT_STATISTICS:
         moving = [p.clone().requires_grad_() for p in points]
-        torch.autograd.gradcheck(lambda *values: moved(case.call, *values), moving)
+        torch.autograd.gradcheck(lambda *values: moved(case.call, *values), moving, fast_mode=True)
     for actual, right in zip(found, expected or found, strict=True):
         close(actual, right, *directions)
     with forward_ad.dual_level(), same_random_numbers():
@@ -284,15 +287,20 @@ def check_forward_mode(case: Case) -> None:
             close(forward_ad.unpack_dual(output).tangent, right)
 
 
-def check_compile(case: Case) -> None:
+def check_compile(*cases: Case) -> None:
+    """All of them in one graph: starting the compiler takes longer than compiling most of them."""
     torch._dynamo.reset()
-    args = arguments(case)
-    gs = next(incoming(case, args))
+    each = tuple(arguments(case) for case in cases)
+    gs = [g for case, args in zip(cases, each, strict=True) for g in next(incoming(case, args))]
+
+    def call(*each: Arguments) -> list[Any]:
+        return [case.call(*args) for case, args in zip(cases, each, strict=True)]
+
     compiled = torch.compile(
-        lambda *args: case.call(*untouched(args)), fullgraph=True, backend="aot_eager"
+        lambda *each: call(*map(untouched, each)), fullgraph=True, backend="aot_eager"
     )
-    actual = torch.autograd.grad(outputs(compiled, args), leaves(args), gs)
-    for grad, expected in zip(actual, gradients(case.call, args, gs), strict=True):
+    actual = torch.autograd.grad(outputs(compiled, each), leaves(each), gs)
+    for grad, expected in zip(actual, gradients(call, each, gs), strict=True):
         close(grad, expected)
 
 
@@ -347,15 +355,18 @@ def _hand_written_node(found: list[Tensor]) -> Any:
 
 
 class Operations(TorchDispatchMode):
-    """The names of the operations that ran inside."""
+    """The names of the operations that ran inside, and the most numbers that one gave."""
 
     def __init__(self) -> None:
         super().__init__()
         self.names: list[str] = []
+        self.largest = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         self.names.append(func.__name__)
-        return func(*args, **(kwargs or {}))
+        outputs = func(*args, **(kwargs or {}))
+        self.largest = max(self.largest, *(t.numel() for t in all_tensors(outputs)), 0)
+        return outputs
 
 
 def check_written_by_hand(case: Case) -> None:

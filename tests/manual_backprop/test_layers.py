@@ -1,17 +1,74 @@
+"""Each layer stands every check in all its cases; what fails says in which."""
+
+from collections.abc import Callable, Iterator, Sequence
+
 import pytest
 
-from tests.manual_backprop.cases import CASES, SPECIAL
-from tests.manual_backprop.checks import CHECKS, check_special_values
+from tests.manual_backprop.cases import CASES, SPECIAL, Case
+from tests.manual_backprop.checks import CHECKS, check_compile, check_special_values
+
+LAYERS = list(dict.fromkeys(case.entry.name for case in CASES))
+
+
+def of_layer(layer: str, among: Sequence[Case]) -> list[Case]:
+    return [case for case in among if case.entry.name == layer]
+
+
+def failures(check: Callable[[Case], None], cases: Sequence[Case]) -> Iterator[Exception]:
+    for case in cases:
+        try:
+            check(case)
+        except Exception as error:
+            error.add_note(f"in {case}")
+            yield error
+
+
+def check_each(check: Callable[[Case], None], cases: Sequence[Case]) -> None:
+    if found := list(failures(check, cases)):
+        raise ExceptionGroup(f"{len(found)} of {len(cases)} cases", found)
+
+
+def first_with_its_options(cases: Sequence[Case]) -> list[Case]:
+    """What the compiler reads differs with the options that are given."""
+    return list({frozenset(case.given.options): case for case in reversed(cases)}.values())
+
+
+def check_compiled(cases: Sequence[Case]) -> None:
+    try:
+        check_compile(*cases)
+    except Exception:
+        check_each(check_compile, cases)  # says in which of them
+        raise
 
 
 # Under vmap PyTorch runs its embedding_bag sample by sample, and says so.
 @pytest.mark.filterwarnings("ignore:There is a performance drop .*embedding_bag:UserWarning")
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
-def test_layer(check, case):
-    check(case)
+def test_layer(check, layer):
+    cases = of_layer(layer, CASES)
+    if check is check_compile:
+        check_compiled(first_with_its_options(cases))
+    else:
+        check_each(check, cases)
 
 
-@pytest.mark.parametrize("case", SPECIAL, ids=str)
-def test_special_values(case):
-    check_special_values(case)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("layer", LAYERS)
+def test_every_case_compiled(layer):
+    check_compiled(of_layer(layer, CASES))
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_special_values(layer):
+    check_each(check_special_values, of_layer(layer, SPECIAL))
+
+
+def test_every_case_that_fails_is_told():
+    def check_but_the_first(case):
+        assert case is CASES[0]
+
+    with pytest.raises(ExceptionGroup, match="2 of 3 cases") as caught:
+        check_each(check_but_the_first, CASES[:3])
+    notes = [error.__notes__ for error in caught.value.exceptions]
+    assert notes == [[f"in {case}"] for case in CASES[1:3]]

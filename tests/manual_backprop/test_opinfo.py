@@ -48,8 +48,17 @@ def is_left_out(op, sample, dtype):
     return name == "layer_norm" and shape == (1,) and dtype == torch.float32
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("samples", ["sample_inputs", "reference_inputs"])
+#: The reference inputs are the sample inputs and more of the same kinds.
+SAMPLES = [
+    pytest.param("reference_inputs", torch.float64, id="float64"),
+    pytest.param("sample_inputs", torch.float32, id="float32"),
+    pytest.param(
+        "reference_inputs", torch.float32, id="more in float32", marks=pytest.mark.exhaustive
+    ),
+]
+
+
+@pytest.mark.parametrize(("samples", "dtype"), SAMPLES)
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.formatted_name)
 @pytest.mark.filterwarnings("ignore:.*broadcasting:UserWarning")  # some samples broadcast
 @pytest.mark.filterwarnings("ignore:Using a target size:UserWarning")
@@ -58,8 +67,6 @@ def is_left_out(op, sample, dtype):
 @pytest.mark.filterwarnings("ignore:.*batchmean:UserWarning")
 def test_samples(op, samples, dtype):
     manual = getattr(functional, op.name.removeprefix("nn.functional."))
-    if samples == "reference_inputs" and op.reference_inputs_func is None:
-        pytest.skip("they are its sample_inputs")
     if op.name.startswith("nn.functional.embedding"):  # their samples begin with the weight
 
         def manual(weight, words, manual=manual, **options):

@@ -4,6 +4,7 @@ import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import sklearn.datasets
@@ -17,6 +18,15 @@ def digits() -> Iterator[None]:
             sklearn.datasets, "load_digits", functools.cache(sklearn.datasets.load_digits)
         )
         yield
+
+
+@pytest.fixture
+def few_samples(monkeypatch) -> None:
+    """A fifth of 100 digits, or 8 texts, are for test: large networks take seconds for them all."""
+    digits = sklearn.datasets.load_digits()
+    few = SimpleNamespace(images=digits.images[:100], target=digits.target[:100])
+    monkeypatch.setattr(sklearn.datasets, "load_digits", lambda: few)
+    monkeypatch.setattr("torch_models.datasets.TEXT_TEST", 8)
 
 
 @pytest.fixture

@@ -171,7 +171,9 @@ def test_ended_before_it_began_is_one_line(tmp_path, number):
     assert error == "python -m torch_models.train: error: interrupted\n"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.exhaustive)]
+)
 def test_ended_from_outside_says_how_to_go_on(tmp_path, number):
     options = ["--dataset", "digits", "--epochs", "100000", "--log-dir", str(tmp_path)]
     training = subprocess.Popen(

@@ -57,6 +57,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+@pytest.fixture(scope="module", autouse=True)
+def left_open():
+    """What transfers that were given up left open must not be blamed on the tests that follow."""
+    yield
+    gc.collect()
+
+
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setattr("tqdm.tqdm.monitor_interval", 0)  # a thread that would outlive the test
@@ -67,11 +74,8 @@ def server(monkeypatch):
     server.stop.set()
     server.shutdown()
     server.server_close()
-    # A transfer that was given up ends with its server; what it left open must not be blamed on
-    # the tests that follow.
     for thread in set(threading.enumerate()) - before:
-        thread.join(2)
-    gc.collect()
+        thread.join(2)  # a transfer that was given up ends with its server
 
 
 def serve(handler):

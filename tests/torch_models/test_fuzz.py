@@ -24,6 +24,7 @@ VALUES: dict[str, tuple[list, list]] = {
     "--network": (["mlp"], ["lenet", "explicit"]),
     "--text-dir": ([], ["{tmp}", "{tmp}/none"]),
     "--warmup": (["0", "3"], ["-1", "x"]),
+    "--half-life": (["0", "3"], ["-1", "x"]),
     "--clip": (["0", "0.5"], ["-1", "nan"]),
     "--seed": (["7", str(2**32 - 1)], [str(2**32), "-1", "x"]),
     "--hidden": (["3", "4 3", "1 1 1"], ["", "0", "70000", "2.5"]),
@@ -76,7 +77,7 @@ def folder(tmp_path, monkeypatch):
 
 
 @settings(
-    max_examples=250,
+    max_examples=120,
     derandomize=True,
     database=None,
     deadline=None,

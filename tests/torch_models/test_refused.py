@@ -78,8 +78,9 @@ def test_resume_of_the_other_way_is_refused(trained, capsys):
         ("not what gpt reads: choose from text", ["--network", "gpt", "--dataset", "mnist"]),
         ("mlp reads no text", ["--text-dir", "."]),
         ("--warmup", ["--warmup", "-1"]),
+        ("--half-life", ["--half-life", "-1"]),
         ("--clip", ["--clip", "-1"]),
-        ("leave out --warmup and --clip", ["--backprop", "explicit", "--clip", "1"]),
+        ("leave out --warmup, --half-life and --clip", ["--backprop", "explicit", "--clip", "1"]),
         ("--clip 0", ["--network", "gpt", "--precision", "16-mixed"]),
     ],
 )

@@ -12,7 +12,9 @@ def prepared(step, gradients, **settings):
     for w, g in zip(weights, gradients, strict=True):
         w.grad = torch.tensor(g)
     descent = torch.optim.SGD(weights, lr=0.8)
-    prepare(descent.param_groups, step, 0.8, **{"warmup": 0, "clip": 0.0} | settings)
+    prepare(
+        descent.param_groups, step, 0.8, **{"warmup": 0, "half_life": 0, "clip": 0.0} | settings
+    )
     return descent.param_groups[0]["lr"], [w.grad.tolist() for w in weights]
 
 
@@ -20,6 +22,12 @@ def test_warm_up_by_hand():
     rates = [prepared(step, [[1.0]], warmup=4)[0] for step in range(6)]
     assert rates == pytest.approx([0.2, 0.4, 0.6, 0.8, 0.8, 0.8])
     assert prepared(0, [[1.0]])[0] == 0.8
+
+
+def test_half_life_by_hand():
+    rates = [prepared(step, [[1.0]], warmup=2, half_life=2)[0] for step in range(5)]
+    assert rates == pytest.approx([0.4, 0.8 / 2**0.5, 0.4, 0.4 / 2**0.5, 0.2])
+    assert prepared(7, [[1.0]], half_life=7)[0] == 0.4
 
 
 def test_clipping_by_hand():
@@ -33,12 +41,12 @@ def test_clipping_by_hand():
 
 
 def test_the_training_uses_them(tmp_path):
-    options = ["--warmup", "5", "--clip", "0.5", "--precision", "64-true"]
+    options = ["--half-life", "5", "--clip", "0.5", "--precision", "64-true"]
     tamed, _ = outcome(tmp_path / "tamed", *options)
     plain, _ = outcome(tmp_path / "plain", *options[4:])
     name = "network.0.weight"
     assert not torch.equal(tamed["state_dict"][name], plain["state_dict"][name])
-    assert tamed["hyper_parameters"]["warmup"] == 5
+    assert tamed["hyper_parameters"]["half_life"] == 5
 
 
 def test_masks_follow_from_seed_step_and_process():

@@ -15,7 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from torch_models.batches import Batch, Executions
 from torch_models.classifier import Classifier
-from torch_models.dashboards import pictures, probe, projector, summaries
+from torch_models.dashboards import pictures, precision_recall, probe, projector, summaries
 from torch_models.dashboards.insides import insides
 from torch_models.dashboards.logger import CUSTOM_PAGE
 from torch_models.data import TrainingData
@@ -33,8 +33,9 @@ POINTS = {False: 300, True: 2_000}
 #: The page of custom scalars; ``compare.training --log-dir`` adds the gradients' disagreement.
 LAYOUT = {
     CUSTOM_PAGE: {
-        "loss": ["Multiline", ["loss/train", "loss/val"]],
-        "accuracy": ["Multiline", ["accuracy/train", "accuracy/val"]],
+        f"{what}, {name}": ["Multiline", [f"{what}/{stage}$"]]
+        for what in ("loss", "accuracy")
+        for stage, name in (("train", "training"), ("val", "validation"))
     }
 }
 
@@ -147,6 +148,7 @@ class Pages(L.Callback):
         for name, picture in (
             ("misclassified", pictures.mistakes(x, labels, scores)),
             ("confusion matrix", pictures.confusion_matrix(counts)),
+            ("precision against recall", precision_recall.picture(labels, scores)),
         ):
             summaries.image(writer, f"pictures/{name}", picture, step)
         summaries.precision_against_recall(writer, labels, scores, step)

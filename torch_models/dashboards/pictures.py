@@ -39,9 +39,9 @@ def mistakes(x: Tensor, labels: Tensor, probabilities: Tensor) -> Image.Image:
     rows = -(-len(shown) // COLUMNS)
     picture = Image.new("RGB", (WIDTH, top + rows * height), "white")
     draw = ImageDraw.Draw(picture)
-    draw.text((7, 4), f"{len(wrong):,} of {len(labels):,} are misclassified", "black", _font(14))
+    draw.text((7, 4), f"{len(wrong):,} of {len(labels):,} are misclassified", "black", font(14))
     note = f"the {len(shown)} most confident mistakes" if len(wrong) > len(shown) else ""
-    draw.text((7, 22), note, GREY, _font(12))
+    draw.text((7, 22), note, GREY, font(12))
     for place, index in enumerate(shown.tolist()):
         left, up = place % COLUMNS * width + 7, top + place // COLUMNS * height
         pixels = (255 * (1 - x[index].clamp(0, 1))).byte().view(SIDE, SIDE).cpu().numpy()
@@ -49,9 +49,9 @@ def mistakes(x: Tensor, labels: Tensor, probabilities: Tensor) -> Image.Image:
         picture.paste(drawn, (left, up))
         draw.rectangle((left - 1, up - 1, left + tile, up + tile), outline=(215, 215, 215))
         text = f"said {int(said[index])}"
-        draw.text((left - 2, up + tile + 3), text, VERMILLION, _font(12))
+        draw.text((left - 2, up + tile + 3), text, VERMILLION, font(12))
         beside = left + tile + 2
-        draw.text((beside, up + tile + 3), f"is {int(labels[index])}", BLUE, _font(12), anchor="ra")
+        draw.text((beside, up + tile + 3), f"is {int(labels[index])}", BLUE, font(12), anchor="ra")
     return picture
 
 
@@ -67,16 +67,16 @@ def confusion_matrix(counts: Tensor) -> Image.Image:
     picture = Image.new("RGB", (WIDTH, top + classes * cell + 2), "white")
     draw = ImageDraw.Draw(picture)
     middle = classes * cell // 2
-    draw.text((left + middle, 4), "said", VERMILLION, _font(14), anchor="ma")
+    draw.text((left + middle, 4), "said", VERMILLION, font(14), anchor="ma")
     sideways = Image.new("RGB", (60, 20), "white")
-    ImageDraw.Draw(sideways).text((30, 10), "right", BLUE, _font(14), anchor="mm")
+    ImageDraw.Draw(sideways).text((30, 10), "right", BLUE, font(14), anchor="mm")
     picture.paste(sideways.rotate(90, expand=True), (0, top + middle - 30))
     # The root makes single mistakes visible beside hundreds that are right.
     shares = (counts / counts.sum(1, keepdim=True).clamp(min=1)).sqrt().tolist()
     for row in range(classes):
         at = row * cell + cell // 2
-        draw.text((left + at, top - 5), str(row), "black", _font(14), anchor="ms")
-        draw.text((left - 7, top + at), str(row), "black", _font(14), anchor="rm")
+        draw.text((left + at, top - 5), str(row), "black", font(14), anchor="ms")
+        draw.text((left - 7, top + at), str(row), "black", font(14), anchor="rm")
         for column in range(classes):
             share = shares[row][column]
             colour = shade(-share if row == column else min(3 * share, 1))
@@ -86,11 +86,11 @@ def confusion_matrix(counts: Tensor) -> Image.Image:
             if count := int(counts[row, column]):
                 dark = (share if row == column else 3 * share) > 0.6
                 centre = (box[0] + cell // 2, box[1] + cell // 2)
-                draw.text(centre, str(count), "white" if dark else "black", _font(13), anchor="mm")
+                draw.text(centre, str(count), "white" if dark else "black", font(13), anchor="mm")
     return picture
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """Pillow's own; reading it takes longer than a picture's text."""
     return ImageFont.load_default(size)

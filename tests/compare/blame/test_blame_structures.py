@@ -223,7 +223,7 @@ def test_lstm_cell_by_hand(right):
             return Function.apply(x, *state, *weights)
 
     report = compare_gradients(
-        Unrolled(Cell(5, 8)), Unrolled(nn.LSTMCell(5, 8)), torch.randn(4, 6, 5)
+        Unrolled(Cell(5, 8)), Unrolled(nn.LSTMCell(5, 8)), torch.randn(2, 6, 5)
     )
     assert report.passed is right, str(report)
     assert list(accused(report)) == ([] if right else ["cell"])
@@ -235,19 +235,19 @@ def test_one_wrong_function_deep_inside_a_resnet():
     resnet = pytest.importorskip("torchvision").models.resnet
 
     class Narrow(resnet.ResNet):
-        """An eighth of the channels: as deep, in a sixth of the time."""
+        """An eighth of the channels, and fewer blocks: as deep, in a tenth of the time."""
 
         def _make_layer(self, block, planes, *options, **named):
             return super()._make_layer(block, planes // 8, *options, **named)
 
-    reference = Narrow(resnet.BasicBlock, [2, 2, 2, 2])
+    reference = Narrow(resnet.BasicBlock, [1, 1, 1, 1])
     reference.fc = nn.Linear(512 // 8, 10)
     manual = copy.deepcopy(reference)
-    manual.layer3[1].relu = module(straight_through)()
+    manual.layer3[0].relu = module(straight_through)()
     report = compare_gradients(manual, reference, torch.randn(2, 3, 32, 32))
-    assert accused(report) == {"layer3.1.relu": ["input"]}
+    assert accused(report) == {"layer3.0.relu": ["input"]}
     assert verdicts(report)["layer4.0.conv1"] == "clean"
-    assert verdicts(report)["layer3.0.conv1"] == "inherited"
+    assert verdicts(report)["layer2.0.conv1"] == "inherited"
 
 
 class OwnParameterAndDropout(nn.Module):

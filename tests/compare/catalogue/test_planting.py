@@ -12,7 +12,7 @@ from compare.diagnosis.mistake import Mistake
 
 @pytest.fixture(autouse=True)
 def without_the_rules_of_others(monkeypatch):
-    monkeypatch.setattr("compare.mutants.rules.verdicts", lambda models: {})
+    monkeypatch.setattr("compare.mutants.rules.verdicts", lambda *_: {})
 
 
 def outcome(host, formula, gradient=None, mistake=Mistake.TWICE):

@@ -1,6 +1,7 @@
 """Each of the further checks: agrees where it should, and is seen failing."""
 
 import copy
+import functools
 
 import pytest
 import torch
@@ -143,11 +144,18 @@ def test_vmap_without_a_rule():
     assert "cannot be vmapped" in found.detail
 
 
-def test_compile():
+@pytest.mark.parametrize(
+    "backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.exhaustive)]
+)
+def test_compile(backend, monkeypatch):
+    """The graph is the same; inductor starts a compiler of C++, which takes ten seconds."""
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
     agrees = ask("compile", question(Squaring(), Plain()))
     if agrees.verdict == NOT_AVAILABLE:
         pytest.skip(agrees.detail)
     assert agrees.verdict == AGREES, agrees.detail
+    wrong = wrong_in(backward=lambda ctx, g: g * 2.01 * saved(ctx))
+    assert "layer.weight" in ask("compile", question(wrong, Plain())).detail
     assert ask("compile", question(BreaksTheGraph(), Plain())).verdict == WRONG
 
 

@@ -153,9 +153,12 @@ def test_json_has_every_name(tmp_path):
 
 
 def run(redirection, tmp_path, *arguments):
-    words = [sys.executable, "-m", "compare.gradients", *SMALL, *map(str, arguments)]
+    (tmp_path / "mine.py").write_text("import torch\nmanual = reference = torch.tanh\n")
+    asked = ["mine:manual", "mine:reference", "--shape", "4,3", *map(str, arguments)]
+    words = [sys.executable, "-m", "compare.gradients", *asked]
     return subprocess.run(
         ["bash", "-c", f'set -o pipefail; "$@" {redirection}', "bash", *words],
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
@@ -183,7 +186,7 @@ def test_json_into_the_file_that_is_stdout(tmp_path):
     path = tmp_path / "all"
     assert run(f"> {path}", tmp_path, "--json", "/dev/stdout").returncode == 0
     text = path.read_text()
-    assert text.startswith("manual against autograd")
+    assert text.startswith("mine:manual against mine:reference")
     assert '"passed": true' in text
 
 

@@ -33,29 +33,28 @@ def test_right_backwards_pass():
     assert {row.kind for row in report.rows} == {"output", "delta", "parameter", "input"}
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("name", PLANTED)
-def test_planted_fault_is_found_and_its_layer_named(name, dtype):
-    layer, fault, culprit, first = PLANTED[name]
-    manual, reference, loss, reference_loss = pair(layer, fault)
+def test_planted_fault_is_found_and_its_layer_named(name):
+    place, fault, culprit, first = PLANTED[name]
+    manual, reference, loss, reference_loss = pair(place, fault)
     x, y = batch()
-    report = compare_gradients(
-        manual.to(dtype), reference.to(dtype), x.to(dtype), loss=(loss, reference_loss), targets=y
-    )
+    report = compare_gradients(manual, reference, x, loss=(loss, reference_loss), targets=y)
     assert not report.passed
     assert report.failures[0].name == first
     assert report.failures[0].source == culprit
     assert f"{culprit} is wrong by itself" in report.summary()
     [layer] = report.originators
-    assert layer.label == culprit
-    assert len(layer.faults) == 1
+    assert (layer.name, layer.label) == (place, culprit)
+    [fault] = layer.faults
+    what = name.split(":")[0]
+    assert fault.gradient == (what if what in ("weight", "bias") else "input")
 
 
 @pytest.mark.parametrize("name", [n for n, case in PLANTED.items() if case[0] != "loss"])
-def test_planted_fault_is_found_without_a_loss(name):
+def test_planted_fault_is_found_without_a_loss_in_float64(name):
     layer, fault, culprit, first = PLANTED[name]
     manual, reference, *_ = pair(layer, fault)
-    report = compare_gradients(manual, reference, batch()[0])
+    report = compare_gradients(manual.double(), reference.double(), batch()[0].double())
     assert [report.failures[0].name, report.failures[0].source] == [first, culprit]
 
 
@@ -218,7 +217,7 @@ def test_right_but_differently_written_is_not_accused():
             parts = [a @ w.T for a, w in zip(x.split(3, 1), halves, strict=True)]
             return sum(parts) + self.bias
 
-    for seed in range(10):
+    for seed in range(4):
         torch.manual_seed(seed)
         reference = nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 3))
         manual = nn.Sequential(Other(8, 8), nn.Tanh(), Other(8, 3))

@@ -22,7 +22,11 @@ def said(*arguments):
             "input 1",
             "what it should be multiplied by is missing",
         ),
-        ("batch norm: weight without g", "input 1", "it is the same whatever comes in"),
+        (
+            "batch norm: weight without g",
+            "input 1",
+            "it is the same whatever the incoming gradient is",
+        ),
         ("layer norm: variance term scaled", "input 0", "`: it is 2 times too large"),
         ("loss: N times N", "input 0", "multiplied by the square of the number of elements, 28"),
     ],

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from compare import mutants
+from compare.catalogue.slips import slips
 from compare.mutants import drawn, drawn_outcomes
-from compare.mutants.slips import slips
 
 SOURCE = '''
 class F:

@@ -1,7 +1,4 @@
 import json
-import os
-import shutil
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -12,10 +9,8 @@ from compare import assert_gradients_match, compare_gradients
 from compare.command.writing import NotWrittenError
 from compare.comparison import annotations
 from compare.reports import html, junit, tensorboard
+from tests import chromium
 from tests.compare.planted import PLANTED, batch, pair
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-BROWSER = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @pytest.fixture(scope="module")
@@ -142,24 +137,12 @@ class TestPage:
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium here: set CHROMIUM to its path")
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
 def test_page_in_a_browser(failed, tmp_path, width, scheme):
-    playwright = pytest.importorskip("playwright.sync_api")
-    page_file = Path(tmp_path / "page.html")
-    page_file.write_text(html.page(failed), encoding="utf-8")
-    said, asked = [], []
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=BROWSER, args=flags)
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(page_file.as_uri())
+    file = tmp_path / "page.html"
+    file.write_text(html.page(failed), encoding="utf-8")
+    with chromium.opened(file, width, color_scheme=scheme) as (page, troubles):
         assert page.evaluate("document.documentElement.scrollWidth") == width
         assert page.locator(".layer.origin").is_visible()
         assert page.locator(".fault svg").bounding_box()["width"] > 50
-        browser.close()
-    assert said == []
-    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert troubles == []

@@ -1,8 +1,6 @@
 """Every page of the real TensorBoard, in a real browser."""
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -15,15 +13,11 @@ from PIL import Image
 from compare import training
 from compare.notes import in_tensorboard
 from compare.training.disagreement import GROUP
+from tests import chromium
 from torch_models.names import NAMESPACES
 from torch_models.train import main as train
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-BROWSER = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-FLAGS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-    "--enable-unsafe-swiftshader",  # the projector's WebGL, without a GPU
-]
+FLAGS = [*chromium.FLAGS, "--enable-unsafe-swiftshader"]  # the projector's WebGL, without a GPU
 URL = r"http://127\.0\.0\.1:\d+"
 RUNS = (*NAMESPACES, "manual-against-autograd")
 #: Counts what is wide and high enough to be a curve; a flat axis or a marker is not.
@@ -37,7 +31,9 @@ UNSCALED = "pictures => pictures.filter(picture => picture.naturalWidth == pictu
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium here: set CHROMIUM to its path"),
+    pytest.mark.skipif(
+        chromium.BROWSER is None, reason="no Chromium here: set CHROMIUM to its path"
+    ),
 ]
 
 
@@ -79,7 +75,7 @@ def address(log_dir):
 def browser():
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        browser = driver.chromium.launch(executable_path=chromium.BROWSER, args=FLAGS)
         yield browser
         browser.close()
 

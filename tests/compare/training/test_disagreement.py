@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from compare import notes, training
 from compare.notes import in_tensorboard
-from compare.training.disagreement import GROUP, SAME, distances
+from compare.training.disagreement import ABOUT, GROUP, SAME, distances
 from manual_backprop.activation.rectifiers import ReLUFunction
 
 LAYERS = [f"{GROUP}/layer {n}" for n in (1, 2)]
@@ -33,6 +33,11 @@ def disagreement(run, tag):
     return [(event.step, event.value) for event in logged(run).Scalars(tag)]
 
 
+def about(run):
+    [event] = logged(run).Tensors(f"{ABOUT}/text_summary")
+    return event.tensor_proto.string_val[0].decode()
+
+
 def test_manual_never_disagrees(tmp_path, capsys):
     assert train(tmp_path) == 0
     run = tmp_path / "manual-against-autograd/version_0"
@@ -41,6 +46,7 @@ def test_manual_never_disagrees(tmp_path, capsys):
     for tag in LAYERS:
         assert disagreement(run, tag) == [(step, SAME) for step in range(11)]
     assert "custom_scalars__config__" in logged(run).Tags()["tensors"]
+    assert "in 11 steps: all are the same bit for bit" in about(run)
 
 
 def test_explicit_does_by_rounding(tmp_path, capsys):
@@ -49,6 +55,7 @@ def test_explicit_does_by_rounding(tmp_path, capsys):
     assert {path.name for path in tmp_path.glob("explicit-*/*")} == {"version_0", "version_1"}
     values = [value for _, value in disagreement(next(tmp_path.glob("*/*_0")), LAYERS[0])]
     assert SAME < max(values) < -4
+    assert "the same bit for bit" not in about(next(tmp_path.glob("*/*_0")))
 
 
 def test_a_wrong_backward_is_seen(tmp_path, capsys, monkeypatch):

@@ -101,3 +101,17 @@ def test_a_label_that_is_a_float_is_not_moved():
 
     manual = by_hand(F.hinge_embedding_loss, backward)
     assert not compare_gradients(manual, F.hinge_embedding_loss, x, y).passed
+
+
+def test_a_probability_that_is_1_but_for_its_rounding_is_moved_too():
+    """1 − p is 10⁻¹⁸ there, which even float64 does not see."""
+
+    def by_its_jacobian(g, z):
+        p = z.softmax(-1)
+        return torch.einsum("nk,nkj->nj", g, torch.diag_embed(p) - p[:, :, None] * p[:, None, :])
+
+    torch.manual_seed(0)
+    z = 40 * torch.eye(4)[torch.randint(4, (6,))] + torch.rand(6, 4)
+    manual = by_hand(lambda z: z.softmax(-1), by_its_jacobian)
+    report = compare_gradients(manual, lambda z: z.softmax(-1), z)
+    assert report.passed, str(report)

@@ -42,6 +42,8 @@ def test_inputs_of_another_shape_are_refused(graphs):
     step(torch.ones(2))
     with pytest.raises(ValueError, match=r"recorded for torch.float32 of \(2,\), got .* \(1,\)"):
         step(torch.ones(1))
+    with pytest.raises(ValueError, match=r"got torch.float32 of \(2,\), torch.float32 of \(2,\)"):
+        step(torch.ones(2), torch.ones(2))
     with pytest.raises(ValueError, match=r"got torch.int64 of \(2,\)"):
         step(torch.ones(2, dtype=torch.int64))
 

@@ -63,7 +63,7 @@ def test_output_has_the_classes_second(name):
 
 
 @pytest.mark.parametrize("name", ["lenet", "resnet", "lstm", "vit"])
-def test_trainings_by_hand_and_by_autograd_end_at_the_same_weights(name, tmp_path):
+def test_trainings_by_hand_and_by_autograd_end_at_the_same_weights(few_samples, name, tmp_path):
     """The same batches, the same masks of dropout; in float64 nobody sees the rounding."""
     options = ["--network", name, "--precision", "64-true", "--epochs", "2"]
     few = ["--train-size", "48", "--val-size", "16", "--batch-size", "16"]

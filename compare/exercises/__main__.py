@@ -1,0 +1,7 @@
+"""``python -m compare.exercises``."""
+
+import sys
+
+from compare.exercises.commands import main
+
+sys.exit(main())
