@@ -11,9 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch_models.classifier import Classifier as Classifier
+    from torch_models.data import ImageData as ImageData
     from torch_models.data import TrainingData as TrainingData
 
-_HOME = {"Classifier": "torch_models.classifier", "TrainingData": "torch_models.data"}
+_HOME = {
+    "Classifier": "torch_models.classifier",
+    "ImageData": "torch_models.data",
+    "TrainingData": "torch_models.data",
+}
 
 __all__ = sorted(_HOME)
 

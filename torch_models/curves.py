@@ -6,6 +6,7 @@ the newest run of each way of computing the network's gradient. TensorBoard show
 
 import io
 import math
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch_models.network_options import add_network_option
 from torch_models.outputs import NotWrittenError, require_writable, write
 from torch_models.printable import printable
 from torch_models.streams import streams
+from torch_models.while_importing import ended_at_once
 
 #: One colour and one dash for each way: equal curves lie on each other and must both be seen.
 STYLES = {
@@ -37,11 +39,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--log-dir", default="lightning_logs", metavar="DIR")
     parser.add_argument("--output", default="curves.png", metavar="FILE", help="a PNG, SVG or PDF")
     options = parser.parse_args(arguments)
-    try:
-        extras.need("matplotlib")
-        extras.need("tensorboard")
-    except extras.MissingExtraError as error:
-        parser.exit(2, f"{parser.prog}: error: {error}\n")
     if Path(options.output).suffix.lower() not in PICTURES:
         parser.error(f"--output {options.output}: expected a name that ends in .png, .svg or .pdf")
     try:
@@ -49,6 +46,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         parser.error(f"--output {options.output} cannot be written: {reason}")
+    try:
+        with ended_at_once(parser.prog, signal.SIGINT, loading="Matplotlib"), extras.named():
+            import matplotlib.pyplot  # noqa: F401
+            import tensorboard.backend.event_processing.event_accumulator  # noqa: F401
+    except extras.MissingExtraError as error:
+        parser.exit(2, f"{parser.prog}: error: {error}\n")
     newest_of = {way: newest(options.log_dir, run_name(options.network, way)) for way in STYLES}
     runs = {way: curves(run) for way, run in newest_of.items() if run}
     if not any(runs.values()):

@@ -90,3 +90,7 @@ class TrainingData(L.LightningDataModule):
     def _device(self) -> torch.device:
         assert self.trainer is not None
         return self.trainer.strategy.root_device
+
+
+#: The same, by the name for those who have images in mind.
+ImageData = TrainingData

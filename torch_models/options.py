@@ -27,6 +27,7 @@ from torch_models.network_options import (
     settle,
 )
 from torch_models.recipes import each, each_epochs
+from torch_models.threads import add_threads_option
 
 
 def train_parser() -> OneLineParser:
@@ -53,7 +54,7 @@ def train_parser() -> OneLineParser:
         "--epochs",
         type=integer(1),
         metavar="N",
-        help=f"how often all is seen (default: {each_epochs()})",
+        help=f"passes over the training data (default: {each_epochs()})",
     )
     training.add_argument(
         "--batch-size",
@@ -105,9 +106,9 @@ def train_parser() -> OneLineParser:
         "--dashboards",
         choices=("off", "lean", "full"),
         default="lean",
-        help="what TensorBoard shows: off loss and accuracy alone; lean every page, for less than "
-        "a tenth of the training's time; full pictures and an embedding after each epoch as well "
-        "(default: %(default)s)",
+        help="what TensorBoard shows: off loss, accuracy and a page of text alone; lean every "
+        "page, for less than a tenth of the training's time; full pictures and an embedding after "
+        "each epoch as well (default: %(default)s)",
     )
     runs.add_argument(
         "--resume",
@@ -136,6 +137,7 @@ def train_parser() -> OneLineParser:
         default="auto",
         help="ddp: each device takes its share of each batch (default: %(default)s)",
     )
+    add_threads_option(machine)
     machine.add_argument(
         "--precision",
         type=precision,

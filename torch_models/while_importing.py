@@ -23,7 +23,9 @@ UNASKED = (
 
 
 @contextmanager
-def ended_at_once(program: str, *signals: signal.Signals) -> Iterator[None]:
+def ended_at_once(
+    program: str, *signals: signal.Signals, loading: str = "PyTorch"
+) -> Iterator[None]:
     """Within ``with`` nothing has begun: who sends a signal is obeyed, wherever the imports are.
 
     In a terminal a line says what one waits for. It is gone before anything else is written.
@@ -31,6 +33,7 @@ def ended_at_once(program: str, *signals: signal.Signals) -> Iterator[None]:
     Args:
         program: whose line on stderr says so; its exit code is 130.
         signals: those that end it.
+        loading: what takes so long.
     """
 
     def end(number: int, frame: object) -> NoReturn:
@@ -43,7 +46,7 @@ def ended_at_once(program: str, *signals: signal.Signals) -> Iterator[None]:
     shown = "torch" not in sys.modules and err.isatty()
     before = {number: signal.signal(number, end) for number in signals}
     if shown:
-        err.write("loading PyTorch …")
+        err.write(f"loading {loading} …")
     try:
         yield
     finally:

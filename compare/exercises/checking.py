@@ -140,7 +140,8 @@ def _checked(exercise: Exercise, load: Callable[[], Namespace], file: str, seed:
         or _shaped(asked[first], given.results[first])
         or cause(exercise, asked, given.results)
     )
-    lines = [found.sentence, *_counterexample(exercise, asked[first], given.results[first])]
+    shown = next((i for i in wrong if _is_short(exercise, asked[i])), first)
+    lines = [found.sentence, *_counterexample(exercise, asked[shown], given.results[shown])]
     return Verdict(exercise.name, WRONG, found, lines, given.printed)
 
 
@@ -208,26 +209,36 @@ def _raised(exercise: Exercise, asked: Sequence[TrialOfAnswer], given: Answers) 
     if error.get("line"):
         lines.append(f"    line {error['line']}:  {(error.get('text') or '').strip()}")
     if error["type"] not in ("SyntaxError", "NameError", ""):
-        scope = asked[min(len(given.results), len(asked) - 1)].scope
-        sizes = [f"{n} {tuple(x.shape)}" for n, x in scope.items() if isinstance(x, Tensor)]
+        came = _given(exercise, asked[min(len(given.results), len(asked) - 1)])
+        sizes = [f"{n} {tuple(x.shape)}" for n, x in came.items() if isinstance(x, Tensor)]
         lines.append(f"    given  {', '.join(sizes)}")
     return Verdict(
         exercise.name, WRONG, Cause(Mistake.RAISED.value, lines[0]), lines, given.printed
     )
 
 
+def _given(exercise: Exercise, trial: TrialOfAnswer) -> dict[str, Any]:
+    """What the answer was given, by its names."""
+    names = exercise.source.alone or exercise.source.arguments
+    if not names and not exercise.is_class:
+        names = arguments(exercise)
+    return {n: x for n, x in trial.scope.items() if not names or n in names}
+
+
+def _is_short(exercise: Exercise, trial: TrialOfAnswer) -> bool:
+    """Whether there are only whole numbers to read, and halves, quarters, eighths."""
+    tensors = [x for x in _given(exercise, trial).values() if isinstance(x, Tensor)]
+    return trial.whole and all(bool((x * 8 == (x * 8).round()).all()) for x in tensors)
+
+
 def _counterexample(
     exercise: Exercise, trial: TrialOfAnswer, row: Sequence[Tensor | None]
 ) -> list[str]:
-    names = [exercise.derive]
-    if len(trial.right) > 1:
-        names = [part.strip() for part in exercise.derive.split(",")]
-        names += [f"result {i + 1}" for i in range(len(names), len(trial.right))]
-    given = exercise.source.alone or exercise.source.arguments
-    if not given and not exercise.is_class:
-        given = arguments(exercise)
-    shown = {n: x for n, x in trial.scope.items() if not given or n in given}
-    lines = [f"    given        {n} = {numbers(x)}" for n, x in shown.items()]
+    """The smallest that there is: what came in, what came out, what should have."""
+    names = [part.strip() for part in exercise.derive.split(",")]
+    if len(names) != len(trial.right):
+        names = [f"result {i + 1} of {len(trial.right)}" for i in range(len(trial.right))]
+    lines = [f"    given        {n} = {numbers(x)}" for n, x in _given(exercise, trial).items()]
     for name, x, true in zip(names, row, trial.right, strict=False):
         if not is_right(x, true, exercise.relative):
             lines.append(f"    you gave     {name} = {numbers(x)}")

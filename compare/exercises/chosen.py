@@ -31,4 +31,4 @@ def chosen(names: str | None) -> Sequence[Exercise]:
                 f"number from 1 to {len(COURSE)}; `list` shows them"
             )
         found += fitting
-    return list(dict.fromkeys(found))
+    return list({e.name: e for e in found}.values())

@@ -119,8 +119,8 @@ def _start(options: Options) -> bool:
     written, there = start(options.folder, _chosen(options))
     kept = f", {there} were there and stay as they are" if there else ""
     _say(f"{written} exercises in {options.folder}{kept}")
-    _say(f"cd {options.folder}, open the first in your editor, and leave this running beside it:")
-    _say("python -m compare.exercises watch")
+    _say("open the first in your editor, and leave this running beside it:")
+    _say(f"python -m compare.exercises watch --dir {options.folder}")
     return True
 
 
@@ -214,13 +214,14 @@ def _grade(options: Options) -> bool:
 
     from compare.command import console
     from compare.exercises.tutor import Tutor
+    from torch_models.streams import streams
 
     tutor = Tutor(options.folder, options.seed)
     grades = tutor.grades(_chosen(options))
     solved = sum(grade["solved"] for grade in grades)
     if options.json:
         report = {"folder": str(options.folder), "solved": solved, "exercises": grades}
-        _say(json.dumps(report, indent=2, ensure_ascii=True))
+        streams().out.write(json.dumps(report, indent=2) + "\n")
         return True
     table = console.table("", "exercise", "", "attempts", "mistakes", numbers=("", "attempts"))
     for g in grades:

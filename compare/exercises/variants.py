@@ -35,13 +35,21 @@ SAID = {
     "comparison": ("comparison", "a comparison is turned, or off by its border"),
     "transpose lost": ("transposed", "a transpose is missing{of}"),
     "name": ("another tensor", "one tensor stands where another belongs"),
+    "applied twice": (
+        "derivative taken at a instead of z",
+        "the activation is applied to its own result{of}",
+    ),
+    "subscript too many": ("only part of the batch", "only one of the samples is in it"),
     "written over": ("written over", "what meets in one place is written over: it should be added"),
     "constant": ("another number", "a number in it is the wrong one"),
     "factor too many": ("factor too many", "a factor is too much{of}"),
     "term too many": ("term too many", "a term is too much{of}"),
     "call lost": ("missing step", "a step is missing{of}"),
     "function": ("another function", "a function in it is the wrong one"),
-    "argument lost": ("another argument", "a function is given too little: look at its dimensions"),
+    "argument lost": (
+        "another argument",
+        "a function lacks an argument, such as the dimension that it works along",
+    ),
     "subscript lost": ("missing index", "an index is missing{of}"),
     "None": ("missing result", "a result is missing"),
 }
@@ -111,6 +119,12 @@ def _more(right: str) -> Iterator[tuple[str, str, str]]:
     known = sorted({n.id for n in names})
     for n in names:
         yield "factor lost", _replaced(tree, n, f"torch.ones_like({n.id})"), n.id
+    for name in known:
+        for some in ("[:1]", "[-1:]"):
+            yield "subscript too many", _replaced(tree, name, f"{name}{some}"), name
+        for activation in ("sigmoid", "tanh", "softmax"):
+            call = f"torch.{activation}({name}{', 1' if activation == 'softmax' else ''})"
+            yield "applied twice", _replaced(tree, name, call), name
     for node in ast.walk(tree):
         yield from _of_node(tree, node, known)
     whole = tree.body[0]
@@ -127,6 +141,7 @@ def _of_node(tree: ast.Module, node: ast.AST, names: list[str]) -> Iterator[tupl
         turned = f"({ast.unparse(node.right)}) / ({ast.unparse(node.left)})"
         yield "operator", _replaced(tree, node, turned), ""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+        yield "factor too many", _replaced(tree, node, f"({ast.unparse(node)}) ** 2"), ""
         for side in (node.left, node.right):
             yield from _too_much(tree, side, names)
         if isinstance(node.op, ast.Sub):
@@ -154,14 +169,16 @@ def _too_much(tree: ast.Module, node: ast.expr, names: list[str]) -> Iterator[tu
             yield "term too many", _replaced(tree, node, f"({text}) {sign} {name}"), name
 
 
-def _replaced(tree: ast.Module, node: ast.AST, text: str) -> str:
+def _replaced(tree: ast.Module, node: ast.AST | str, text: str) -> str:
+    """The source with other text for a node, or for a name wherever it is read."""
     other = ast.parse(text, mode="eval").body
 
     class Replaced(ast.NodeTransformer):
         def visit(self, n: ast.AST) -> ast.AST:
-            return other if n is node else super().visit(n)
+            is_name = isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and n.id == node
+            return other if n is node or is_name else super().visit(n)
 
-    memo: dict[int, ast.AST] = {id(node): node}  # the same object in the copy
+    memo = {id(node): node}  # the same object in the copy
     return ast.unparse(Replaced().visit(copy.deepcopy(tree, memo)))
 
 

@@ -46,7 +46,7 @@ def run(path: Path | None, repair: float | None) -> bool:
     counts = tally(outcomes)
     counts["projects"] = len({exhibit.project for exhibit in every})
     counts["explained"] = sum(v.shipped.explained for v in visits)
-    well = is_well(counts)
+    well = is_well(counts, changes=repair != 0)
     out.print(_table(visits, wide=out.width >= console.WIDE))
     out.print(rules_table(outcomes, counts, sources))
     console.say_first(out, list(complaints(outcomes)), "--json FILE has them all", "bold red")
@@ -61,13 +61,16 @@ def run(path: Path | None, repair: float | None) -> bool:
     return well
 
 
-def is_well(counts: dict[str, Any]) -> bool:
-    """All found and blamed, enough of them explained, nothing accused that was mended."""
+def is_well(counts: dict[str, Any], *, changes: bool = True) -> bool:
+    """All found and blamed, nothing accused that was mended, and enough of them explained.
+
+    The last is not asked where no ``changes`` were looked for.
+    """
     planted = counts["planted"]
     return (
         planted > 0
         and counts["killed"] == counts["blamed"] == planted
-        and counts["explained"] >= EXPLAINED * planted
+        and (not changes or counts["explained"] >= EXPLAINED * planted)
         and counts["falsely_accused"] == 0
     )
 

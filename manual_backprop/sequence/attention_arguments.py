@@ -35,9 +35,9 @@ def check_attention(
     dropout_p: float,
     is_causal: bool,
     enable_gqa: bool,
+    name: str = "scaled_dot_product_attention",
 ) -> None:
     """Raise ValueError unless the shapes and options are those of attention."""
-    name = "scaled_dot_product_attention"
     ends = query.shape[-1:], key.shape[-2:-1]
     if min(query.dim(), key.dim(), value.dim()) < 2 or (
         ends != (key.shape[-1:], value.shape[-2:-1])

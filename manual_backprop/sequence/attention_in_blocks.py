@@ -186,9 +186,10 @@ def attention_in_blocks(
         ValueError: if the shapes do not fit, for both a mask and ``is_causal``, or for a
             ``block_size`` below 1.
     """
-    check_attention(query, key, value, attn_mask, 0.0, is_causal, enable_gqa)
+    name = "attention_in_blocks"
+    check_attention(query, key, value, attn_mask, 0.0, is_causal, enable_gqa, name)
     if block_size < 1:
-        raise ValueError(f"attention_in_blocks: expected a block_size above 0, got {block_size}")
+        raise ValueError(f"{name}: expected a block_size above 0, got {block_size}")
     if scale is None:
         scale = 1 / math.sqrt(query.shape[-1])
     if enable_gqa:

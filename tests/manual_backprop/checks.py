@@ -239,15 +239,18 @@ def _hand_written_node(found: list[Tensor]) -> Any:
 
 
 class Operations(TorchDispatchMode):
-    """The names of the operations that ran inside."""
+    """The names of the operations that ran inside, and the most numbers that one gave."""
 
     def __init__(self) -> None:
         super().__init__()
         self.names: list[str] = []
+        self.largest = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         self.names.append(func.__name__)
-        return func(*args, **(kwargs or {}))
+        outputs = func(*args, **(kwargs or {}))
+        self.largest = max(self.largest, *(t.numel() for t in all_tensors(outputs)), 0)
+        return outputs
 
 
 def check_written_by_hand(case: Case) -> None:

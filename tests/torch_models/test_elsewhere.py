@@ -7,7 +7,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader, TensorDataset
 
-from torch_models import Classifier, TrainingData
+from torch_models import Classifier, ImageData, TrainingData
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*does not have many workers"),
@@ -47,6 +47,7 @@ def test_fit_test_and_predict(backprop, data, tmp_path):
     assert by.current_epoch == 2  # stopped by loss/val
     assert by.global_step == 6
     [figures] = by.test(classifier, DataLoader(data, 40), verbose=False)
+    assert figures.keys() == {"accuracy/test", "loss/test"}
     assert figures["accuracy/test"] == 1.0
     predicted = torch.cat(by.predict(classifier, DataLoader(data, 50)))
     assert torch.equal(predicted.argmax(1), data.tensors[1])
@@ -89,3 +90,4 @@ def test_probabilities_whatever_the_loss_reads(loss):
 
 def test_the_data_have_a_name_here_too():
     assert TrainingData.__module__ == "torch_models.data"
+    assert ImageData is TrainingData

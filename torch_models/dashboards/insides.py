@@ -74,9 +74,15 @@ def _attention_to_patches(classifier: Classifier, x: Tensor) -> Pictures:
 
 
 def _attention_to_text(classifier: Classifier, x: Tensor) -> Pictures:
-    """A tile for each head: its rows are the bytes that ask, its columns those they look at."""
+    """A tile for each head: its rows are the bytes that ask, its columns those they look at.
+
+    Each row is divided by its largest weight: the more bytes there are, the smaller all weights.
+    """
     seen = attention(classifier, x[:1, :BYTES])
-    return {f"attention of {name}": tiles(weights[0]) for name, weights in seen.items()}
+    return {
+        f"attention of {name}": tiles((weights / weights.amax(-1, keepdim=True))[0])
+        for name, weights in seen.items()
+    }
 
 
 def attention(classifier: Classifier, x: Tensor) -> dict[str, Tensor]:

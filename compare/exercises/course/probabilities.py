@@ -122,7 +122,7 @@ g (m, c)   ∂L/∂ℓ, which arrives from above; log_a (m, c) is ℓ, as the fo
             "g - torch.exp(log_a) * g.mean(1, keepdim=True)": {"sum for mean"},
         },
         right=(
-            "g - torch.exp(log_a) * g.sum(1, keepdim=True)",
+            "torch.addcmul(g, log_a.exp(), g.sum(1, keepdim=True), value=-1)",
             "g - log_a.softmax(1) * g.sum(-1)[:, None]",
         ),
         entry="LogSoftmax",
@@ -185,7 +185,7 @@ log_y_hat (m, c)   ln ŷ, as the forward gave it; y (m, c) the targets, one 1 a 
 g                  ∂L/∂L, a single number""",
         Source(
             CrossEntropyFunction.backward,
-            "grad_input =",
+            "grad_input = -y",
             alone=("g", "log_y_hat", "y"),
             names={
                 "minus_y": "-y * (g / len(y))",

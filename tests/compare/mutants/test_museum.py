@@ -70,3 +70,4 @@ def test_what_is_well():
     assert exhibition.is_well(counts)
     for worse in ({"blamed": 5}, {"explained": 4}, {"falsely_accused": 1}, {"killed": 5}):
         assert not exhibition.is_well(counts | worse)
+    assert exhibition.is_well(counts | {"explained": 0}, changes=False)

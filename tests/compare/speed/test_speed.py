@@ -133,7 +133,7 @@ def test_loop_and_sweep_are_two(capsys):
         (["--device", "elsewhere"], "--device elsewhere is not on this machine"),
         (["--device", "meta"], "--device meta computes nothing"),
         (["--device", "hpu"], "--device hpu is not on this machine"),
-        (["--plot", "s.png"], "--plot draws the sweep: expected --sweep"),
+        (["--plot", "s.png"], "--plot draws the sweep or --pays: expected one"),
         (["--sweep", "--plot", "s.xyz"], "argument --plot: expected"),
         (["--sweep", "--plot", "s"], "argument --plot: expected"),
     ],
