@@ -239,7 +239,10 @@ i, f, g, c_before (m, h), c_before is c₋₁. Return the three slopes of c, eac
                 "another function",
                 "missing term",
             },
-            "c_before * f * (1 - f), g * i * (1 - i), i * (1 - g * g)": {"results exchanged", "the gradient of another"},
+            "c_before * f * (1 - f), g * i * (1 - i), i * (1 - g * g)": {
+                "results exchanged",
+                "the gradient of another",
+            },
             "g * i * (1 - i), c_before * f * (1 - f), i * (1 + g * g)": SIGN
             | {"another operation"},
             "-g * i * (1 - i), c_before * f * (1 - f), i * (1 - g * g)": SIGN,
