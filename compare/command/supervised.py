@@ -24,9 +24,9 @@ _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 def supervised(program: str, main: Callable[[], int]) -> int:
     """What ``main`` returns, or 3 and a line on stderr if its process ended before that.
 
-    Where processes cannot be forked and waited for (macOS, Windows), ``main`` runs in this one.
+    Where processes cannot be forked (Windows), ``main`` runs in this one.
     """
-    if not (hasattr(os, "fork") and hasattr(signal, "sigwaitinfo")):
+    if not hasattr(os, "fork"):
         return main()
     reader, writer = os.pipe()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -75,17 +75,26 @@ def _wait(child: int) -> tuple[int, set[int]]:
     """What it ended with, and the signals that came meanwhile.
 
     A terminal sends Ctrl-C to both; what a process sent to this one, the other gets from here.
+    Where nobody can tell who sent it (macOS), the other may get it twice, and minds the first.
     """
     seen: set[int] = set()
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             return status, seen
-        came = signal.sigwaitinfo({*_FORWARDED, signal.SIGCHLD})
-        if came.si_signo != signal.SIGCHLD:
-            seen.add(came.si_signo)
-            if came.si_pid:
-                os.kill(child, came.si_signo)
+        number, by_a_process = _next({*_FORWARDED, signal.SIGCHLD})
+        if number != signal.SIGCHLD:
+            seen.add(number)
+            if by_a_process:
+                os.kill(child, number)
+
+
+def _next(signals: set[signal.Signals]) -> tuple[int, bool]:
+    """The next of these that comes, and whether a process sent it, not the terminal."""
+    if hasattr(signal, "sigwaitinfo"):
+        came = signal.sigwaitinfo(signals)
+        return came.si_signo, bool(came.si_pid)
+    return signal.sigwait(signals), True
 
 
 def _ended(status: int) -> str:

@@ -10,7 +10,7 @@ _INPUTS = {
     derived.SATURATING: "the input pushed into saturation",
     derived.ODD_BATCH: "an odd number of its samples",
     derived.ONE_SAMPLE: "one of its samples",
-    derived.MANY_SAMPLES: "131 of its samples",
+    derived.MANY_SAMPLES: "131 samples made from its own",
     derived.OTHER_INDICES: "other indices",
     derived.WITHOUT_GRADIENT: "the input as given, which needs no gradient",
     derived.FROZEN: "the input as given, with weights that need no gradient",

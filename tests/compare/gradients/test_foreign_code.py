@@ -157,3 +157,14 @@ def test_help_says_what_the_codes_are():
     words = [sys.executable, "-m", "compare.gradients", "--help"]
     said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     assert "3: it could not be judged" in " ".join(said.split())
+
+
+def test_the_process_is_watched_where_nobody_tells_who_sent_a_signal():
+    program = (
+        "import os, signal; del signal.sigwaitinfo\n"
+        "from compare.command.supervised import supervised\n"
+        "raise SystemExit(supervised('a command', lambda: os._exit(0)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 3
+    assert "ended itself (exit code 0) before a verdict" in done.stderr
