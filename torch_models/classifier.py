@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import lightning as L
 import torch
@@ -123,6 +124,10 @@ class Classifier(L.LightningModule):
         """SGD with momentum, as torch defines it or as the notes do."""
         form = {"torch": torch.optim.SGD, "ema": Momentum}[self.hparams["momentum_form"]]
         return form(self.parameters(), lr=self.hparams["lr"], momentum=self.hparams["momentum"])
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Note the number of threads: the last digits depend on it."""
+        checkpoint["threads"] = torch.get_num_threads()
 
     def on_train_start(self) -> None:
         """The explicit way starts when weights and velocities are where they will stay."""

@@ -14,14 +14,16 @@ from compare.diagnosis import diagnose
 from compare.diagnosis.evidence import Evidence
 from compare.diagnosis.mistake import Diagnosis, Mistake
 from compare.trial import past_engine
+from compare.trial.case import Case
 from compare.trial.cotangents import feed, makers
-from compare.trial.derived import kinds
+from compare.trial.derived import ONE_SAMPLE, kinds
 from compare.trial.errors import said
 from compare.trial.given import GIVEN, Given
 from compare.trial.key import Key, Kind
+from compare.trial.kink_places import kink_places
 from compare.trial.pairing import Pairing
 from compare.trial.side_effects import written_over
-from compare.trial.trial import Trial, pairs, run, without_slow
+from compare.trial.trial import Trial, is_slow, pairs, run, without_slow
 from compare.verdict.excuses import excused
 from compare.verdict.judge import (
     BUG,
@@ -59,7 +61,7 @@ def judge_piece(piece: Piece, seed: int, strict: bool) -> Judged:
     judged = Judged(remark="" if piece.calls else "the reference does not run it")
     for given, incoming in piece.calls:
         reference = piece.sides.reference
-        derived = kinds(given, reference.model, seed) if piece.derive else [given]
+        derived = _derived(given, reference, seed) if piece.derive else [given]
         try:
             asked_on = without_slow(derived, reference)
             trials = [t for kind in asked_on for t in _trials(piece, kind, incoming, seed)]
@@ -76,12 +78,27 @@ def judge_piece(piece: Piece, seed: int, strict: bool) -> Judged:
         for fault in _faults(piece, results, seed):
             judged.faults.setdefault(fault.gradient, fault)
         raised = [f.diagnosis.mistake is Mistake.RAISED for f in judged.faults.values()]
-        _note_side_effects(judged, piece, trials[0], seed, alone=all(raised))
+        shown = _where_writing_shows(trials)
+        _note_side_effects(judged, piece, shown, seed, alone=all(raised))
     return judged
 
 
+def _derived(given: Given, reference: Case, seed: int) -> Iterator[Given]:
+    places: list[Tensor | None] = []
+    if not is_slow(given, reference):
+        with suppress(Exception):  # it may take no other numbers than its own
+            places = kink_places(given, reference, seed)
+    yield from kinds(given, reference.model, seed, places)
+
+
+def _where_writing_shows(trials: Sequence[Trial]) -> list[Trial]:
+    """As given, with an incoming gradient in another layout, and for one sample."""
+    elsewhere = [t for t in trials[1:] if t.cotangent == "transposed" or t.given.kind == ONE_SAMPLE]
+    return [trials[0], *elsewhere[:2]]
+
+
 def _note_side_effects(
-    judged: Judged, piece: Piece, trial: Trial, seed: int, *, alone: bool
+    judged: Judged, piece: Piece, trials: Sequence[Trial], seed: int, *, alone: bool
 ) -> None:
     """What manual writes over and the reference does not, and what autograd summed up for it.
 
@@ -89,11 +106,12 @@ def _note_side_effects(
     """
     manual, reference = piece.sides.manual, piece.sides.reference
     theirs: dict[str, Fault] = {}
-    with suppress(Exception):  # a backward that cannot be run like that has been judged by others
-        if found := written_over(manual, trial.given, trial.fed_in):
-            usual = {w.what for w in written_over(reference, trial.given, trial.fed_in)}
+    for trial in trials:
+        with suppress(Exception):  # a backward that cannot be run like that has been judged
+            found = written_over(manual, trial.given, trial.fed_in)
+            usual = found and {w.what for w in written_over(reference, trial.given, trial.fed_in)}
             for what, sentence, refused in found:
-                if what in usual:
+                if what in usual or what in theirs:
                     continue
                 if refused:
                     judged.remark = judged.remark or sentence
@@ -101,19 +119,19 @@ def _note_side_effects(
                     said = Diagnosis(Mistake.WRITTEN_OVER, sentence)
                     row = Row(what, Kind.INPUT, BUG, reason=sentence, cotangent=trial.cotangent)
                     theirs[what] = Fault(what, said, row, trial.given.kind, seed)
-            if theirs and alone:
-                judged.faults = theirs  # that it raised is what became of it
-            elif theirs:
-                why = next(iter(theirs.values())).diagnosis
-                judged.faults = theirs | {
-                    gradient: replace(fault, diagnosis=why)
-                    if fault.diagnosis.mistake is Mistake.UNKNOWN
-                    else fault
-                    for gradient, fault in judged.faults.items()
-                }
+    if theirs and alone:
+        judged.faults = theirs  # that it raised is what became of it
+    elif theirs:
+        why = next(iter(theirs.values())).diagnosis
+        judged.faults = theirs | {
+            gradient: replace(fault, diagnosis=why)
+            if fault.diagnosis.mistake is Mistake.UNKNOWN
+            else fault
+            for gradient, fault in judged.faults.items()
+        }
     if not alone:
         return
-    remarks = past_engine.summed_up(manual, trial.given, trial.fed_in)
+    remarks = past_engine.summed_up(manual, trials[0].given, trials[0].fed_in)
     judged.remark = judged.remark or "; ".join(remarks)
 
 

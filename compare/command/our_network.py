@@ -5,7 +5,7 @@ import argparse
 import torch
 from torch import Tensor
 
-from torch_models import datasets
+from torch_models import datasets, threads
 from torch_models.networks.build import Built, build
 from torch_models.recipes import RECIPES
 from torch_models.train import warn_loudly
@@ -41,11 +41,11 @@ def as_input(x: Tensor, options: argparse.Namespace) -> Tensor:
 
 
 def describe(options: argparse.Namespace, samples: datasets.Samples) -> str:
-    """Data, network and precision, for a title."""
+    """Data, network, precision and threads, for a title."""
     network = options.network
     if network == "mlp":
         network = f"{_sizes(options)} {options.activation}"
-    return f"{samples.name}, {network}, {options.loss}, {options.dtype}"
+    return f"{samples.name}, {network}, {options.loss}, {options.dtype}, {threads.number()}"
 
 
 def _sizes(options: argparse.Namespace) -> str:

@@ -34,6 +34,12 @@ def remarks(sides: Sides, trials: Sequence[Trial]) -> Iterator[str]:
     if dead:
         them = "them" if len(dead) > 1 else "it"
         yield f"{_some(dead)}: no gradient reaches {them} on either side"
+    silent = _silent(trials)
+    if silent:
+        yield (
+            f"{_some(silent)}: zero all over on both sides, so nothing was compared there; are "
+            "weights behind zero?"
+        )
     twins = {sides.pairing.key(i.key): i for t in trials for i in t.manual if _is_lost(i, t)}
     lost = {
         twins[item.key].name: None
@@ -47,6 +53,15 @@ def remarks(sides: Sides, trials: Sequence[Trial]) -> Iterator[str]:
             f"{_some(list(lost))}: a gradient only where an input of the model needs one, as in "
             "reentrant checkpointing"
         )
+
+
+def _silent(trials: Sequence[Trial]) -> list[str]:
+    """The parameters whose gradients are zero in every trial, where others are not."""
+    heard: dict[str, bool] = {}
+    for item in (i for t in trials for i in (*t.manual, *t.reference)):
+        if item.kind is Kind.PARAMETER and item.tensor is not None:
+            heard[item.name] = heard.get(item.name, False) or bool(item.tensor.any())
+    return [name for name, any_ in heard.items() if not any_] if any(heard.values()) else []
 
 
 def _is_lost(item: Item, trial: Trial) -> bool:

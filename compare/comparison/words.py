@@ -10,8 +10,10 @@ _INPUTS = {
     derived.SATURATING: "the input pushed into saturation",
     derived.ODD_BATCH: "an odd number of its samples",
     derived.ONE_SAMPLE: "one of its samples",
+    derived.MANY_SAMPLES: "131 of its samples",
     derived.OTHER_INDICES: "other indices",
     derived.WITHOUT_GRADIENT: "the input as given, which needs no gradient",
+    derived.FROZEN: "the input as given, with weights that need no gradient",
     derived.EVALUATION: "the input as given, in evaluation mode",
     derived.TRAINING: "the input as given, in training mode",
 }

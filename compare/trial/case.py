@@ -62,7 +62,7 @@ class Case:
             for name, value in parameters.items():
                 _write(own[name], value)
         inside = self.given(given, dtype)
-        with undisturbed(given.tensors), torch.enable_grad(), _in_mode(model, given.training):
+        with undisturbed(given.tensors), torch.enable_grad(), _as_set(model, given):
             given.random_state.restore()
             run = watch(model, inside, loss, cotangents, by_layer=self.by_layer)
             return run.items, random_state(given.tensors)
@@ -100,18 +100,24 @@ class Case:
 
 
 @contextmanager
-def _in_mode(model: Any, training: bool | None) -> Iterator[None]:
-    """All modules in training or evaluation mode, and back to what each was."""
-    if training is None or not isinstance(model, nn.Module):
+def _as_set(model: Any, given: Given) -> Iterator[None]:
+    """In the mode, and with parameters as frozen, as is given; then back to what each was."""
+    if not isinstance(model, nn.Module) or (given.training is None and not given.frozen):
         yield
         return
     modes = {module: module.training for module in model.modules()}
-    model.train(training)
+    trained = [p for p in model.parameters() if given.frozen and p.requires_grad]
+    if given.training is not None:
+        model.train(given.training)
+    for parameter in trained:
+        parameter.requires_grad_(False)
     try:
         yield
     finally:
         for module, mode in modes.items():
             module.training = mode
+        for parameter in trained:
+            parameter.requires_grad_(True)
 
 
 def _copied(model: Any, dtype: torch.dtype | None) -> Any:

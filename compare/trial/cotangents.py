@@ -7,6 +7,8 @@ normalisation are then zero, and so is a wrong one. Each of these asks another q
     one-hot     is it right for one output alone, where no sum can hide an error
     expanded    one row for all samples, as ``mean(0)`` hands back: stride 0, no memory behind it
     transposed  in another order in memory: ``view`` fails or, worse, reorders
+    channels    last in memory, as convolutions hand them back where that is faster; from three
+                dimensions on
     sliced      rows cut out of longer ones, as ``cat`` hands them back: a kernel that steps from
                 row to row by their length reads what is not its own
     tiny        random · 1e-20: an absolute tolerance, or an ε added somewhere, shows
@@ -73,6 +75,14 @@ def transposed(output: Tensor, generator: Generator) -> Tensor:
     return _normal(tuple(reversed(output.shape)), generator).permute(order)
 
 
+def channels_last(output: Tensor, generator: Generator) -> Tensor:
+    """Standard normal, the second dimension innermost in memory."""
+    if output.dim() < 3:
+        return transposed(output, generator)
+    batch, channels, *places = output.shape
+    return _normal((batch, *places, channels), generator).movedim(-1, 1)
+
+
 def sliced(output: Tensor, generator: Generator) -> Tensor:
     """Standard normal, each row with other numbers before and behind it in memory."""
     if output.dim() == 0:
@@ -95,13 +105,17 @@ TENSORS: Mapping[str, Maker] = {
     "tiny": tiny,
     "uniform": one,
 }
-_STREAMS = {maker: i for i, maker in enumerate(TENSORS.values())}
+#: From three dimensions on.
+IMAGES: Mapping[str, Maker] = {**TENSORS, "channels last": channels_last}
+_STREAMS = {maker: i for i, maker in enumerate(IMAGES.values())}
 ONE_NUMBER: Mapping[str, Maker] = {"one": one, "random": random, "tiny": tiny}
 
 
 def makers(outputs: Sequence[Tensor]) -> Mapping[str, Maker]:
-    """The incoming gradients to ask with: three for a single number, else seven."""
-    return ONE_NUMBER if all(output.dim() == 0 for output in outputs) else TENSORS
+    """The incoming gradients to ask with: three for a single number, else seven or eight."""
+    if all(output.dim() == 0 for output in outputs):
+        return ONE_NUMBER
+    return IMAGES if any(output.dim() > 2 for output in outputs) else TENSORS
 
 
 def feed(maker: Maker, outputs: Sequence[Tensor], seed: int) -> list[Tensor]:

@@ -6,15 +6,18 @@ caller gives, these are derived from it:
 
     given                    as the caller gave them
     rounded                  multiples of a power of two near their size: exact zeros, ties
-    beside kinks             those and zeros, each moved by 10⁻² to 10⁻⁶, up or down
+    beside kinks             those and zeros, each moved by 10⁻² to 10⁻⁶, up or down; and so much
+                             beside the kinks that the layer was found to have
     saturating               a random half of the numbers pushed out to ±30 (±10 in float16)
     odd batch                about two thirds of the batch, an odd number
     one sample               the first one
+    131 samples              more than kernels take at once, the numbers drawn from those given
     size 12 as 25            every dimension of one size longer, the numbers drawn from those given
     size 12 as 131           the same, beyond the blocks that kernels work in
     size 12 as 9             the same, shorter
     other indices            whole numbers as large as a parameter has rows
     inputs without gradient  as in training, where the data need none
+    weights without gradient  as in fine-tuning, where some layers are frozen
     evaluation mode          or training mode, whichever the model is not in
 
 Only what a gradient is taken to is rounded and moved. A model that cannot take one of these
@@ -24,7 +27,7 @@ nobody expects that every model takes them.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -39,12 +42,17 @@ BESIDE_KINKS = "beside kinks"
 SATURATING = "saturating"
 ODD_BATCH = "odd batch"
 ONE_SAMPLE = "one sample"
+MANY_SAMPLES = "131 samples"
 OTHER_INDICES = "other indices"
 WITHOUT_GRADIENT = "inputs without gradient"
+FROZEN = "weights without gradient"
 EVALUATION, TRAINING = "evaluation mode", "training mode"
 
 _FAR_OUT = 30.0  # σ(30) and tanh(30) are 1 in float64, too; e³⁰ still fits in all but float16
 _FAR_OUT_IN_FLOAT16 = 10.0
+
+# How many roundings a number beside a kink is away from it, at least.
+_ROUNDINGS = 16.0
 
 # Prime, and beyond the blocks of 64 and 128 that kernels work in.
 _LONG = 131
@@ -54,13 +62,16 @@ _MOST = 2**18
 _SIZES = 3
 
 
-def kinds(given: Given, reference: Model, seed: int = 0) -> Iterator[Given]:
+def kinds(
+    given: Given, reference: Model, seed: int = 0, places: Sequence[Tensor | None] = ()
+) -> Iterator[Given]:
     """``given`` itself and what is derived from it, as far as that differs.
 
     Args:
         given: What the caller gave.
         reference: Tells which indices there are, and whether it has modes and parameters.
         seed: Of the numbers drawn.
+        places: Where the reference has its kinks, if that is known; see ``kink_places``.
     """
     yield given
     if given.differentiated:
@@ -69,6 +80,7 @@ def kinds(given: Given, reference: Model, seed: int = 0) -> Iterator[Given]:
         yield given.map(
             _where_differentiated(lambda x: _beside(_rounded(x), generator)), BESIDE_KINKS
         )
+        yield from _beside_places(given, places, generator)
         generator = torch.Generator().manual_seed(seed)
         yield given.map(_where_differentiated(lambda x: _saturating(x, generator)), SATURATING)
     batch = next((x.shape[0] for x in given.tensors if x.dim()), 0)
@@ -77,6 +89,7 @@ def kinds(given: Given, reference: Model, seed: int = 0) -> Iterator[Given]:
         yield given.map(_cut(batch, odd), ODD_BATCH)
     if batch > 1:
         yield given.map(_cut(batch, 1), ONE_SAMPLE)
+    yield from _of_many_samples(given, batch, seed)
     yield from _of_other_sizes(given, seed)
     if isinstance(reference, nn.Module):
         yield from _other_indices(given, reference, seed)
@@ -84,6 +97,7 @@ def kinds(given: Given, reference: Model, seed: int = 0) -> Iterator[Given]:
             without = given.map(lambda x: x.detach())
             without = without.with_tensors([x.detach() for x in without.tensors])
             yield replace(without, kind=WITHOUT_GRADIENT, setting=True)
+            yield replace(given, kind=FROZEN, setting=True, frozen=True)
         kind = EVALUATION if reference.training else TRAINING
         yield replace(given, training=not reference.training, kind=kind, setting=True)
 
@@ -102,9 +116,42 @@ def _rounded(x: Tensor) -> Tensor:
 
 def _beside(x: Tensor, generator: Generator) -> Tensor:
     x = x * (torch.rand(x.shape, generator=generator) < 0.5).to(x.device)
+    return x + _steps(x, generator)
+
+
+def _steps(x: Tensor, generator: Generator) -> Tensor:
+    """10⁻² to 10⁻⁶, up or down."""
     powers = torch.rand(x.shape, generator=generator) * -4 - 2
     signs = torch.randint(2, x.shape, generator=generator) * 2 - 1
-    return x + (signs * 10.0**powers).to(x.device, x.dtype)
+    return (signs * 10.0**powers).to(x.device, x.dtype)
+
+
+def _beside_places(
+    given: Given, places: Sequence[Tensor | None], generator: Generator
+) -> Iterator[Given]:
+    """One tensor after the other beside these places; all others as they are, where they hold."""
+    for i, place in enumerate(places):
+        if place is not None:
+            values = given.tensors
+            steps = _steps(place, generator)
+            # So far that it is no rounding that decides on which side of the kink it is.
+            least = _ROUNDINGS * torch.finfo(values[i].dtype).eps * place.abs().clamp(min=1.0)
+            moved = place + steps.sign() * torch.maximum(steps.abs(), least)
+            values[i] = torch.where(place.isnan(), values[i].detach(), moved.to(values[i].dtype))
+            yield replace(given.with_values(values), kind=BESIDE_KINKS)
+
+
+def _of_many_samples(given: Given, batch: int, seed: int) -> Iterator[Given]:
+    most = max((x.numel() for x in given.tensors), default=0)
+    if 1 < batch < _LONG and most * _LONG // batch <= _MOST:
+        generator = torch.Generator().manual_seed(seed)
+
+        def more(x: Tensor) -> Tensor:
+            x = x.detach()
+            fits = x.dim() and x.shape[0] == batch
+            return _longer(x, 0, _LONG, generator) if fits else x
+
+        yield replace(given.map(more, MANY_SAMPLES), optional=True, long=True)
 
 
 def _saturating(x: Tensor, generator: Generator) -> Tensor:
@@ -138,17 +185,25 @@ def _resized(size: int, other: int, generator: Generator) -> Callable[[Tensor], 
     def resized(x: Tensor) -> Tensor:
         x = x.detach()
         for dim in (d for d in range(x.dim()) if x.shape[d] == size):
-            chosen = torch.arange(other) % size
-            x = x.index_select(dim, chosen.to(x.device))
-        if x.is_floating_point():  # what is there twice would tie
-            x = x * (1 - 0.1 * torch.rand(x.shape, generator=generator).to(x.device, x.dtype))
+            x = _longer(x, dim, other, generator)
         return x
 
     return resized
 
 
+def _longer(x: Tensor, dim: int, size: int, generator: Generator) -> Tensor:
+    """The numbers again and again, each a little smaller: what is there twice would tie."""
+    x = x.index_select(dim, (torch.arange(size) % x.shape[dim]).to(x.device))
+    if not x.is_floating_point():
+        return x
+    return x * (1 - 0.1 * torch.rand(x.shape, generator=generator).to(x.device, x.dtype))
+
+
 def _other_indices(given: Given, reference: nn.Module, seed: int) -> Iterator[Given]:
-    """Whole numbers up to the number of rows of each parameter that has more than were used."""
+    """Whole numbers up to the number of rows of each parameter that has as many as were used.
+
+    The first and the last are among them, and some are there several times.
+    """
     used: list[int] = []
 
     def look(x: Tensor) -> Tensor:
@@ -158,12 +213,16 @@ def _other_indices(given: Given, reference: nn.Module, seed: int) -> Iterator[Gi
 
     map_tensors(look, (given.args, given.kwargs))
     rows = {p.shape[0] for p in reference.parameters() if p.dim() > 1} if used else set()
-    for n in sorted((n for n in rows if n > max(used) + 1), reverse=True):
+    for n in sorted((n for n in rows if n > max(used)), reverse=True):
         generator = torch.Generator().manual_seed(seed)
 
         def drawn(x: Tensor, n: int = n, generator: Generator = generator) -> Tensor:
             if x.dtype != torch.int64:
                 return x.detach()
-            return torch.randint(n, x.shape, generator=generator).to(x.device)
+            indices = torch.randint(n, x.shape, generator=generator)
+            few = torch.tensor([0, n - 1, int(torch.randint(n, (), generator=generator))])
+            again = torch.rand(x.shape, generator=generator) < 0.5
+            chosen = few[torch.randint(3, x.shape, generator=generator)]
+            return torch.where(again, chosen, indices).to(x.device)
 
         yield replace(given.map(drawn, OTHER_INDICES), optional=True)

@@ -15,6 +15,7 @@ from compare.trial.case import Case, state
 from compare.trial.errors import said
 from compare.trial.given import Given, map_tensors, tensors_in
 from compare.trial.randomness import undisturbed
+from compare.trial.strides import copy_with_layout
 
 # Two runs of one backward may add up in another order; more than this share of a gradient's
 # largest number is no rounding in any precision, 2⁻⁷ being bfloat16's.
@@ -97,7 +98,7 @@ def _in_backward(
         watched.add("its output" if len(connected) == 1 else f"its output {i}", y)
     runs, told = [], False
     for run in range(2):
-        fed_in = [c.detach().clone() for _, c in connected]
+        fed_in = [copy_with_layout(c) for _, c in connected]
         for leaf in leaves.values():
             leaf.grad = None
         try:

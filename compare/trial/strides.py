@@ -19,11 +19,15 @@ def copy_with_layout(
     if _overlaps(once):
         once = once.contiguous()
     reach = sum((n - 1) * stride for n, stride in zip(once.shape, once.stride(), strict=True))
-    if once.numel() in (0, reach + 1):
+    # What does not start at the beginning of its memory still does not.
+    front = min(once.storage_offset(), 1)
+    if not front and once.numel() in (0, reach + 1):
         copy = torch.empty_strided(once.shape, once.stride(), dtype=dtype, device=device)
         return copy.copy_(once).expand(x.shape)
-    memory = once.as_strided((reach + 1,), (1,), once.storage_offset())
-    copy = memory.to(device, dtype, copy=True).as_strided(once.shape, once.stride())
+    if not once.numel():
+        return torch.empty_strided(x.shape, x.stride(), dtype=dtype, device=device)
+    memory = once.as_strided((front + reach + 1,), (1,), once.storage_offset() - front)
+    copy = memory.to(device, dtype, copy=True).as_strided(once.shape, once.stride(), front)
     return copy.expand(x.shape)
 
 

@@ -100,12 +100,17 @@ def without_slow(kinds: Iterable[Given], reference: Case) -> Iterator[Given]:
     slow = False
     for given in kinds:
         if given.kind == GIVEN:
-            start = time.perf_counter()
-            with suppress(Exception):  # whoever asks it is told
-                reference.outputs(given)
-            slow = time.perf_counter() - start > _SLOW
+            slow = is_slow(given, reference)
         if not (given.long and slow):
             yield given
+
+
+def is_slow(given: Given, reference: Case) -> bool:
+    """Whether it is not to be run some dozens of times more."""
+    start = time.perf_counter()
+    with suppress(Exception):  # whoever asks it is told
+        reference.outputs(given)
+    return time.perf_counter() - start > _SLOW
 
 
 def mode_matters(sides: Sides, given: Given) -> bool:

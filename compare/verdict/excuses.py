@@ -7,7 +7,7 @@ rounding                        of a whole model whose layers are right: in floa
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -16,7 +16,6 @@ from compare.trial.derived import SATURATING
 from compare.trial.key import Key, Kind
 from compare.trial.sides import Sides
 from compare.trial.trial import Trial, pairs
-from compare.trial.watch import Item
 from compare.verdict.conditioning import movement
 from compare.verdict.judge import (
     BUG,
@@ -79,45 +78,86 @@ def _explained(
         moved = {}
     truth = {item.key: item.tensor for item in trial.truth}
     items = {found.key: (found, expected) for found, expected in pairs(trial, sides.pairing)}
+    gradients = {
+        expected.key: found.tensor.double()
+        for found, expected in items.values()
+        if found.tensor is not None and expected.kind is not Kind.OUTPUT
+    }
+    longer: Kinks | None = None
     for row in wrong:
         assert row.key
-        assert row.allowed is not None
         found, expected = items[row.key]
         t, a, m = truth[expected.key], expected.tensor, found.tensor
         if t is None or a is None or m is None:
             continue
-        m = m.double()
-        error = (m - t).abs()
-        at_kink = torch.zeros_like(t, dtype=torch.bool)
-        if kinks and row.kind != Kind.OUTPUT:
-            at_kink = kinks.at(expected.key, row.allowed)
-        smooth = moved[expected.key][~at_kink] if expected.key in moved else t.new_zeros(0)
+        one = _Gradient(row, expected.key, m, a, t, moved.get(expected.key))
+        if row.kind == Kind.OUTPUT or kinks is None:
+            known = one.explained(None, gradients, strict)
+        else:
+            known = one.explained(kinks, gradients, strict)
+            if one.is_wrong_at(kinks) and not strict and (known is None or not known.passed):
+                longer = longer or kinks.looked_at_longer(trial, sides.reference)
+                known = one.explained(longer, gradients, strict)
+        if known is not None:
+            yield known
+
+
+@dataclass(frozen=True)
+class _Gradient:
+    """One that is wrong: manual's, the reference's, the truth, and how far the truth moves."""
+
+    row: Row
+    key: Key  # the reference's
+    manual: Tensor
+    reference: Tensor
+    truth: Tensor
+    moved: Tensor | None
+
+    @property
+    def allowed(self) -> float:
+        return self.row.allowed or 0.0
+
+    @property
+    def error(self) -> Tensor:
+        return (self.manual.double() - self.truth).abs()
+
+    @property
+    def right(self) -> Tensor:
+        return (self.error <= self.allowed) | (self.manual == self.reference)
+
+    def is_wrong_at(self, kinks: Kinks) -> bool:
+        return bool((kinks.at(self.key, self.allowed) & ~self.right).any())
+
+    def explained(
+        self, kinks: Kinks | None, gradients: dict[Key, Tensor], strict: bool
+    ) -> Row | None:
+        """The row as it is to be called; None where nothing accounts for it."""
+        at_kink = torch.zeros_like(self.truth, dtype=torch.bool)
+        if kinks:
+            at_kink = kinks.at(self.key, self.allowed)
+        smooth = self.truth.new_zeros(0) if self.moved is None else self.moved[~at_kink]
         conditioning = _TIMES * float(smooth.max()) if smooth.numel() else 0.0
-        right = (error <= row.allowed) | (m == a)
-        near = right | (~at_kink & (error <= row.allowed + conditioning))
+        near = self.right | (~at_kink & (self.error <= self.allowed + conditioning))
         if bool(near.all()):
-            yield replace(
-                row,
+            return replace(
+                self.row,
                 verdict=LESS_ACCURATE,
                 conditioning=conditioning,
                 strict=strict,
                 reason="its inputs are ill-conditioned there",
             )
-        elif kinks and not strict and _is_subgradient(kinks, expected, m, near, at_kink, row):
-            yield replace(
-                row, verdict=SUBGRADIENT, reason="the reference is not differentiable there"
-            )
-        elif not strict and bool((near | at_kink).all()):
-            yield replace(row, reason=NO_SUBGRADIENT)
-
-
-def _is_subgradient(
-    kinks: Kinks, expected: Item, m: Tensor, near: Tensor, at_kink: Tensor, row: Row
-) -> bool:
-    if row.kind == Kind.OUTPUT or row.allowed is None:
-        return False
-    between = at_kink & kinks.between(expected.key, m, row.allowed)
-    return bool((near | between).all()) and kinks.keeps_sums(expected.key, m, row.allowed)
+        if kinks is None or strict or not bool((near | at_kink).all()):
+            return None
+        m = self.manual.double()
+        between = at_kink & kinks.between(self.key, m, self.allowed)
+        if (
+            bool((near | between).all())
+            and kinks.keeps_sums(self.key, m, self.allowed)
+            and kinks.keeps_balance(self.key, m, gradients, self.allowed)
+        ):
+            reason = "the reference is not differentiable there"
+            return replace(self.row, verdict=SUBGRADIENT, reason=reason)
+        return replace(self.row, reason=NO_SUBGRADIENT)
 
 
 def _in_float64(

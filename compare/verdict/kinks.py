@@ -32,6 +32,8 @@ _NOISE = 1e-6  # relative to the largest gradient, far above the roundings of fl
 # number is moved, and on few others: six directions see both sides with certainty, and which of
 # several tied numbers comes out largest with good probability.
 _DIRECTIONS = 6
+# Where many are tied, some gradients around are not among those: before anybody is accused, more.
+_MORE_DIRECTIONS = 48
 
 # A number that several kinks have a part in takes many values, and no direction shows the
 # extremes: double their range. One that a single kink decides takes two, and these are its range.
@@ -52,18 +54,19 @@ class Kinks:
         for seed in range(_DIRECTIONS):
             for sign in (1.0, -1.0):
                 for points, step in ((near, _SMALLER_STEP), (far, _STEP)):
-                    try:
-                        found = _gradients(trial, reference, sign * step, seed)
-                    except (RuntimeError, ValueError):
-                        continue  # the reference does not take it: no probability is above 1
-                    for key, g in found.items():
-                        if key in points and g.shape == truth[key].shape:
-                            points[key].append(g)
+                    _add(points, trial, reference, sign * step, seed)
             if seed == 0:
                 first = cls(_stacked(near), _stacked(far))
                 if not any(first.at(key).any() for key in truth):
                     return None
         return cls(_stacked(near), _stacked(far))
+
+    def looked_at_longer(self, trial: Trial, reference: Case) -> "Kinks":
+        """The same, with more points near."""
+        near = {key: list(points) for key, points in self._near.items()}
+        for seed in range(_DIRECTIONS, _DIRECTIONS + _MORE_DIRECTIONS):
+            _add(near, trial, reference, _SMALLER_STEP, seed)
+        return Kinks(_stacked(near), self._far)
 
     def at(self, key: Key, allowed: float = 0.0) -> Tensor:
         """Which elements of this gradient jump, by more than is allowed as rounding.
@@ -81,7 +84,8 @@ class Kinks:
         near = self._near[key]
         low, high = near.amin(0), near.amax(0)
         width = high - low
-        tight = ((near - low) <= _NOISE * width) | ((high - near) <= _NOISE * width)
+        around = near[1:]  # the first is at the point itself, where autograd may take the middle
+        tight = ((around - low) <= _NOISE * width) | ((high - around) <= _NOISE * width)
         margin = torch.where(tight.all(0), 0.0, _MARGIN * width) + allowed
         return (m >= low - margin) & (m <= high + margin)
 
@@ -99,9 +103,39 @@ class Kinks:
                 return False
         return True
 
+    def keeps_balance(self, key: Key, m: Tensor, others: dict[Key, Tensor], allowed: float) -> bool:
+        """Whether what ``m`` and the gradient to another tensor have in all to give, they give.
+
+        Of the larger of two numbers, x and y, the gradients to both together are what comes in.
+        """
+        near = self._near[key]
+        width = near.amax(0) - near.amin(0)
+        for other, theirs in others.items():
+            if other == key or other not in self._near or theirs.shape != m.shape:
+                continue
+            sums = near + self._near[other]
+            constant = sums.amax(0) - sums.amin(0) <= _NOISE * width
+            off = (m + theirs - sums[0]).abs() > 2 * allowed
+            if bool((constant & (width > allowed) & off).any()):
+                return False
+        return True
+
 
 def _stacked(points: dict[Key, list[Tensor]]) -> dict[Key, Tensor]:
     return {key: torch.stack(seen) for key, seen in points.items()}
+
+
+def _add(
+    points: dict[Key, list[Tensor]], trial: Trial, reference: Case, step: float, seed: int
+) -> None:
+    """The gradients at one more point."""
+    try:
+        found = _gradients(trial, reference, step, seed)
+    except (RuntimeError, ValueError):
+        return  # the reference does not take it: no probability is above 1
+    for key, g in found.items():
+        if key in points and g.shape == points[key][0].shape:
+            points[key].append(g)
 
 
 def _gradients(trial: Trial, reference: Case, step: float, seed: int) -> dict[Key, Tensor]:

@@ -163,3 +163,20 @@ def test_a_number_for_a_whole_tensor():
     report = compare_gradients(Scale(by_autograd), Scale(torch.mul), torch.randn(6, 5))
     assert report.passed
     assert "autograd sums it to ()" in report.layers[0].remark
+
+
+@pytest.mark.parametrize(
+    "when",
+    [lambda g: not g.is_contiguous() and 0 not in g.stride(), lambda g: g.shape[0] == 1],
+    ids=["another layout", "one sample"],
+)
+def test_over_an_incoming_gradient_in_some_settings_alone(when):
+    def backward(g, x):
+        found = g * (1 - x.tanh() ** 2)
+        if when(g):
+            g.data.copy_(found)
+        return found
+
+    report = compare_gradients(by_hand(torch.tanh, backward), torch.tanh, torch.randn(6, 5))
+    [layer] = report.originators
+    assert [fault.gradient for fault in layer.faults] == ["the incoming gradient"]

@@ -196,3 +196,132 @@ def test_two_dead_models():
     assert "unused.weight, unused.bias: no gradient reaches them on either side" in str(report)
     both = compare_gradients(lambda x: x.round(), lambda x: x.round(), torch.randn(6))
     assert not both.passed
+
+
+@pytest.mark.parametrize(
+    ("formula", "right"),
+    [
+        (lambda g, x, y: (g * (x >= y), g * (y >= x)), False),  # both
+        (lambda g, x, y: (g * (x > y), g * (y > x)), False),  # none
+        (lambda g, x, y: (g * (x >= y), g * (y > x)), True),  # the first
+    ],
+    ids=["both", "none", "first"],
+)
+def test_ties_of_two_tensors(formula, right):
+    inputs = torch.randn(6, 5), torch.randn(6, 5)
+    manual = by_hand(torch.maximum, formula)
+    assert compare_gradients(manual, torch.maximum, *inputs).passed is right
+
+
+def test_a_slope_that_only_the_middle_would_excuse():
+    manual = by_hand(torch.abs, lambda g, x: g * torch.where(x == 0, 2.0, x.sign()))
+    assert not compare_gradients(manual, torch.abs, torch.randn(6, 5)).passed
+
+
+def test_many_ties_are_looked_at_longer():
+    def sorted_backward(g, x):
+        return torch.zeros_like(x).scatter(1, x.argsort(1, descending=True)[:, :3], g)
+
+    def largest(x):
+        return x.topk(3, 1).values
+
+    for seed in range(2):
+        torch.manual_seed(seed)
+        x = torch.where(torch.rand(4, 9) < 0.7, 30.0, torch.randn(4, 9))
+        report = compare_gradients(by_hand(largest, sorted_backward), largest, x, seed=seed)
+        assert report.passed, str(report)
+
+
+def test_more_samples_than_a_block():
+    def backward(g, x, w):
+        return g @ w, g[:100].T @ x[:100]
+
+    fault = accused(
+        by_hand(nn.functional.linear, backward),
+        nn.functional.linear,
+        torch.randn(9, 5),
+        torch.randn(4, 5),
+    )
+    assert (fault.gradient, fault.input) == ("input 1", "131 samples")
+
+
+class Frozen(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, weight):
+        ctx.save_for_backward(x, weight)
+        return x @ weight.T
+
+    @staticmethod
+    def backward(ctx, g):
+        x, weight = ctx.saved_tensors
+        if not ctx.needs_input_grad[1]:
+            return 2 * g @ weight, None
+        return g @ weight, g.T @ x
+
+
+class FrozenLinear(nn.Linear):
+    def forward(self, x):
+        return Frozen.apply(x, self.weight)
+
+
+def test_weights_without_gradient():
+    fault = accused(FrozenLinear(6, 5, False), nn.Linear(6, 5, False), torch.randn(9, 6))
+    assert fault.input == "weights without gradient"
+
+
+class Overwriting(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, i, weight):
+        ctx.save_for_backward(i)
+        ctx.shape = weight.shape
+        return weight[i]
+
+    @staticmethod
+    def backward(ctx, g):
+        [i] = ctx.saved_tensors
+        gradient = torch.zeros(ctx.shape, dtype=g.dtype)
+        gradient[i.reshape(-1)] = g.reshape(-1, g.shape[-1])
+        return None, gradient
+
+
+class OverwritingEmbedding(nn.Embedding):
+    def forward(self, i):
+        return Overwriting.apply(i, self.weight)
+
+
+def test_indices_that_come_twice():
+    indices = torch.arange(8).reshape(4, 2)
+    fault = accused(OverwritingEmbedding(40, 5), nn.Embedding(40, 5), indices)
+    assert fault.input == "other indices"
+
+
+def test_memory_that_starts_elsewhere():
+    def backward(g, x):
+        return g.as_strided(g.shape, g.stride(), 0) * (1 - x.tanh() ** 2)
+
+    fault = accused(by_hand(torch.tanh, backward), torch.tanh, torch.randn(6, 5))
+    assert fault.cotangent == "sliced"
+
+
+def test_channels_last():
+    def backward(g, x):
+        if not g.is_contiguous() and g.is_contiguous(memory_format=torch.channels_last):
+            g = g.permute(0, 2, 3, 1).reshape(g.shape)
+        return g * (1 - x.tanh() ** 2)
+
+    fault = accused(by_hand(torch.tanh, backward), torch.tanh, torch.randn(2, 3, 5, 4))
+    assert fault.cotangent == "channels last"
+
+
+def test_parameters_that_nothing_was_compared_of_are_named():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(4, 3), nn.Linear(3, 2)
+            nn.init.zeros_(self.last.weight)
+
+        def forward(self, x):
+            return self.last(self.first(x).tanh())
+
+    report = compare_gradients(Model(), Model(), torch.randn(5, 4))
+    assert any(r.startswith("first.weight, first.bias: zero all over") for r in report.remarks)
