@@ -168,10 +168,9 @@ ENTRIES = [
                 gradient="input 0",
             ),
             "no cross term": Bug(
-                Mistake.NO_CROSS_TERM,
+                {Mistake.NO_CROSS_TERM, Mistake.CONSTANT},
                 lambda g, q, k, v, o: weights(q, k) * (g @ v.mT) / math.sqrt(6) @ k,
                 gradient="input 0",
-                diagnosed=False,
             ),
             "value with the wrong sign": Bug(
                 Mistake.SIGN, lambda g, q, k, v, o: -weights(q, k).mT @ g, gradient="input 2"

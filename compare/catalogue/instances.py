@@ -75,11 +75,12 @@ ENTRIES = [
                 Mistake.NO_CROSS_TERM, lambda g, x, w, b: g * _rstd(x)
             ),
             "the mean's term forgotten": Bug(
-                Mistake.NO_CROSS_TERM,
+                {Mistake.NO_CROSS_TERM, Mistake.CONSTANT},
                 lambda g, x, w, b: (g - _hat(x) * (g * _hat(x)).mean(2, True)) * _rstd(x),
             ),
             "the variance's term forgotten": Bug(
-                Mistake.NO_CROSS_TERM, lambda g, x, w, b: (g - g.mean(2, True)) * _rstd(x)
+                {Mistake.NO_CROSS_TERM, Mistake.CONSTANT},
+                lambda g, x, w, b: (g - g.mean(2, True)) * _rstd(x),
             ),
         },
         right={"by projection": _by_projection},

@@ -36,12 +36,14 @@ def _forgotten(dim: int, host: Host) -> dict[str, Bug]:
             Mistake.NO_CROSS_TERM, lambda g, x, x̂: g * _rstd(x, dim), host
         ),
         "the mean's term forgotten": Bug(
-            Mistake.NO_CROSS_TERM,
+            {Mistake.NO_CROSS_TERM, Mistake.CONSTANT},
             lambda g, x, x̂: (g - x̂ * (g * x̂).mean(dim, True)) * _rstd(x, dim),
             host,
         ),
         "the variance's term forgotten": Bug(
-            Mistake.NO_CROSS_TERM, lambda g, x, x̂: (g - g.mean(dim, True)) * _rstd(x, dim), host
+            {Mistake.NO_CROSS_TERM, Mistake.CONSTANT},
+            lambda g, x, x̂: (g - g.mean(dim, True)) * _rstd(x, dim),
+            host,
         ),
     }
 
@@ -215,7 +217,7 @@ ENTRIES = [
                 _RMS_ALONE,
             ),
             "mean forgotten": Bug(
-                Mistake.NO_CROSS_TERM,
+                {Mistake.NO_CROSS_TERM, Mistake.FACTOR},
                 lambda g, x, a: _of_square(x) * (g - a * (g * a).sum(1, True)),
                 _RMS_ALONE,
             ),

@@ -137,7 +137,8 @@ ENTRIES = [
         wrong={
             "f′ at b′": Bug(Mistake.AT_OUTPUT, lambda g, x, y: _of_tanh(g, y, at="b'")),
             "what comes by the other half forgotten": Bug(
-                Mistake.MISSING_FACTOR, lambda g, x, y: _of_tanh(g, y, added=False), diagnosed=False
+                {Mistake.MISSING_FACTOR, Mistake.CONSTANT},
+                lambda g, x, y: _of_tanh(g, y, added=False),
             ),
             "halves not put back": Bug(Mistake.PERMUTED, lambda g, x, y: _of_tanh(g, y).roll(3, 1)),
         },

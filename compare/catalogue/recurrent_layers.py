@@ -102,9 +102,8 @@ ENTRIES = [
         host=_host(nn.RNN),
         wrong={
             "nothing through time": Bug(
-                Mistake.DETACHED,
+                {Mistake.DETACHED, Mistake.CONSTANT},
                 lambda *t: rnn_backward(*t, through_time=0)[0],
-                diagnosed=False,
             ),
             "recurrent weight transposed": Bug(
                 Mistake.TRANSPOSED, lambda *t: rnn_backward(*t)[2].T, gradient="weight_hh_l0"
@@ -180,10 +179,9 @@ ENTRIES = [
         host=_host(nn.GRU),
         wrong={
             "reset gate forgotten": Bug(
-                Mistake.IN_A_PART,
+                {Mistake.IN_A_PART, Mistake.MISSING_FACTOR},
                 lambda *t: gru_backward(*t, resets=False)[4],
                 gradient="bias_hh_l0",
-                diagnosed=False,
             ),
             "input halved": Bug(Mistake.FACTOR, lambda *t: gru_backward(*t)[0] / 2),
             "bias with the wrong sign": Bug(
@@ -225,15 +223,13 @@ ENTRIES = [
         host=_host(nn.LSTM),
         wrong={
             "nothing through the memory": Bug(
-                Mistake.DETACHED,
+                {Mistake.DETACHED, Mistake.CONSTANT},
                 lambda *t: lstm_backward(*t, through_c=0)[0],
-                diagnosed=False,
             ),
             "forget gate forgotten": Bug(
-                Mistake.NO_DERIVATIVE,
+                {Mistake.NO_DERIVATIVE, Mistake.MISSING_FACTOR},
                 lambda *t: lstm_backward(*t, forgets=False)[1],
                 gradient="weight_ih_l0",
-                diagnosed=False,
             ),
             "bias with the wrong sign": Bug(
                 Mistake.SIGN, lambda *t: -lstm_backward(*t)[3], gradient="bias_ih_l0"

@@ -201,10 +201,9 @@ ENTRIES = [
             "y − a": Bug(Mistake.SIGN, lambda g, a, y: g * (y - a) / (0.25 * a.numel())),
             "sum for mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, a, y: g * (a - y) / 0.25),
             "of the variance, square forgotten": Bug(
-                Mistake.NO_DERIVATIVE,
+                {Mistake.NO_DERIVATIVE, Mistake.ANOTHER_FACTOR},
                 lambda g, z, y: g * (0.5 - 0.5 * y * y) / z.numel(),
                 LossHost(_of_variance, _TARGETS),
-                diagnosed=False,
             ),
         },
         right={"by the precision": lambda g, a, y: (4 * a - 4 * y) * (g / a.numel())},

@@ -66,6 +66,8 @@ def shown(graph: Graph, group: Sequence[tuple[int, int]]) -> tuple[str, str]:
 def _left_out(graph: Graph, group: tuple[tuple[int, int], ...]) -> Iterator[Guess]:
     operand, whole = shown(graph, group)
     said = f"{operand} in {whole} is taken for a constant: no gradient comes back through it"
+    if operand == whole:
+        said = f"one of the ways in which {whole} is used is left out: no gradient comes back there"
     yield Guess(group, without, Mistake.CONSTANT, said)
 
 
