@@ -50,8 +50,8 @@ def turned_on(clues: Clues) -> Diagnosis | None:
     """J g for Jᵀ g: the forward's own matrix, not transposed."""
 
     def forwards(trial: Clue) -> Tensor | None:
-        terms = _terms(trial)
-        if terms is None or trial.g.shape != trial.t.shape or not bool(trial.g.all()):
+        terms = _terms(trial) if trial.g.shape == trial.t.shape else None
+        if terms is None:
             return None
         jacobian = terms / trial.g.reshape(-1, 1)
         return (jacobian @ trial.g.flatten()).reshape(trial.t.shape)
@@ -71,8 +71,11 @@ def _in_all(clues: Clues, holds: Callable[[Clue, Tensor], bool], *, every: bool 
     small = small if every else small[:_TRIALS]
     if len(small) < 2 or len(clues.trials) < len(clues.all):
         return False
-    found = [(t, _terms(t)) for t in small]
-    return all(terms is not None and holds(t, terms) for t, terms in found)
+    for trial in small:  # most guesses fail on the first
+        terms = _terms(trial)
+        if terms is None or not holds(trial, terms):
+            return False
+    return True
 
 
 def _terms(trial: Clue) -> Tensor | None:
