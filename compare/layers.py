@@ -15,6 +15,7 @@ from compare.command.argument_types import new_file
 from compare.command.exit import EXIT_CODES, exit_code
 from compare.command.shared_options import DTYPES
 from torch_models.arguments import OneLineParser, integer
+from torch_models.threads import add_threads_option, number
 
 if TYPE_CHECKING:
     from compare.catalogue.entry import Entry
@@ -44,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = layers_parser()
     options = parser.parse_args(arguments)
     # From here on it takes seconds to import; --help and wrong options have been answered.
-    return exit_code(parser.prog, lambda: _compare(options))
+    return exit_code(
+        parser.prog, lambda: _compare(options), threads=options.threads, most_threads=1
+    )
 
 
 def layers_parser() -> OneLineParser:
@@ -59,6 +62,7 @@ def layers_parser() -> OneLineParser:
     parser.add_argument(
         "--seed", type=integer(0, 2**32 - 1), default=0, help="of the values (default: %(default)s)"
     )
+    add_threads_option(parser, "1, since the tensors are small")
     parser.add_argument("--json", type=new_file, metavar="FILE", help="write the outcome there")
     return parser
 
@@ -73,7 +77,8 @@ def _compare(options: argparse.Namespace) -> bool:
         view = console.table("layer", "equation", "file", "largest difference", "verdict")
     else:
         view = console.table("layer", "equation, file", "difference", "verdict")
-    view.title, view.title_justify = f"every layer against torch.nn, {options.dtype}", "left"
+    title = f"every layer against torch.nn, {options.dtype}, {number()}"
+    view.title, view.title_justify = title, "left"
     rows, failures = [], []
     for entry in entries():
         report = compare_layer(entry, options.dtype, options.seed)

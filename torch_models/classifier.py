@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import lightning as L
 import torch
@@ -50,6 +51,7 @@ class Classifier(L.LightningModule):
         warmup: steps in which the learning rate grows to ``lr``.
         half_life: steps in which it then halves, again and again; 0 for never.
         clip: the longest that all gradients together may be; 0 for any length.
+        attention: of gpt, one of ``names.ATTENTIONS``.
     """
 
     def __init__(
@@ -66,12 +68,15 @@ class Classifier(L.LightningModule):
         warmup: int = 0,
         half_life: int = 0,
         clip: float = 0.0,
+        attention: str = "whole",
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         is_mlp = network == "mlp"
-        self.save_hyperparameters(logger=False, ignore=[] if is_mlp else ["sizes", "activation"])
-        self.network, self.loss = build(network, backprop, seed, sizes, activation, loss)
+        of_others = [] if is_mlp else ["sizes", "activation"]
+        of_others += [] if network == "gpt" else ["attention"]
+        self.save_hyperparameters(logger=False, ignore=of_others)
+        self.network, self.loss = build(network, backprop, seed, sizes, activation, loss, attention)
         classes = int(sizes.rpartition("-")[2]) if is_mlp else RECIPES[network].classes
         self.tallies = torch.nn.ModuleDict(
             {f"of {stage}": Tally(classes) for stage in ("train", "val", "test")}
@@ -119,6 +124,10 @@ class Classifier(L.LightningModule):
         """SGD with momentum, as torch defines it or as the notes do."""
         form = {"torch": torch.optim.SGD, "ema": Momentum}[self.hparams["momentum_form"]]
         return form(self.parameters(), lr=self.hparams["lr"], momentum=self.hparams["momentum"])
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Note the number of threads: the last digits depend on it."""
+        checkpoint["threads"] = torch.get_num_threads()
 
     def on_train_start(self) -> None:
         """The explicit way starts when weights and velocities are where they will stay."""

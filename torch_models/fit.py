@@ -8,7 +8,7 @@ import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from torch_models import diverged, resume
+from torch_models import diverged, resume, threads
 from torch_models.checkpoints import LAST, NotSavedError, what_is_left
 from torch_models.classifier import Classifier, NonFiniteLossError
 from torch_models.dashboards import about
@@ -60,10 +60,11 @@ def fit(
     parts = {"training": samples.train, "validation": samples.val, "test": samples.test}
     kind = f"sequences of {samples.train[0].shape[1]} bytes" if samples.is_text else "images"
     sizes = ", ".join(f"{len(labels)} {part}" for part, (_, labels) in parts.items())
+    device = trainer.strategy.root_device
+    on = f"{device}, {threads.number()}" if device.type == "cpu" else device
     lines = [
         f"{samples.name}: {sizes} {kind}",
-        f"{_described(classifier)}, {hparams['loss']}, gradient by {hparams['backprop']}, on "
-        f"{trainer.strategy.root_device}",
+        f"{_described(classifier)}, {hparams['loss']}, gradient by {hparams['backprop']}, on {on}",
     ]
     for line in lines:
         say(line)

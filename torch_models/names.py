@@ -31,6 +31,10 @@ ACTIVATIONS = {
 }
 
 
+#: How gpt computes its attention.
+ATTENTIONS = ("whole", "blocks")
+
+
 class Reads(Enum):
     """What a loss reads from the network, and so what the network ends with."""
 

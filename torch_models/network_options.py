@@ -3,7 +3,7 @@
 import argparse
 
 from torch_models.arguments import folder, integer, number
-from torch_models.names import ACTIVATIONS, DATASETS, LOSSES
+from torch_models.names import ACTIVATIONS, ATTENTIONS, DATASETS, LOSSES
 from torch_models.recipes import OF_THE_PERCEPTRON, RECIPES, Recipe, each
 
 #: Wider layers are more likely a slip of the finger than a wish; their weights fill the memory.
@@ -62,6 +62,13 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
         help="of mlp, whose output layer follows from it: logits, LogSoftmax for nll, Sigmoid for "
         "bce, mse and squared-error (default: cross-entropy, as of all other networks)",
     )
+    group.add_argument(
+        "--attention",
+        choices=ATTENTIONS,
+        default="whole",
+        help="of gpt by hand: blocks computes the scores again in the backward, block by block, "
+        "in memory that grows with the context and not with its square (default: %(default)s)",
+    )
 
 
 def add_network_option(group: argparse._ActionsContainer) -> None:
@@ -112,6 +119,11 @@ def add_descent_options(group: argparse._ArgumentGroup) -> None:
 def settle(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Fill in what the network decides; exits with code 2 where options do not go together."""
     recipe = RECIPES[options.network]
+    if options.attention == "blocks" and (options.network, options.backprop) != ("gpt", "manual"):
+        parser.error(
+            "--attention blocks is written by hand for gpt: expected --network gpt and "
+            "--backprop manual with it; autograd's attention is PyTorch's own"
+        )
     if options.network != "mlp":
         given = [name for name in OF_THE_PERCEPTRON if getattr(options, name) is not None]
         if given:

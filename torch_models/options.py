@@ -27,6 +27,7 @@ from torch_models.network_options import (
     settle,
 )
 from torch_models.recipes import each, each_epochs
+from torch_models.threads import add_threads_option
 
 
 def train_parser() -> OneLineParser:
@@ -136,6 +137,7 @@ def train_parser() -> OneLineParser:
         default="auto",
         help="ddp: each device takes its share of each batch (default: %(default)s)",
     )
+    add_threads_option(machine)
     machine.add_argument(
         "--precision",
         type=precision,

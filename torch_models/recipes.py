@@ -28,6 +28,8 @@ class Recipe:
     """The longest that all gradients together may be; 0 for as long as they are."""
     classes: int = 10
     """What it chooses from."""
+    threads: int | None = None
+    """The most that it is given unasked: more would find too little to share in a step."""
     compared: int = 128
     """Samples that two ways are compared on."""
 
@@ -42,7 +44,7 @@ PIXELS, IMAGE, ROWS, TEXT = (784,), (1, 28, 28), (28, 28), (128,)
 #: By the name that ``--network`` takes.
 RECIPES = {
     # With the five epochs of MNIST, digits would stop at about 94 %.
-    "mlp": Recipe("multilayer perceptron", PIXELS, _images(5, 20), lr=0.1),
+    "mlp": Recipe("multilayer perceptron", PIXELS, _images(5, 20), lr=0.1, threads=4),
     "lenet": Recipe("LeNet-5", IMAGE, _images(8, 20), lr=0.05, half_life=860, compared=32),
     "resnet": Recipe(
         "small residual network", IMAGE, _images(4, 20), lr=0.05, half_life=430, compared=16

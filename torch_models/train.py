@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from torch_models import extras
+from torch_models import extras, threads
 from torch_models.memory import is_exhausted
 from torch_models.names import run_name
 from torch_models.options import parse_train
@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # What ends a training from outside is taken as Ctrl-C is: in order, saying how to go on.
     ends = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, signal.default_int_handler) for number in ends}
+    threads.wait_passively()
     # It takes seconds to import; --help and wrong options have been answered.
     try:
         with ended_at_once(PROGRAM, *ends), extras.named():
@@ -101,6 +102,7 @@ def train(options: argparse.Namespace) -> None:
         # Before the data: what this machine cannot do needs no download.
         logger = run_logger(run.parent.parent, run.parent.name, run.name)
         trainer = build_trainer(options, logger)
+        threads.use(options.threads, recipe.threads, contents.get("threads"), trainer.num_devices)
         data = TrainingData(
             options.dataset,
             options.data_dir,
@@ -148,6 +150,7 @@ def build_classifier(options: argparse.Namespace):
         warmup=options.warmup,
         half_life=options.half_life,
         clip=options.clip,
+        attention=options.attention,
     )
     # Lightning does this, but after it has loaded a checkpoint: into float32.
     types = {"64-true": torch.float64, "bf16-true": torch.bfloat16, "16-true": torch.float16}

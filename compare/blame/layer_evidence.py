@@ -1,12 +1,18 @@
 """A run of a faulty layer as ``diagnose`` wants it: in float64, and the reference to be asked."""
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
 
 from compare.diagnosis.evidence import Evidence
+from compare.diagnosis.graph import Graph
+from compare.trial.case import Case
+from compare.trial.given import Given, map_tensors, tensors_in
 from compare.trial.key import Key, Kind
+from compare.trial.randomness import undisturbed
 from compare.trial.sides import Sides
 from compare.trial.strides import read_as_contiguous
 from compare.trial.trial import Trial, pairs
@@ -38,6 +44,9 @@ def evidence(trial: Trial, rows: Sequence[Row], sides: Sides, label: str) -> Evi
         items, _ = reference.gradients(elsewhere, incoming, torch.float64, parameters=values)
         return by_key(items)
 
+    def graph(mode: AbstractContextManager[object]) -> Graph:
+        return _graph(reference, trial.given, named, mode)
+
     return Evidence(
         input=trial.given.kind,
         cotangent=trial.cotangent,
@@ -49,9 +58,35 @@ def evidence(trial: Trial, rows: Sequence[Row], sides: Sides, label: str) -> Evi
         manual={found.key: found.tensor for found, _ in pairs(trial, pairing)},
         right=by_key(trial.truth),
         vjp=vjp,
+        graph=graph,
         dtype=next(i.tensor.dtype for i in trial.reference if i.tensor is not None),
         scales={row.key: row.scale for row in rows if row.key},
         unstrided=[read_as_contiguous(x).double() for x in trial.fed_in],
         training=bool(getattr(model, "training", True)),
         label=label,
     )
+
+
+def _graph(
+    reference: Case, given: Given, named: Mapping[str, str], mode: AbstractContextManager[object]
+) -> Graph:
+    """Of the reference in float64, on a copy of its own, so that nobody writes over what it keeps.
+
+    Raises:
+        Exception: Whatever the reference raises.
+    """
+    model = copy.deepcopy(reference.copies(torch.float64)[0])
+    inside = Case.given(given, torch.float64)
+    leaves = {Key(Kind.INPUT, place=i): x for i, x in enumerate(inside.differentiated)}
+    if isinstance(model, nn.Module):
+        if given.training is not None:
+            model.train(given.training)
+        own = model.named_parameters()
+        leaves |= {Key(Kind.PARAMETER, named.get(n, n)): p for n, p in own if p.requires_grad}
+    with undisturbed(given.tensors), torch.enable_grad(), mode:
+        given.random_state.restore()
+        args, kwargs = map_tensors(
+            lambda x: x.clone() if x.requires_grad else x, (inside.args, inside.kwargs)
+        )
+        outputs = list(tensors_in(model(*args, **kwargs)))
+    return Graph(outputs, leaves, inside.tensors, getattr(mode, "arguments", {}))

@@ -22,6 +22,7 @@ def entries() -> list["Entry"]:
         distance,
         embeddings,
         gated_activation,
+        in_blocks,
         loss,
         margin_loss,
         max_pooling,
@@ -39,7 +40,7 @@ def entries() -> list["Entry"]:
     images = convolutional, max_pooling, average_pooling, reshaping
     sequences = embeddings, attention, recurrent_layers
     layers = affine, *activations, *images, normalization, regularization, *sequences, distance
-    chapters = *layers, loss, regression_loss, margin_loss, recomputing
+    chapters = *layers, loss, regression_loss, margin_loss, in_blocks, recomputing
     return [entry for chapter in chapters for entry in chapter.ENTRIES]
 
 

@@ -85,7 +85,8 @@ ENTRIES = [
             "no derivative": Bug(Mistake.NO_DERIVATIVE, lambda g, z, a: g.clone()),
             "derivative at a": Bug(Mistake.AT_OUTPUT, lambda g, z, a: g / (1 + a.abs()) ** 2),
             "sign of z in it": Bug(
-                Mistake.IN_A_PART, lambda g, z, a: g * z.sign() / (1 + z.abs()) ** 2
+                {Mistake.IN_A_PART, Mistake.MISSING_FACTOR},
+                lambda g, z, a: g * z.sign() / (1 + z.abs()) ** 2,
             ),
         },
         right={"from its output": lambda g, z, a: g * (1 - a.abs()) ** 2},
@@ -98,9 +99,7 @@ ENTRIES = [
         wrong={
             "no derivative": Bug(_NO_DERIVATIVE, lambda g, z, a: g),
             "mask inverted": Bug(Mistake.IN_A_PART, lambda g, z, a: g * (z <= 0)),
-            "mask of the gradient": Bug(
-                Mistake.IN_A_PART, lambda g, z, a: g * (g > 0), diagnosed=False
-            ),
+            "mask of the gradient": Bug(Mistake.IN_A_PART, lambda g, z, a: g * (g > 0)),
         },
         right={
             "times a mask": lambda g, z, a: g * (z > 0),
@@ -200,7 +199,6 @@ ENTRIES = [
             "sum along the batch": Bug(
                 Mistake.WRONG_AXIS,
                 lambda g, z, a: a * ((g * a).sum(0, keepdim=True) - g),
-                diagnosed=False,
             ),
         },
         right={"by its Jacobian": lambda g, z, a: -_softmax_by_its_jacobian(g, z, a)},

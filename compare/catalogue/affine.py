@@ -247,6 +247,12 @@ ENTRIES = [
                 Host(lambda: [nn.Bilinear(4, 4, 6), nn.Linear(6, 5)], 0, (_X, _X.flip(0))),
                 gradient="weight",
             ),
+            "first from the first": Bug(
+                {Mistake.WRONG_WEIGHT, Mistake.OF_ANOTHER},
+                lambda g, x, y, w, b: torch.einsum("no,ni,oij->nj", g, x, w),
+                Host(lambda: [nn.Bilinear(4, 4, 6), nn.Linear(6, 5)], 0, (_X, _X.flip(0))),
+                gradient="input 0",
+            ),
             "weight averaged over the batch": Bug(
                 Mistake.MEAN_FOR_SUM,
                 lambda g, x, y, w, b: torch.einsum("no,ni,nj->oij", g, x, y) / len(x),

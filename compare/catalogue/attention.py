@@ -166,7 +166,6 @@ ENTRIES = [
                 Mistake.FACTOR,
                 lambda g, q, k, v, o: _of_scores(g, q, k, v) * math.sqrt(6) @ k,
                 gradient="input 0",
-                diagnosed=False,  # but where softmax saturates, the factor is rounded away
             ),
             "no cross term": Bug(
                 Mistake.NO_CROSS_TERM,
@@ -178,10 +177,9 @@ ENTRIES = [
                 Mistake.SIGN, lambda g, q, k, v, o: -weights(q, k).mT @ g, gradient="input 2"
             ),
             "value by P, not transposed": Bug(
-                Mistake.TRANSPOSED,
+                {Mistake.TRANSPOSED, Mistake.ANOTHER_FACTOR},
                 lambda g, q, k, v, o: weights(q, k) @ g,
                 gradient="input 2",
-                diagnosed=False,
             ),
             "value detached": Bug(
                 Mistake.DETACHED, lambda g, q, k, v, o: v * 0, gradient="input 2"
@@ -240,7 +238,7 @@ ENTRIES = [
         twin_function=_rotary,
         host=Host(lambda: [nn.Linear(11, 6), _Rotary(), nn.Linear(6, CLASSES)], 1, batch(3, N, 11)),
         wrong={
-            "turned on instead of back": Bug(Mistake.SIGN, _turned_on, diagnosed=False),
+            "turned on instead of back": Bug(Mistake.TRANSPOSED, _turned_on),
             "handed on": Bug(Mistake.NO_DERIVATIVE, lambda g, x, y: g.clone()),
             "halved": Bug(Mistake.FACTOR, lambda g, x, y: _back(g) / 2),
         },

@@ -83,13 +83,11 @@ def _avg_pool(dims: int) -> Entry:
     pool = getattr(nn, f"AvgPool{dims}d")
     apart, overlapping = _windows(2, 2, 0), _windows(3, 2, 1)
     overlaps = between_images(pool(3, 2, 1, count_include_pad=False), dims)
-    not_diagnosed = {
+    in_two_dimensions = {
         "overlapping windows written over": Bug(
-            Mistake.IN_A_PART, _averaged(_last_window_wins, overlapping), overlaps, diagnosed=False
+            Mistake.OVERWRITTEN, _averaged(_last_window_wins, overlapping), overlaps
         ),
-        "padding counted": Bug(
-            Mistake.IN_A_PART, _averaged(_same_everywhere, overlapping), overlaps, diagnosed=False
-        ),
+        "padding counted": Bug(Mistake.FACTOR, _averaged(_same_everywhere, overlapping), overlaps),
     }
     return Entry(
         f"AvgPool{dims}d",
@@ -116,7 +114,7 @@ def _avg_pool(dims: int) -> Entry:
             "sum for mean": Bug({Mistake.FACTOR, Mistake.TWICE}, _averaged(_all_of_it, apart)),
             "divided twice": Bug(Mistake.FACTOR, _averaged(_divided_twice, apart)),
             "averaged over the batch": _averaged_over_the_batch(apart),
-            **(not_diagnosed if dims == 2 else {}),
+            **(in_two_dimensions if dims == 2 else {}),
         },
         right={"by matrices": _averaged(_mean, apart)},
     )
@@ -127,12 +125,12 @@ def _adaptive_avg_pool(dims: int) -> Entry:
     pool = getattr(nn, f"AdaptiveAvgPool{dims}d")
     even = EVEN_PARTS[dims]
     uneven = between_images(pool((5, 4, 1)[:dims]), dims)
-    not_diagnosed = {
+    in_two_dimensions = {
         "all parts of the same size": Bug(
             Mistake.IN_A_PART, _averaged(_same_everywhere, _parts), uneven, diagnosed=False
         ),
         "overlapping parts written over": Bug(
-            Mistake.IN_A_PART, _averaged(_last_window_wins, _parts), uneven, diagnosed=False
+            Mistake.OVERWRITTEN, _averaged(_last_window_wins, _parts), uneven
         ),
     }
     return Entry(
@@ -154,14 +152,10 @@ def _adaptive_avg_pool(dims: int) -> Entry:
         derivation=AdaptiveAvgPoolFunction,
         host=between_images(pool(even), dims),
         wrong={
-            "sum for mean": Bug(
-                {Mistake.FACTOR, Mistake.TWICE}, _averaged(_all_of_it, _parts), diagnosed=False
-            ),
-            "divided twice": Bug(
-                Mistake.FACTOR, _averaged(_divided_twice, _parts), diagnosed=False
-            ),
+            "sum for mean": Bug({Mistake.FACTOR, Mistake.TWICE}, _averaged(_all_of_it, _parts)),
+            "divided twice": Bug(Mistake.FACTOR, _averaged(_divided_twice, _parts)),
             "averaged over the batch": _averaged_over_the_batch(_parts),
-            **(not_diagnosed if dims == 2 else {}),
+            **(in_two_dimensions if dims == 2 else {}),
         },
         right={"by matrices": _averaged(_mean, _parts)},
     )

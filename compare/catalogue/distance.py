@@ -53,13 +53,12 @@ ENTRIES = [
         wrong={
             "length as a constant": Bug(Mistake.NO_CROSS_TERM, lambda g, x, y: g / _lengths(x)),
             "length's gradient with the wrong sign": Bug(
-                Mistake.NO_CROSS_TERM,
+                {Mistake.NO_CROSS_TERM, Mistake.SIGN},
                 lambda g, x, y: (g + y * (g * y).sum(1, keepdim=True)) / _lengths(x),
             ),
             "length forgotten": Bug(
-                Mistake.NO_DERIVATIVE,
+                Mistake.MISSING_FACTOR,
                 lambda g, x, y: g - y * (g * y).sum(1, keepdim=True),
-                diagnosed=False,
             ),
         },
         right={
@@ -91,10 +90,9 @@ ENTRIES = [
         host=_COSINE,
         wrong={
             "length as a constant": Bug(
-                Mistake.NO_CROSS_TERM,
+                {Mistake.NO_CROSS_TERM, Mistake.CONSTANT},
                 lambda g, x, y, c: _cosine(g, x, y, c, cross=False),
                 gradient="input 0",
-                diagnosed=False,
             ),
             "wrong sign": Bug(
                 Mistake.SIGN, lambda g, x, y, c: -_cosine(g, x, y, c), gradient="input 0"

@@ -59,10 +59,9 @@ ENTRIES = [
         host=_HOST,
         wrong={
             "a word that comes twice counts once": Bug(
-                Mistake.PART_OF_BATCH,
+                Mistake.OVERWRITTEN,
                 lambda g, words, w: (w * 0).index_copy(0, words.flatten(), g.flatten(0, -2)),
                 gradient="weight",
-                diagnosed=False,
             ),
             "averaged over the samples": Bug(
                 Mistake.MEAN_FOR_SUM,

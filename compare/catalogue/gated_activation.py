@@ -35,6 +35,11 @@ def _host(module: nn.Module) -> Host:
     return Host(lambda: [nn.Linear(11, 6), module, nn.Linear(3, CLASSES)], 1, batch(N, 11))
 
 
+def _gate_first(g: Tensor, z: Tensor, a: Tensor) -> Tensor:
+    u, v = z.chunk(2, 1)
+    return torch.cat([g * v * u.sigmoid() * (1 - u.sigmoid()), g * u.sigmoid()], 1)
+
+
 def _halves(z: Tensor, of_first: Any, of_second: Any) -> Tensor:
     first, second = z.chunk(2, 1)
     return torch.cat([of_first(first, second), of_second(first, second)], 1)
@@ -83,6 +88,10 @@ ENTRIES = [
         inputs=lambda: (torch.randn(SHAPE[0] + 1, SHAPE[1] + 1),),
         host=_host(nn.GLU(1)),
         wrong={
+            "halves exchanged": Bug(
+                {Mistake.PERMUTED, Mistake.IN_A_PART},
+                lambda g, z, a: _gate_first(g, z, a),
+            ),
             "gradients of the halves exchanged": Bug(
                 Mistake.PERMUTED,
                 lambda g, z, a: _halves(
@@ -98,7 +107,6 @@ ENTRIES = [
                     lambda v, u: g * u.sigmoid(),
                     lambda v, u: g * v * u.sigmoid() * (u.sigmoid() - 1),
                 ),
-                diagnosed=False,
             ),
             "wrong sign": Bug(
                 Mistake.SIGN,
@@ -124,6 +132,10 @@ ENTRIES = [
         twin_function=_swiglu,
         host=_host(_SwiGLU(1)),
         wrong={
+            "derivative of the gate forgotten": Bug(
+                Mistake.NO_DERIVATIVE,
+                lambda g, z, a: _halves(z, lambda u, v: g * v, lambda u, v: g * F.silu(u)),
+            ),
             "halves added": Bug(
                 Mistake.TWICE,
                 lambda g, z, a: (

@@ -49,6 +49,10 @@ def _alike(z: Tensor, y: Tensor) -> Tensor:
     return F.cosine_embedding_loss(z, y, torch.ones(len(z), dtype=torch.long))
 
 
+def _unlike(z: Tensor, y: Tensor) -> Tensor:
+    return F.cosine_embedding_loss(z, y, -torch.ones(len(z), dtype=torch.long), 0.2)
+
+
 def _cosine_gradient(g: Tensor, z: Tensor, y: Tensor, cross: bool = True) -> Tensor:
     """Of those that are alike."""
     length = (z * z).sum(1, keepdim=True).sqrt()
@@ -90,6 +94,9 @@ ENTRIES = [
             "wrong sign": Bug(Mistake.SIGN, lambda g, z, y: -_hinge_gradient(g, z, y)),
             "sum for mean": Bug(
                 Mistake.SUM_FOR_MEAN, lambda g, z, y: _hinge_gradient(g, z, y) * z.numel()
+            ),
+            "margin forgotten": Bug(
+                {Mistake.IN_A_PART, Mistake.NO_DERIVATIVE}, lambda g, z, y: g * y / z.numel()
             ),
             "mean over the samples only": Bug(
                 Mistake.FACTOR, lambda g, z, y: _hinge_gradient(g, z, y) * z.shape[1]
@@ -148,6 +155,10 @@ ENTRIES = [
         wrong={
             "wrong sign": Bug(Mistake.SIGN, lambda g, z, y: g * y * (-y * z).sigmoid() / z.numel()),
             "sum for mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, z, y: -g * y * (-y * z).sigmoid()),
+            "σ(yx)": Bug(
+                {Mistake.IN_A_PART, Mistake.NO_DERIVATIVE},
+                lambda g, z, y: -g * y * (y * z).sigmoid() / z.numel(),
+            ),
             "incoming gradient ignored": Bug(
                 Mistake.IGNORES_INCOMING, lambda g, z, y: -y * (-y * z).sigmoid() / z.numel()
             ),
@@ -176,9 +187,8 @@ ENTRIES = [
         host=LossHost(F.multi_margin_loss, _LABELS),
         wrong={
             "the right class's forgotten": Bug(
-                Mistake.NO_CROSS_TERM,
+                {Mistake.NO_CROSS_TERM, Mistake.IN_A_PART},
                 lambda g, z, y: _multi_margin_gradient(g, z, y, at_t=False),
-                diagnosed=False,
             ),
             "mean over the samples only": Bug(
                 Mistake.FACTOR, lambda g, z, y: _multi_margin_gradient(g, z, y) * z.shape[1]
@@ -188,7 +198,7 @@ ENTRIES = [
                 Mistake.SUM_FOR_MEAN, lambda g, z, y: _multi_margin_gradient(g, z, y) * len(z)
             ),
         },
-        right={"one-hot": _multi_margin_gradient},
+        right={"by autograd's own scatter": lambda g, z, y: _multi_margin_gradient(g, z, y)},
     ),
     Entry(
         "CosineEmbeddingLoss",
@@ -214,9 +224,8 @@ ENTRIES = [
         host=LossHost(_alike, _OTHERS),
         wrong={
             "length as a constant": Bug(
-                Mistake.NO_CROSS_TERM,
+                {Mistake.NO_CROSS_TERM, Mistake.CONSTANT},
                 lambda g, z, y: _cosine_gradient(g, z, y, cross=False),
-                diagnosed=False,
             ),
             "wrong sign": Bug(Mistake.SIGN, lambda g, z, y: -_cosine_gradient(g, z, y)),
             "sum for mean": Bug(
@@ -251,6 +260,11 @@ ENTRIES = [
         inputs=lambda: (torch.randn(SHAPE), torch.randn(SHAPE), torch.randn(SHAPE)),
         host=LossHost(_triplet, _TRIPLES),
         wrong={
+            "norm squared": Bug(
+                Mistake.NO_DERIVATIVE,
+                lambda g, z, y: _triplet_gradient(g, z, y, power=0),
+                diagnosed=False,
+            ),
             "wrong sign": Bug(Mistake.SIGN, lambda g, z, y: -_triplet_gradient(g, z, y)),
             "sum for mean": Bug(
                 Mistake.SUM_FOR_MEAN, lambda g, z, y: _triplet_gradient(g, z, y) * len(z)

@@ -58,9 +58,9 @@ def _wrong(
     pool: Callable[..., Any], overlapping: Callable[..., Any], overlaps: nn.Module, dims: int
 ) -> dict[str, Bug]:
     host = between_images(overlaps, dims)
-    not_diagnosed = {
+    in_two_dimensions = {
         "overlapping windows written over": Bug(
-            Mistake.IN_A_PART, _where(_written_over, overlapping), host, diagnosed=False
+            Mistake.OVERWRITTEN, _where(_written_over, overlapping), host
         )
     }
     return {
@@ -69,7 +69,7 @@ def _wrong(
             Mistake.MEAN_FOR_SUM, lambda g, x, y: _where(_added, pool)(g / len(g), x, y)
         ),
         "wrong sign": Bug(Mistake.SIGN, lambda g, x, y: _where(_added, pool)(-g, x, y)),
-        **(not_diagnosed if dims == 2 else {}),
+        **(in_two_dimensions if dims == 2 else {}),
     }
 
 

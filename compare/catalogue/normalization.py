@@ -144,10 +144,9 @@ ENTRIES = [
                 diagnosed=False,
             ),
             "weight by x for x̂": Bug(
-                Mistake.ADDED,
+                Mistake.ANOTHER_FACTOR,
                 lambda g, x, w, *_: (g * x).sum(0),
                 gradient="weight",
-                diagnosed=False,
             ),
             "bias averaged over the batch": Bug(
                 Mistake.MEAN_FOR_SUM, lambda g, *_: g.mean(0), gradient="bias"
@@ -185,7 +184,7 @@ ENTRIES = [
         wrong={
             **_forgotten(1, between(nn.LayerNorm(6, elementwise_affine=False))),
             "weight without x̂": Bug(
-                Mistake.MISSING_FACTOR, lambda g, *_: g.sum(0), gradient="weight", diagnosed=False
+                Mistake.MISSING_FACTOR, lambda g, *_: g.sum(0), gradient="weight"
             ),
         },
         right={"by the chain rule": partial(_by_the_chain_rule, dim=1)},

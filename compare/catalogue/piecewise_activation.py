@@ -40,9 +40,9 @@ ENTRIES = [
         ],
         kinks=(0.2, 0.19, 0.21),
         wrong={
-            "at 0": Bug(_IN_A_PART, lambda g, z, a: g * (z > 0)),
+            "at 0": Bug({_IN_A_PART, Mistake.ANOTHER_DERIVATIVE}, lambda g, z, a: g * (z > 0)),
             "mask of the output": Bug(_NO_DERIVATIVE, lambda g, z, a: g * (a > 0.2)),
-            "where it is below": Bug(_IN_A_PART, lambda g, z, a: g * (z <= 0.2), diagnosed=False),
+            "where it is below": Bug(_IN_A_PART, lambda g, z, a: g * (z <= 0.2)),
         },
         right={"1 at θ": lambda g, z, a: torch.where(z < 0.2, 0, g)},
     ),
@@ -76,7 +76,9 @@ ENTRIES = [
         derivation=HardtanhFunction,
         host=between(nn.ReLU6(), 12),
         wrong={
-            "that of ReLU": Bug(_IN_A_PART, lambda g, z, a: g * (z > 0)),
+            "that of ReLU": Bug(
+                {_IN_A_PART, Mistake.ANOTHER_DERIVATIVE}, lambda g, z, a: g * (z > 0)
+            ),
             "no derivative": Bug(_NO_DERIVATIVE, lambda g, z, a: g.clone()),
             "mask inverted": Bug(_IN_A_PART, lambda g, z, a: g * (z <= 0)),
         },
@@ -107,7 +109,7 @@ ENTRIES = [
         host=between(nn.Hardswish(), 6),
         wrong={
             "second term forgotten": Bug(
-                _IN_A_PART, lambda g, z, a: g * ((z + 3) / 6).clamp(0, 1), diagnosed=False
+                {_IN_A_PART, Mistake.CONSTANT}, lambda g, z, a: g * ((z + 3) / 6).clamp(0, 1)
             ),
             "0 above": Bug(_IN_A_PART, lambda g, z, a: g * (z / 3 + 0.5) * _inside(z, -3, 3)),
             "no derivative": Bug(_NO_DERIVATIVE, lambda g, z, a: g.clone()),
@@ -162,6 +164,10 @@ ENTRIES = [
         modules=[{}, {"num_parameters": 13}, {"init": 0.1}],
         host=_PRELU,
         wrong={
+            "slope's, of the positive ones": _of_slope(
+                _IN_A_PART,
+                lambda g, z, w: (g * z.clamp(min=0)).sum().reshape(1),
+            ),
             "slope's, with the wrong sign": _of_slope(
                 Mistake.SIGN, lambda g, z, w: -_prelu_weight(g, z, w)
             ),

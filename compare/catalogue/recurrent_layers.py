@@ -113,7 +113,6 @@ ENTRIES = [
                 Mistake.NO_DERIVATIVE,
                 lambda *t: rnn_backward(*t, slope=False)[1],
                 gradient="weight_ih_l0",
-                diagnosed=False,
             ),
             "bias counted twice": Bug(
                 Mistake.TWICE, lambda *t: 2 * rnn_backward(*t)[3], gradient="bias_hh_l0"

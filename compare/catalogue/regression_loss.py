@@ -48,6 +48,10 @@ def _with_variance(a: Tensor, y: Tensor) -> Tensor:
     return F.gaussian_nll_loss(a, y, 0.25)
 
 
+def _of_variance(z: Tensor, y: Tensor) -> Tensor:
+    return F.gaussian_nll_loss(torch.zeros_like(y), y, z.exp())
+
+
 ENTRIES = [
     Entry(
         "L1Loss",
@@ -55,6 +59,10 @@ ENTRIES = [
         modules=[{}, {"reduction": "sum"}],
         host=LossHost(F.l1_loss, _TARGETS),
         wrong={
+            "that of the squared error": Bug(
+                Mistake.ANOTHER_DERIVATIVE,
+                lambda g, z, y: g * 2 * (z - y) / z.numel(),
+            ),
             "y − a": Bug(Mistake.SIGN, lambda g, z, y: g * (y - z).sign() / z.numel()),
             "mean over the samples only": Bug(
                 Mistake.FACTOR, lambda g, z, y: g * (z - y).sign() / len(z)
@@ -73,7 +81,8 @@ ENTRIES = [
         host=LossHost(F.smooth_l1_loss, _TARGETS),
         wrong={
             "not clipped": Bug(
-                Mistake.IN_A_PART, lambda g, z, y: g * (z - y) / z.numel(), diagnosed=False
+                {Mistake.IN_A_PART, Mistake.ANOTHER_DERIVATIVE},
+                lambda g, z, y: g * (z - y) / z.numel(),
             ),
             "sum for mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, z, y: g * (z - y).clamp(-1, 1)),
             "2 too many": Bug(
@@ -99,6 +108,12 @@ ENTRIES = [
                 Mistake.TWICE, lambda g, z, y: g * (2 * (z - y)).clamp(-1, 1) / z.numel()
             ),
             "y − a": Bug(Mistake.SIGN, lambda g, z, y: g * (y - z).clamp(-0.5, 0.5) / z.numel()),
+            "δ forgotten": Bug(
+                Mistake.MISSING_FACTOR,
+                lambda g, z, y: (
+                    g * torch.where((z - y).abs() < 0.5, z - y, (z - y).sign()) / z.numel()
+                ),
+            ),
             "mean over the samples only": Bug(
                 Mistake.FACTOR, lambda g, z, y: g * (z - y).clamp(-0.5, 0.5) / len(z)
             ),
@@ -130,6 +145,7 @@ ENTRIES = [
             "mean over the elements": Bug(Mistake.FACTOR, lambda g, x, y: -g * y / x.numel()),
             "wrong sign": Bug(Mistake.SIGN, lambda g, x, y: g * y / len(x)),
             "mean forgotten": Bug(Mistake.SUM_FOR_MEAN, lambda g, x, y: -g * y),
+            "q − y": Bug(Mistake.ADDED, lambda g, x, y: g * (x.exp() - y) / len(x)),
         },
         right={"target last": lambda g, x, y: (-g / len(x)).expand(y.shape) * y},
     ),
@@ -153,6 +169,9 @@ ENTRIES = [
         host=LossHost(F.poisson_nll_loss, _TARGETS.abs().round()),
         wrong={
             "target forgotten": Bug(Mistake.NO_TARGET, lambda g, z, y: g * z.exp() / z.numel()),
+            "exp forgotten": Bug(
+                Mistake.ANOTHER_DERIVATIVE, lambda g, z, y: g * (z - y) / z.numel()
+            ),
             "sum for mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, z, y: g * (z.exp() - y)),
             "y − e^z": Bug(Mistake.SIGN, lambda g, z, y: g * (y - z.exp()) / z.numel()),
         },
@@ -181,6 +200,12 @@ ENTRIES = [
             "variance forgotten": Bug(Mistake.FACTOR, lambda g, a, y: g * (a - y) / a.numel()),
             "y − a": Bug(Mistake.SIGN, lambda g, a, y: g * (y - a) / (0.25 * a.numel())),
             "sum for mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, a, y: g * (a - y) / 0.25),
+            "of the variance, square forgotten": Bug(
+                Mistake.NO_DERIVATIVE,
+                lambda g, z, y: g * (0.5 - 0.5 * y * y) / z.numel(),
+                LossHost(_of_variance, _TARGETS),
+                diagnosed=False,
+            ),
         },
         right={"by the precision": lambda g, a, y: (4 * a - 4 * y) * (g / a.numel())},
     ),

@@ -73,7 +73,6 @@ _OF_CHANNELS: dict[str, Any] = {
         "element by element": Bug(
             Mistake.IN_A_PART,
             lambda g, x, a, training: g * F.dropout(torch.ones_like(x), 0.3, training),
-            diagnosed=False,
         ),
     },
     "right": {"dropout of ones": lambda g, x, a, training: g * _channels(x, training)},
@@ -90,7 +89,7 @@ ENTRIES = [
             "mask forgotten": Bug(
                 {Mistake.IN_A_PART, Mistake.NO_DERIVATIVE}, lambda g, x, a: g / 0.7
             ),
-            "another mask": Bug(Mistake.IN_A_PART, _drawn_again, diagnosed=False),
+            "another mask": Bug(Mistake.IN_A_PART, _drawn_again),
             "mask read off the output": Bug(Mistake.IN_A_PART, _mask_of_the_output),
         },
         right={

@@ -75,7 +75,7 @@ ENTRIES = [
         modules=[{}, {"inplace": True}],
         wrong={
             "second term forgotten": Bug(
-                Mistake.NO_DERIVATIVE, lambda g, z, a: g * F.softplus(z).tanh(), diagnosed=False
+                {Mistake.NO_DERIVATIVE, Mistake.CONSTANT}, lambda g, z, a: g * F.softplus(z).tanh()
             ),
             "by e^z alone": Bug(Mistake.OVERFLOW, _mish_by_e),
             "derivative at a": Bug(

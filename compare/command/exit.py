@@ -13,6 +13,7 @@ from torch_models import extras
 from torch_models.memory import is_exhausted
 from torch_models.printable import one_line
 from torch_models.streams import kept, streams
+from torch_models.threads import use, wait_passively
 from torch_models.while_importing import ended_at_once
 
 #: Neither right nor wrong: what was asked came to no answer.
@@ -22,19 +23,30 @@ NOT_DONE = "2: an option or a file is wrong; 3: it could not be judged; 130: int
 EXIT_CODES = f"Exit code 0: they agree; 1: they do not; {NOT_DONE}"
 
 
-def exit_code(program: str, work: Callable[[], bool], *, foreign: bool = False) -> int:
+def exit_code(
+    program: str,
+    work: Callable[[], bool],
+    *,
+    threads: int | None = None,
+    most_threads: int | None = None,
+    foreign: bool = False,
+) -> int:
     """0 or 1 for what ``work`` found; another one, and a line on stderr, for what it raised.
 
     Args:
         program: how the command is called.
         work: what it does; returns whether that passed.
+        threads: what ``--threads`` says.
+        most_threads: as many as there is work for.
         foreign: whether it runs code that others wrote. A KeyboardInterrupt of theirs is not
             Ctrl-C.
     """
+    wait_passively()
     with ended_at_once(program, signal.SIGINT):
         from compare.trial.errors import ComparisonError, ManualError
         from torch_models.mnist import DataError
 
+        use(threads, most_threads)
     with kept() as ours, _ctrl_c() as asked:
         try:
             with extras.named():

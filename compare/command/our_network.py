@@ -5,7 +5,7 @@ import argparse
 import torch
 from torch import Tensor
 
-from torch_models import datasets
+from torch_models import datasets, threads
 from torch_models.networks.build import Built, build
 from torch_models.recipes import RECIPES
 from torch_models.train import warn_loudly
@@ -23,7 +23,13 @@ def load(options: argparse.Namespace) -> datasets.Samples:
 def built(backprop: str, options: argparse.Namespace) -> Built:
     """The network that the options ask for, with initial weights that depend on the seed alone."""
     found = build(
-        options.network, backprop, options.seed, _sizes(options), options.activation, options.loss
+        options.network,
+        backprop,
+        options.seed,
+        _sizes(options),
+        options.activation,
+        options.loss,
+        options.attention,
     )
     found.network.to(getattr(torch, options.dtype))
     return found
@@ -35,11 +41,11 @@ def as_input(x: Tensor, options: argparse.Namespace) -> Tensor:
 
 
 def describe(options: argparse.Namespace, samples: datasets.Samples) -> str:
-    """Data, network and precision, for a title."""
+    """Data, network, precision and threads, for a title."""
     network = options.network
     if network == "mlp":
         network = f"{_sizes(options)} {options.activation}"
-    return f"{samples.name}, {network}, {options.loss}, {options.dtype}"
+    return f"{samples.name}, {network}, {options.loss}, {options.dtype}, {threads.number()}"
 
 
 def _sizes(options: argparse.Namespace) -> str:

@@ -6,6 +6,7 @@ from compare.command.argument_types import new_file
 from torch_models.arguments import OneLineParser, integer
 from torch_models.network_options import settle
 from torch_models.recipes import RECIPES, each
+from torch_models.threads import add_threads_option
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 
@@ -29,6 +30,7 @@ def add_comparison_options(parser: argparse.ArgumentParser) -> argparse._Argumen
         metavar="N",
         help=f"(default: {each('compared')})",
     )
+    add_threads_option(group)
     group.add_argument(
         "--json", type=new_file, metavar="FILE", help="write the outcome there as well"
     )

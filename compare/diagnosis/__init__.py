@@ -11,12 +11,15 @@ from compare.diagnosis import (
     batch,
     derivative,
     incoming,
+    jacobian,
+    local,
     masks,
     numbers,
     parts,
     places,
     scale,
     stale,
+    tensors,
     weights,
 )
 from compare.diagnosis.clues import Clues
@@ -48,13 +51,25 @@ OF_GRADIENTS: Sequence[Hypothesis] = (
     weights.flipped,
     derivative.cross_term,
     places.wrong_axis,
+    places.of_another,
     batch.part,
-    stale.earlier,
     parts.where,
-    parts.between,
-    parts.mask,
+    weights.without_target,
+    local.changed,
+    derivative.cross_line,
+    jacobian.turned_on,
+    jacobian.overwritten,
+    jacobian.rescaled,
+    tensors.factor,
+    tensors.term,
+    parts.lines,
     masks.missing,
     masks.too_many,
+    masks.another,
+    parts.only_where,
+    stale.earlier,
+    parts.mask,
+    parts.between,
     derivative.without_a_factor,
     weights.added,
     incoming.always_adds,
@@ -69,8 +84,10 @@ OF_OUTPUTS: Sequence[Hypothesis] = (
     scale.factor,
     places.transposed,
     places.permuted,
+    weights.without_target,
     weights.added,
     parts.where,
+    parts.only_where,
     numbers.clipped,
     numbers.lower_precision,
     numbers.rounding,
@@ -99,5 +116,11 @@ def diagnose(gradient: Key, trials: Sequence[Evidence]) -> Diagnosis:
 
 
 def _of_the_forward(found: Diagnosis) -> Diagnosis:
-    sentence = f"the forward is wrong: the output {found.sentence.removeprefix('it ')}"
+    said = found.sentence
+    said = (
+        said.replace("explains it:", "explains the output:", 1)
+        if "explains it:" in said
+        else (f"the output {said.removeprefix('it ')}")
+    )
+    sentence = f"the forward is wrong: {said}"
     return Diagnosis(Mistake.FORWARD, sentence, found.factor)

@@ -41,7 +41,8 @@ def _affine(trial: Clue) -> Tensor | None:
         weights = [w for w in trial.evidence.parameters.values() if w.dim() == 2]
         fitting = [w for w in weights if w.shape == (g.shape[1], x.shape[1])]
         return g @ fitting[0] if fitting else None
-    guesses = (g.T @ x, g.sum(0))
+    has_matrix = any(p.dim() == 2 for p in trial.evidence.parameters.values())
+    guesses = (g.T @ x, g.sum(0)) if has_matrix else ()
     return next((guess for guess in guesses if guess.shape == trial.t.shape), None)
 
 
@@ -54,7 +55,7 @@ def at_the_output(clues: Clues) -> Diagnosis | None:
         inputs = [trial.y if x is trial.x else x for x in trial.evidence.inputs]
         return trial.vjp(inputs)
 
-    if clues.explained_by(at_y):
+    if _is_elementwise(clues) and clues.explained_by(at_y):
         return Diagnosis(
             Mistake.AT_OUTPUT, "the derivative is taken at the output a instead of the input z"
         )
@@ -154,6 +155,13 @@ def cross_term(clues: Clues) -> Diagnosis | None:
             "the cross terms are missing: it is the incoming gradient times a scale, as if mean "
             "and variance were constants",
         )
+    return None
+
+
+def cross_line(clues: Clues) -> Diagnosis | None:
+    """Of a normalisation, along each line off by a multiple of what one of its sums is taken of."""
+    if not clues.first.of_input or clues.first.t.dim() == 0 or _is_elementwise(clues):
+        return None
     lines: Sequence[tuple[str, Callable[[Clue, int], Tensor]]] = (
         ("the same number for all of them: a mean is missing", lambda t, dim: torch.ones_like(t.t)),
         ("the centred input times a sum", lambda t, dim: t.x - t.x.mean(dim, keepdim=True)),
@@ -163,10 +171,8 @@ def cross_term(clues: Clues) -> Diagnosis | None:
         for dim in (-1, 0):
             off = [_is_off_by(trial, line(trial, dim), dim) for trial in clues.wrong()]
             if all(off) and _all_wrong(clues):
-                along = f"along dim {dim % first.t.dim()} it is off by {shown}"
-                return Diagnosis(
-                    Mistake.NO_CROSS_TERM, f"a cross term is missing or has a wrong factor: {along}"
-                )
+                along = f"along dim {dim % clues.first.t.dim()} it is off by {shown}"
+                return Diagnosis(Mistake.NO_CROSS_TERM, f"one of its cross terms is wrong: {along}")
     return None
 
 

@@ -28,17 +28,33 @@ def too_many(clues: Clues) -> Diagnosis | None:
     return None
 
 
+def another(clues: Clues) -> Diagnosis | None:
+    """m = 0 or t = 0 wherever it is wrong."""
+    if not _wherever_wrong(clues, lambda t: (t.m == 0) | (t.t == 0), besides_right_ones=False):
+        return None
+    trial = next(clues.wrong())
+    off, total = _wrong(trial), trial.t.numel()
+    lost, extra = int((off & (trial.m == 0)).sum()), int((off & (trial.t == 0)).sum())
+    return Diagnosis(
+        Mistake.IN_A_PART,
+        f"another mask than the forward's: of {total} numbers {lost} are zero that should not be, "
+        f"and {extra} are not zero that should be",
+    )
+
+
 def _wrong(trial: Clue) -> Tensor:
     return (trial.m - trial.t).abs() > trial.tolerance(trial.t)
 
 
-def _wherever_wrong(clues: Clues, is_so: Callable[[Clue], Tensor]) -> bool:
+def _wherever_wrong(
+    clues: Clues, is_so: Callable[[Clue], Tensor], *, besides_right_ones: bool = True
+) -> bool:
     trials = list(clues.wrong())
     return (
         len(clues.trials) == len(clues.all)
         and bool(trials)
         and all(bool(is_so(t)[_wrong(t)].all()) for t in trials)
-        and any(bool((t.t != 0)[~_wrong(t)].any()) for t in trials)
+        and (not besides_right_ones or any(bool((t.t != 0)[~_wrong(t)].any()) for t in trials))
     )
 
 

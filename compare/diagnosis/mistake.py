@@ -15,11 +15,16 @@ class Mistake(StrEnum):
     TRANSPOSED = "transposed"
     WRONG_AXIS = "wrong axis"
     PERMUTED = "permutation"
+    OVERWRITTEN = "overwritten instead of added"
+    OF_ANOTHER = "the gradient of another"
     NOT_SUMMED = "not summed over the batch"
     PART_OF_BATCH = "only part of the batch"
     NO_DERIVATIVE = "missing activation derivative"
     AT_OUTPUT = "derivative taken at a instead of z"
+    ANOTHER_DERIVATIVE = "another function's derivative"
     MISSING_FACTOR = "missing factor"  # a tensor
+    ANOTHER_FACTOR = "wrong factor"  # a tensor, in place of another one
+    CONSTANT = "taken for a constant"  # one of the ways that a gradient comes back
     NO_CROSS_TERM = "missing cross term"
     WRONG_WEIGHT = "wrong weight"
     STALE = "stale gradient"

@@ -1,6 +1,7 @@
 """Right in one part and wrong in another: which part, and how."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -26,28 +27,32 @@ _SMALL = 1e-3
 
 def where(clues: Clues) -> Diagnosis | None:
     """Wrong only where the input, or the incoming gradient, has one sign; and how it is there."""
-    for shown, of in _PARTS:
-        masks = [of(trial) for trial in clues.trials]
-        if any(
-            mask.shape != trial.t.shape for mask, trial in zip(masks, clues.trials, strict=True)
-        ):
-            continue
-        pairs = list(zip(clues.trials, masks, strict=True))
-        outside = all(_near(trial, trial.t, ~mask) for trial, mask in pairs)
-        if (
-            not outside
-            or not any(bool(trial.t[~mask].any()) for trial, mask in pairs)
-            or len(clues.trials) < len(clues.all)
-        ):
-            continue
+    for shown, masks in _wrong_parts(clues):
         if how := _how(clues, masks):
             sentence = f"right except where {shown}: there it is {how[0]}"
             return Diagnosis(Mistake.IN_A_PART, sentence, how[1])
+    return None
+
+
+def only_where(clues: Clues) -> Diagnosis | None:
+    """The same, where it is wrong there in no way that has a name."""
+    for shown, _ in _wrong_parts(clues):
         trial = clues.first
         places = _lines((trial.m - trial.t).abs() > trial.tolerance(trial.t))
         also = f", and there only in {places}" if places else ""
         return Diagnosis(Mistake.IN_A_PART, f"wrong only where {shown}{also}")
     return None
+
+
+def _wrong_parts(clues: Clues) -> Iterator[tuple[str, list[Tensor]]]:
+    """The parts outside of which all is right, and not because it is zero."""
+    for shown, of in _PARTS:
+        pairs = [(trial, of(trial)) for trial in clues.trials]
+        if len(pairs) < len(clues.all) or any(m.shape != t.t.shape for t, m in pairs):
+            continue
+        outside = all(_near(trial, trial.t, ~mask) for trial, mask in pairs)
+        if outside and any(bool(trial.t[~mask].any()) for trial, mask in pairs):
+            yield shown, [mask for _, mask in pairs]
 
 
 def between(clues: Clues) -> Diagnosis | None:
@@ -68,6 +73,56 @@ def between(clues: Clues) -> Diagnosis | None:
     return Diagnosis(
         Mistake.IN_A_PART, f"wrong only where the input is between {low:.4g} and {high:.4g}"
     )
+
+
+def lines(clues: Clues) -> Diagnosis | None:
+    """Right but in some rows, columns or other lines, and there one number times what is right."""
+    wrong = list(clues.wrong())
+    if not wrong or len(clues.trials) < len(clues.all):
+        return None
+    for dim in range(clues.first.t.dim()):
+        seen = [_factor_of_lines(trial, dim) for trial in wrong]
+        if any(found is None for found in seen):
+            continue
+        which, c = seen[0]  # type: ignore[misc]
+        if not all(
+            found is not None and abs(found[1] - c) <= 1e-3 * max(abs(c), 1) for found in seen
+        ):
+            continue
+        names = {0: "rows", 1: "columns"} if clues.first.t.dim() == 2 else {}
+        places = f"{names.get(dim, f'dim {dim} at')} {_range(which)}"
+        said = {-1.0: "it has the wrong sign", 0.0: "it is zero"}.get(
+            round(c, 3), f"it is {c:.4g} times what it should be"
+        )
+        kind = {-1.0: Mistake.SIGN, 0.0: Mistake.DETACHED}.get(round(c, 3), Mistake.FACTOR)
+        return Diagnosis(kind, f"right except in {places}: there {said}", c)
+    return None
+
+
+def _factor_of_lines(trial: Clue, dim: int) -> tuple[list[int], float] | None:
+    m, t = trial.m.movedim(dim, 0), trial.t.movedim(dim, 0)
+    near = trial.tolerance(trial.t)
+    which, factors = [], []
+    for i, (a, b) in enumerate(zip(m, t, strict=True)):
+        if bool(((a - b).abs() <= near).all()):
+            continue
+        square = float((b * b).sum())
+        c = float((a * b).sum()) / square if square else math.nan
+        if not bool(((a - c * b).abs() <= near).all()):
+            return None
+        which.append(i)
+        factors.append(c)
+    right = [i for i in range(len(t)) if i not in which and bool(t[i].any())]
+    if not which or not right or t[0].numel() < 2:
+        return None
+    alike = all(abs(c - factors[0]) <= 1e-3 * max(abs(factors[0]), 1) for c in factors)
+    return (which, factors[0]) if alike else None
+
+
+def _range(which: list[int]) -> str:
+    if len(which) > 2 and which == list(range(which[0], which[-1] + 1)):
+        return f"{which[0]} to {which[-1]}"
+    return ", ".join(map(str, which[:6])) + (", …" if len(which) > 6 else "")
 
 
 def mask(clues: Clues) -> Diagnosis | None:

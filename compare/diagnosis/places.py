@@ -8,6 +8,7 @@ from torch import Tensor
 
 from compare.diagnosis.clues import Clue, Clues, Guess
 from compare.diagnosis.mistake import Diagnosis, Mistake
+from compare.trial.key import Kind
 
 
 def wrong_shape(clues: Clues) -> Diagnosis | None:
@@ -81,6 +82,33 @@ def permuted(clues: Clues) -> Diagnosis | None:
     return Diagnosis(Mistake.PERMUTED, "it has the right numbers in other places: a permutation")
 
 
+def of_another(clues: Clues) -> Diagnosis | None:
+    """That of another input or parameter, or of an input with its halves exchanged."""
+    kinds = (Kind.INPUT, Kind.PARAMETER)
+    others = [k for k in clues.first.evidence.right if k != clues.gradient and k.kind in kinds]
+    for key in others:
+        if clues.explained_by(lambda trial, key=key: trial.evidence.right.get(key)):  # type: ignore[misc]
+            name = key.name if key.kind is Kind.PARAMETER else f"input {key.place}"
+            return Diagnosis(Mistake.OF_ANOTHER, f"it is the gradient of {name}")
+    for dim in range(clues.first.t.dim()):
+        if clues.explained_by(lambda trial, dim=dim: _halves_exchanged(trial, dim)):  # type: ignore[misc]
+            return Diagnosis(
+                Mistake.PERMUTED,
+                f"the two halves of the input along {_along(clues.first, dim)} are taken for each "
+                "other",
+            )
+    return None
+
+
+def _halves_exchanged(trial: Clue, dim: int) -> Tensor | None:
+    size = trial.t.shape[dim]
+    if not trial.of_input or size % 2 or size < 4:
+        return None
+    inputs = [x.roll(size // 2, dim) if x is trial.x else x for x in trial.evidence.inputs]
+    found = trial.vjp(inputs)
+    return None if found is None else found.roll(size // 2, dim)
+
+
 def _along(trial: Clue, dim: int) -> str:
     names = {0: "rows", 1: "columns"} if trial.t.dim() == 2 else {}
     return f"its {names[dim]}" if dim in names else f"dim {dim}"
@@ -148,15 +176,17 @@ def wrong_axis(clues: Clues) -> Diagnosis | None:
         )
         return None if found is None else found.mT
 
-    def summed_along(dim: int):
+    def summed_along(dim: int, sign: int):
         def guess(trial: Clue) -> Tensor | None:
             g, y = trial.g, trial.y
-            return y * (g - (g * y).sum(dim, keepdim=True)) if trial.of_input else None
+            if not trial.of_input or g.shape != trial.t.shape:
+                return None
+            return sign * y * (g - (g * y).sum(dim, keepdim=True))
 
         return guess
 
-    for dim in range(clues.first.g.dim()):
-        if clues.explained_by(summed_along(dim)):
+    for dim, sign in itertools.product(range(clues.first.g.dim()), (1, -1)):
+        if clues.explained_by(summed_along(dim, sign)):
             return Diagnosis(
                 Mistake.WRONG_AXIS, f"its cross term is summed along dim {dim}: the wrong axis"
             )

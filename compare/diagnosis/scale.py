@@ -7,6 +7,7 @@ import torch
 
 from compare.diagnosis.clues import Clue, Clues
 from compare.diagnosis.mistake import Diagnosis, Mistake
+from compare.trial.derived import SATURATING
 
 Factors = list[tuple[Clue, float]]
 
@@ -20,7 +21,11 @@ def sign(clues: Clues) -> Diagnosis | None:
 
 def factor(clues: Clues) -> Diagnosis | None:
     """m = c t, the same c always, or one that follows the size of something."""
-    factors = _factors(clues)
+    return named(_factors(clues))
+
+
+def named(factors: Factors) -> Diagnosis | None:
+    """What a factor is, of each trial the one that it has there; None where it is 1 or no one."""
     if not factors:
         return None
     trial, c = factors[0]
@@ -165,9 +170,13 @@ def _dropped(trial: Clue) -> float:
 
 
 def _same(a: float, b: float, trial: Clue) -> bool:
-    """To the digits that the precision has; a factor is a mean over many elements."""
+    """To the digits that the precision has; a factor is a mean over many elements.
+
+    Where the input saturates, most of what it is a mean over is rounding.
+    """
     eps = torch.finfo(trial.evidence.dtype).eps
-    return math.isclose(a, b, rel_tol=max(1e-5, eps))
+    least = 1e-3 if trial.evidence.input == SATURATING else 1e-5
+    return math.isclose(a, b, rel_tol=max(least, eps))
 
 
 def _number(c: float) -> str:

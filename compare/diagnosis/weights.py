@@ -97,9 +97,7 @@ def flipped(clues: Clues) -> Diagnosis | None:
 
 
 def added(clues: Clues) -> Diagnosis | None:
-    """m = t + λ w, a constant, or the other input of a loss: its target."""
-    if found := _target(clues):
-        return found
+    """m = t + λ w, or a constant."""
     for shown, of in (
         ("the parameter itself, as of a weight decay", _parameter),
         ("the incoming gradient, which a skip connection hands on,", _incoming),
@@ -126,7 +124,7 @@ def added(clues: Clues) -> Diagnosis | None:
     return None
 
 
-def _target(clues: Clues) -> Diagnosis | None:
+def without_target(clues: Clues) -> Diagnosis | None:
     """In each sample off in one place by the same, or by a multiple of the target."""
     sentence = "the target is left out of it"
     wrong = list(clues.wrong())

@@ -22,6 +22,7 @@ from compare.exercises.by_hand import NotByHandError, Watch, watched
 from compare.exercises.exercise import Exercise, Scope
 from compare.exercises.making import made
 from compare.repair import sandbox
+from compare.trial.errors import ComparisonError
 
 #: Seconds and bytes that an answer may take.
 SECONDS, MEMORY = 8.0, 2**30
@@ -60,7 +61,12 @@ def answers(
         load: Runs the file; gives its names.
         file: As tracebacks call it.
         scopes: What it is given.
+
+    Raises:
+        ComparisonError: This system cannot fork.
     """
+    if not sandbox.available():
+        raise ComparisonError("answers run in a forked process, which this system does not have")
     _warm()
 
     def work(send: sandbox.Send) -> None:

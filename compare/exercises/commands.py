@@ -181,7 +181,7 @@ def _list(options: Options) -> bool:
     from compare.exercises.folder import number
 
     tutor = _tutor(options)
-    table = console.table("", "exercise", "derive", "", "attempts", numbers=("", "attempts"))
+    table = console.table("", "exercise", "derive", "state", "attempts", numbers=("", "attempts"))
     exercises = [e for e in _chosen(options) if e in tutor.there()]
     for e in exercises:
         attempts = tutor.progress[e.name]["attempts"]
@@ -223,7 +223,7 @@ def _grade(options: Options) -> bool:
         report = {"folder": str(options.folder), "solved": solved, "exercises": grades}
         streams().out.write(json.dumps(report, indent=2) + "\n")
         return True
-    table = console.table("", "exercise", "", "attempts", "mistakes", numbers=("", "attempts"))
+    table = console.table("", "exercise", "state", "attempts", "mistakes", numbers=("", "attempts"))
     for g in grades:
         mistakes = ", ".join(dict.fromkeys(g["mistakes"]))
         row = (str(g["number"]), g["exercise"], g["state"], str(g["attempts"]), mistakes)

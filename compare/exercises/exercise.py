@@ -98,8 +98,8 @@ class Source(NamedTuple):
     """Functions whose formula stands in place of a call, by the name they are called by."""
     arguments: tuple[str, ...] = ()
     """Of the function where it is not those of the source."""
-    part: int | None = None
-    """Which one of several results is meant."""
+    part: int | slice | None = None
+    """Which of several results is meant, or are."""
     returns: str = ""
     """What the function returns, where the source returns nothing."""
     own: Mapping[str, str] = {}

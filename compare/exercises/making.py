@@ -134,9 +134,12 @@ def _found(tree: Any, source: Source, name: str) -> tuple[ast.stmt, Any, str, in
     return found[0]
 
 
-def _halves(s: ast.stmt, part: int | None) -> tuple[str, str]:
+def _halves(s: ast.stmt, part: int | slice | None) -> tuple[str, str]:
     if part is not None and isinstance(value := getattr(s, "value", None), ast.Tuple):
-        return "return ", ast.unparse(value.elts[part])
+        some = value.elts[part]
+        return "return ", ast.unparse(
+            ast.Tuple(some, ast.Load()) if isinstance(some, list) else some
+        )
     if isinstance(s, ast.Return) and s.value is not None:
         return "return ", ast.unparse(s.value)
     if isinstance(s, ast.Assign):

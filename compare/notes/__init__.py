@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from compare.command.argument_types import folder, new_file
 from compare.command.exit import NOT_DONE, exit_code
 from torch_models.arguments import OneLineParser
+from torch_models.threads import add_threads_option
 
 
 def notes_parser() -> OneLineParser:
@@ -22,6 +23,7 @@ def notes_parser() -> OneLineParser:
         "or differs.",
         epilog="Exit code 0: every row is what it is expected to be; 1: one is not; " + NOT_DONE,
     )
+    add_threads_option(parser, "1, since the matrices are small")
     parser.add_argument("--json", metavar="FILE", type=new_file, help="also write the rows to FILE")
     parser.add_argument("--plots", metavar="DIR", type=folder, help="also draw the plots into DIR")
     parser.add_argument(
@@ -44,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = notes_parser()
     options = parser.parse_args(arguments)
     # From here on it takes seconds to import; --help and wrong options have been answered.
-    return exit_code(parser.prog, lambda: _recompute(options))
+    return exit_code(
+        parser.prog, lambda: _recompute(options), threads=options.threads, most_threads=1
+    )
 
 
 def _recompute(options: argparse.Namespace) -> bool:

@@ -4,12 +4,11 @@ import argparse
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -45,7 +44,7 @@ def recompute(options: argparse.Namespace) -> bool:
     out = console.stdout()
     out.print(note_table())
     found: list[tuple[int, Claim]] = []
-    with _one_thread(), console.progress(out, "systems", len(systems.SYSTEMS)) as advance:
+    with console.progress(out, "systems", len(systems.SYSTEMS)) as advance:
         for system, (title, _) in systems.SYSTEMS.items():
             claims = systems.claims_of(system)
             found += [(system, claim) for claim in claims]
@@ -61,24 +60,8 @@ def recompute(options: argparse.Namespace) -> bool:
         passed = all(claim.passed for _, claim in found)
         write_json(options.json, {"passed": passed, "rows": [_as_json(*row) for row in found]})
     if options.plots or options.log_dir:
-        with _one_thread():
-            _draw(options, curve, out)
+        _draw(options, curve, out)
     return _conclude(found, out, time.perf_counter() - started)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute in one thread.
-
-    On matrices this small more of them gain nothing, and on a busy machine they wait for each
-    other: 60 s instead of 7 with three other programs on two cores.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def note_table() -> Table:

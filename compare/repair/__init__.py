@@ -14,7 +14,8 @@ from compare.diagnosis.mistake import Mistake
 from compare.repair import sandbox, wording
 from compare.repair.naming import named
 from compare.repair.program import Edit, install
-from compare.repair.search import Candidate, Search
+from compare.repair.search import Search
+from compare.repair.trying import Candidate
 from compare.repair.verification import probes, verdicts
 from compare.trial.key import Key
 
@@ -124,12 +125,11 @@ class _Work:
     def _by_verdict(self, candidate: Candidate) -> tuple[set[Key], int]:
         texts = tuple(e.text + str(e.start) for e in candidate.edits)
         if texts not in self.judged:
-            functions = [*self.search.editables, *self.search.forwards]
-            install(functions, candidate.edits)
+            install(self.search.functions, candidate.edits)
             try:
                 self.judged[texts] = verdicts(self.piece, sorted(candidate.keys), self.seed)
             finally:
-                install(functions, ())
+                install(self.search.functions, ())
         return self.judged[texts]
 
     def _repair(self, candidate: Candidate, alternatives: int, trials: int) -> Repair:

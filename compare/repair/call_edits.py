@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from compare.repair.program import Edit, Editable
 from compare.repair.source import Tree
@@ -62,6 +62,15 @@ class CallEdits:
 
     def e(self, node: ast.AST) -> str:
         return enclosed(self.t(node), node)
+
+    def exchanged(self, parts: Sequence[ast.expr]) -> Iterator[tuple[str, str, str]]:
+        """For any two of them their texts, and the text of all with these two exchanged."""
+        texts = [self.t(part) for part in parts]
+        for i, j in combinations(range(len(texts)), 2):
+            if texts[i] != texts[j]:
+                made = list(texts)
+                made[i], made[j] = made[j], made[i]
+                yield texts[i], texts[j], ", ".join(made)
 
     def of_call(self, node: ast.Call) -> Iterator[Edit]:
         function, args = node.func, node.args

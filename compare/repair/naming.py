@@ -22,6 +22,8 @@ _SEEN = {
     Mistake.READ_AS_CONTIGUOUS,
     Mistake.PART_OF_BATCH,
 }
+# Where it is a guess, or speaks of the reference's steps, the change says it more plainly.
+_LESS_PLAIN = ("perhaps", "what comes back")
 _SCALED = {Mistake.FACTOR, Mistake.SUM_FOR_MEAN, Mistake.MEAN_FOR_SUM, Mistake.TWICE}
 _TURNED = {Mistake.TRANSPOSED, Mistake.WRONG_WEIGHT, Mistake.PERMUTED}
 _TERMS = {Mistake.NO_CROSS_TERM, Mistake.NO_TARGET, Mistake.NO_DERIVATIVE, Mistake.ADDED}
@@ -58,7 +60,7 @@ def named(fault: Fault) -> Fault:
     if change is None or mistake in _SEEN:
         return fault
     fitting = set.intersection(*(_FITTING.get(kind, set()) for kind in change.kinds))
-    if mistake in fitting and "perhaps" not in fault.diagnosis.sentence:
+    if mistake in fitting and not any(w in fault.diagnosis.sentence for w in _LESS_PLAIN):
         return fault
     if mistake in (Mistake.IN_A_PART, Mistake.NO_SUBGRADIENT):
         said = f"{fault.diagnosis.sentence}: {change.name}"

@@ -13,7 +13,7 @@ import signal
 import struct
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -148,9 +148,19 @@ def _only(pipe: int) -> None:
     nowhere = os.open(os.devnull, os.O_RDONLY)
     for fd in (0, 1, 2):
         os.dup2(nowhere, fd)
-    os.closerange(3, pipe)
-    os.closerange(pipe + 1, 4096)
+    for fd in _open_files():
+        if fd > 2 and fd != pipe:
+            with contextlib.suppress(OSError):  # the one that the list itself was read by
+                os.close(fd)
     sys.stdout = sys.stderr = _Nowhere()
+
+
+def _open_files() -> Iterable[int]:
+    """The descriptors there are; where the system does not list them, all there can be."""
+    try:
+        return [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:
+        return range(4096)
 
 
 class _Nowhere:

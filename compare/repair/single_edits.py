@@ -8,26 +8,11 @@ What is missing is put in by ``ingredients``.
 import ast
 from collections.abc import Iterator, Sequence
 
-from compare.repair.call_edits import CallEdits, is_dim
+from compare.repair.call_edits import is_dim
+from compare.repair.operators import OPERATORS, SIGNS
 from compare.repair.program import Edit, Editable
-from compare.repair.source import names_stored, statements
+from compare.repair.statement_edits import StatementEdits
 
-_OPERATORS: dict[type[ast.operator], tuple[type[ast.operator], ...]] = {
-    ast.Add: (ast.Sub, ast.Mult),
-    ast.Sub: (ast.Add, ast.Mult),
-    ast.Mult: (ast.Div, ast.Add, ast.Sub, ast.MatMult),
-    ast.Div: (ast.Mult, ast.Sub),
-    ast.MatMult: (ast.Mult,),
-    ast.Pow: (ast.Mult,),
-    ast.FloorDiv: (ast.Mult, ast.Div),
-    ast.BitAnd: (ast.BitOr,),
-    ast.BitOr: (ast.BitAnd,),
-}
-_SIGNS: dict[type[ast.AST], str] = {
-    **{ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**"},
-    **{ast.FloorDiv: "//", ast.BitAnd: "&", ast.BitOr: "|", ast.Mod: "%"},
-    **{ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="},
-}
 _COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
 
 
@@ -62,7 +47,7 @@ def _expressions(root: ast.AST) -> Iterator[tuple[ast.expr, ast.AST | None]]:
                 todo.append((child, node))
 
 
-class _Edits(CallEdits):
+class _Edits(StatementEdits):
     def of_expression(self, node: ast.expr, parent: ast.AST | None) -> Iterator[Edit]:
         if isinstance(getattr(node, "ctx", None), ast.Store | ast.Del):
             return
@@ -106,9 +91,9 @@ class _Edits(CallEdits):
 
     def _operator(self, node: ast.BinOp) -> Iterator[Edit]:
         left, right = self.e(node.left), self.e(node.right)
-        was = _SIGNS.get(type(node.op), "?")
-        for other in _OPERATORS.get(type(node.op), ()):
-            sign = _SIGNS[other]
+        was = SIGNS.get(type(node.op), "?")
+        for other in OPERATORS.get(type(node.op), ()):
+            sign = SIGNS[other]
             says = f"`{was}` instead of `{sign}`"
             yield self.put(node, f"({left} {sign} {right})", 1.0, "operator", says)
         if not isinstance(node.op, ast.Add | ast.Mult):
@@ -169,9 +154,9 @@ class _Edits(CallEdits):
         if len(node.ops) != 1:
             return
         left, right = self.e(node.left), self.e(node.comparators[0])
-        was = _SIGNS.get(type(node.ops[0]))
+        was = SIGNS.get(type(node.ops[0]))
         for other in _COMPARISONS if was else ():
-            if (sign := _SIGNS[other]) != was:
+            if (sign := SIGNS[other]) != was:
                 says = f"`{was}` instead of `{sign}`"
                 yield self.put(node, f"({left} {sign} {right})", 1.0, "comparison", says)
         turn = {ast.Is: "is not", ast.IsNot: "is", ast.In: "not in", ast.NotIn: "in"}
@@ -229,63 +214,6 @@ class _Edits(CallEdits):
                 "transpose",
                 f"`.{node.attr}` instead of `.{other}`",
             )
-
-    def of_statement(self, s: ast.stmt) -> Iterator[Edit]:
-        if isinstance(s, ast.AugAssign):
-            target, value = self.t(s.target), self.t(s.value)
-            was = _SIGNS.get(type(s.op), "?")
-            for other in _OPERATORS.get(type(s.op), ()):
-                sign = _SIGNS[other]
-                yield self.put(
-                    s,
-                    f"{target} {sign}= {value}",
-                    1.0,
-                    "operator",
-                    f"`{was}=` instead of `{sign}=`",
-                )
-            yield self.put(s, f"{target} = {value}", 1.3, "operator", f"`{was}=` instead of `=`")
-        if isinstance(s, ast.Assign) and len(s.targets) == 1:
-            target, value = self.t(s.targets[0]), self.t(s.value)
-            yield self.put(s, f"{target} += {value}", 1.6, "operator", "`=` instead of `+=`")
-        if isinstance(s, ast.Assign | ast.AugAssign | ast.Expr) and self._can_go(s):
-            says = f"`{self.t(s)}` is too much"
-            yield self.put(s, "pass", 1.4, "statement too many", says)
-
-    def _can_go(self, s: ast.stmt) -> bool:
-        """Whether what it assigns had a value before."""
-        if isinstance(s, ast.Expr):
-            return not isinstance(s.value, ast.Constant)
-        before = {
-            n
-            for o in statements(self.editable.tree)
-            if o.lineno < s.lineno
-            for n in names_stored(o)
-        }
-        return bool(names_stored(s) & (before | set(self.editable.arguments)))
-
-    def of_returns(self) -> Iterator[Edit]:
-        """Two of several results exchanged."""
-        tree = self.editable.tree
-        values = (
-            [tree.body]
-            if isinstance(tree, ast.Lambda)
-            else [s.value for s in statements(tree) if isinstance(s, ast.Return)]
-        )
-        for value in values:
-            if not isinstance(value, ast.Tuple):
-                continue
-            places = list(enumerate(value.elts))
-            for i, a in places:
-                for j, b in places[i + 1 :]:
-                    if self.t(a) != self.t(b):
-                        texts = [self.t(x) for x in value.elts]
-                        texts[i], texts[j] = texts[j], texts[i]
-                        start, end = (
-                            self.editable.span(value.elts[0])[0],
-                            self.editable.span(value.elts[-1])[1],
-                        )
-                        says = "two of the gradients are returned in each other's place"
-                        yield Edit(self.editable, start, end, ", ".join(texts), 1.6, "order", says)
 
 
 def _other_subscripts(text: str) -> Iterator[str]:

@@ -14,6 +14,8 @@ from compare.command.shared_options import changed
 from torch_models.arguments import OneLineParser, integer, number
 from torch_models.names import ACTIVATIONS
 from torch_models.network_options import add_network_option
+from torch_models.recipes import RECIPES
+from torch_models.threads import add_threads_option
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,7 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = speed_parser()
     options = checked_speed(parser, parser.parse_args(arguments))
     # From here on it takes seconds to import; --help and wrong options have been answered.
-    return exit_code(parser.prog, lambda: _measure(options))
+    return exit_code(
+        parser.prog,
+        lambda: _measure(options),
+        threads=options.threads,
+        most_threads=RECIPES[options.network].threads,
+    )
 
 
 def _measure(options: argparse.Namespace) -> bool:
@@ -107,6 +114,7 @@ def speed_parser() -> OneLineParser:
         help="time whole epochs instead: a bare loop, torch_models.train, and Lightning with "
         "torchvision's transforms, of the notes' network on data of MNIST's shape (minutes)",
     )
+    add_threads_option(parser)
     parser.add_argument("--json", type=new_file, metavar="FILE", help="write the outcome there")
     return parser
 

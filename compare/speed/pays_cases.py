@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 import manual_backprop
+from compare.catalogue.recomputing import Couplings, GatedLinear
 from manual_backprop.functional import attention_in_blocks, linear_cross_entropy
 
 
@@ -156,14 +157,6 @@ def normalization(sizes: Sizes, device: torch.device) -> Case:
     )
 
 
-class GatedLinear(nn.Linear):
-    """SwiGLU and the Linear above it."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        u, v = x.chunk(2, -1)
-        return F.linear(F.silu(u) * v, self.weight, self.bias)
-
-
 class _Kept(torch.autograd.Function):
     """Nothing but a note of what is kept."""
 
@@ -202,20 +195,6 @@ def swiglu(sizes: Sizes, device: torch.device) -> Case:
         Checkpointed(reference),
         "checkpoint",
     )
-
-
-class Couplings(nn.Module):
-    """(a, b) ↦ (b, a + f(b)) for each layer f."""
-
-    def __init__(self, layers: list[nn.Module]) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(layers)
-
-    def forward(self, x: Tensor) -> Tensor:
-        a, b = x.chunk(2, -1)
-        for f in self.layers:
-            a, b = b, a + f(b)
-        return torch.cat([a, b], -1)
 
 
 def reversible(sizes: Sizes, device: torch.device) -> Case:

@@ -16,7 +16,7 @@ from compare.speed.pays_step import step_of
 from compare.speed.setting import Setting
 
 LENGTHS = (512, 1024, 2048, 4096, 8192)
-VOCABULARIES = (4_000, 8_000, 16_000, 32_000, 64_000, 128_000)
+VOCABULARIES = (4_000, 8_000, 16_000, 32_000, 64_000)
 #: Samples of the second: with more of them autograd needs more, by hand does not.
 TOKENS = 2048
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from torch_models import threads
 from torch_models.recipes import RECIPES
 
 # So small that random labels do not switch the hidden layers off while time is taken.
@@ -29,8 +30,7 @@ class Setting:
         sizes = "-".join(map(str, self.sizes))
         mlp = f"{sizes} {self.activation}"
         network = f"{mlp if self.network == 'mlp' else self.network}, cross-entropy"
-        threads = f"{torch.get_num_threads()} threads"
-        where = torch.cuda.get_device_name(self.device) if self.on_gpu else threads
+        where = torch.cuda.get_device_name(self.device) if self.on_gpu else threads.number()
         return f"{network}, batch of {self.batch}, float32, {where}"
 
     @property

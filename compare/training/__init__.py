@@ -18,6 +18,7 @@ from torch_models import extras
 from torch_models.arguments import OneLineParser, integer
 from torch_models.names import run_name
 from torch_models.network_options import add_data_options, add_descent_options, add_network_options
+from torch_models.recipes import RECIPES
 
 if TYPE_CHECKING:
     from compare.training.disagreement import Disagreement
@@ -29,7 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = training_parser()
     options = checked(parser, parser.parse_args(arguments))
     # From here on it takes seconds to import; --help and wrong options have been answered.
-    return exit_code(parser.prog, lambda: _compare(options))
+    return exit_code(
+        parser.prog,
+        lambda: _compare(options),
+        threads=options.threads,
+        most_threads=RECIPES[options.network].threads,
+    )
 
 
 def training_parser() -> OneLineParser:

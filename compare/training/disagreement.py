@@ -70,7 +70,7 @@ class Disagreement:
 
 def _charts(layers: int) -> dict[str, list]:
     return {
-        f"layer {n}: gradients differ by 10^y; {SAME:g}: the same bit for bit": [
+        f"gradients of layer {n} apart, log10 ({SAME:g}: not at all)": [
             "Multiline",
             [f"{GROUP}/layer {n}$"],
         ]

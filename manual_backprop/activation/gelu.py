@@ -49,8 +49,8 @@ class GELUFunction(Function):
 def gelu_gradient(g: Tensor, z: Tensor) -> Tensor:
     """∂L/∂z from g = ∂L/∂a."""
     Φ = 0.5 * torch.erfc(z * -math.sqrt(0.5))
-    φ = torch.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
-    return g * (Φ + z * φ)  # gelu′(z) = Φ(z) + z φ(z)
+    φ = torch.exp(-0.5 * z * z)  # √(2π) φ(z)
+    return g * torch.addcmul(Φ, z, φ, value=1 / math.sqrt(2 * math.pi))  # gelu′(z) = Φ(z) + z φ(z)
 
 
 class GELUTanhFunction(Function):
@@ -72,11 +72,13 @@ class GELUTanhFunction(Function):
 
 def gelu_tanh_gradient(g: Tensor, z: Tensor) -> Tensor:
     """∂L/∂z from g = ∂L/∂a."""
-    two_u = math.sqrt(8 / math.pi) * (z + 0.044715 * z * z * z)
-    two_du = math.sqrt(8 / math.pi) * (1 + 3 * 0.044715 * z * z)
+    c = math.sqrt(8 / math.pi)
+    z2 = z * z
+    two_u = z * (c + 0.044715 * c * z2)
+    two_du = c + 3 * 0.044715 * c * z2
     T = torch.sigmoid(two_u)
     dT = T * torch.sigmoid(-two_u) * two_du  # T′ = σ(2u) σ(−2u) 2u′
-    return g * (T + z * dT)  # (z T)′ = T + z T′
+    return g * torch.addcmul(T, z, dT)  # (z T)′ = T + z T′
 
 
 @public()

@@ -50,14 +50,15 @@ class SwiGLULinearFunction(Function):
         input, weight = ctx.saved_tensors
         u, v = input.chunk(2, -1)
         grad_input = grad_weight = grad_bias = None
+        if ctx.needs_input_grad[1]:
+            delta, a = samples_in_rows(grad_output), samples_in_rows(F.silu(u) * v)
+            grad_weight = delta.T @ a.to(weight.dtype)  # ∂L/∂W = δᵀ a
+            del a  # before the gradients of u and v, which are as large
         if ctx.needs_input_grad[0]:
             grad_a, u_, v_ = in_opmath(grad_output @ weight, u, v)  # ∂L/∂a = δ W
             grad_u = silu_gradient(grad_a * v_, u_)  # ∂L/∂a ⊙ v ⊙ silu′(u)
             grad_v = grad_a * F.silu(u_)  # ∂L/∂a ⊙ silu(u)
             grad_input = torch.cat([grad_u, grad_v], -1).to(input.dtype)
-        if ctx.needs_input_grad[1]:
-            delta, a = samples_in_rows(grad_output), samples_in_rows(F.silu(u) * v)
-            grad_weight = delta.T @ a.to(weight.dtype)  # ∂L/∂W = δᵀ a
         if ctx.needs_input_grad[2]:
             grad_bias = samples_in_rows(grad_output).sum(0)  # ∂L/∂b = Σ_n δ_n
         return grad_input, grad_weight, grad_bias

@@ -34,7 +34,9 @@ def where(condition: Tensor, x: Tensor, y: Tensor | float) -> Tensor:
     Raises:
         RuntimeError: (by PyTorch) for a condition that is not boolean, or shapes that do not fit.
     """
-    fits = _has_bits(y) and y.dtype == x.dtype if isinstance(y, Tensor) else type(y) is int and y == 0
+    fits = (
+        _has_bits(y) and y.dtype == x.dtype if isinstance(y, Tensor) else type(y) is int and y == 0
+    )
     if not (fits and _has_bits(x) and condition.dtype == torch.bool):
         return torch.where(condition, x, y)
     x_bits = x.view(_INTEGER[x.dtype])

@@ -79,14 +79,14 @@ class BatchNormFunction(Function):
         dims = all_but_channels(x)
         m = x.numel() // x.shape[1]
         μ, ρ = of_backward(saved, x, dims, ctx.eps)
-        x̂ = (x - per_channel(μ, x)) * per_channel(ρ, x)
+        from_μ = x - per_channel(μ, x)  # x̂/ρ: ρ is brought in by channel
         grad_input = None
         grad_bias = g.sum(dims)  # ∂L/∂b = Σ g
-        grad_weight = (g * x̂).sum(dims)  # ∂L/∂w = Σ g x̂
+        grad_weight = (g * from_μ).sum(dims) * ρ  # ∂L/∂w = Σ g x̂
         if ctx.needs_input_grad[0]:
-            of_mean, of_variance = per_channel(grad_bias / m, x), per_channel(grad_weight / m, x)
+            mean_g, ρ_mean_gx̂ = per_channel(grad_bias / m, x), per_channel(ρ * grad_weight / m, x)
             # ∂L/∂x = wρ (g − 1/m Σ g − x̂ 1/m Σ g x̂)
-            grad_input = g - of_mean - x̂ * of_variance
+            grad_input = torch.addcmul(g - mean_g, from_μ, ρ_mean_gx̂, value=-1)
             grad_input = grad_input * per_channel(ρ if weight is None else ρ * weight, x)
         found = where_needed(ctx, input.dtype, weight, grad_input, grad_weight, grad_bias)
         return *found, None, None, None, None

@@ -1,8 +1,14 @@
 """What the layers share that have one weight and one bias for each channel: x is (N, C, …)."""
 
+from typing import overload
+
 from torch import Tensor
 
 
+@overload
+def per_channel(t: Tensor, x: Tensor) -> Tensor: ...
+@overload
+def per_channel(t: None, x: Tensor) -> float: ...
 def per_channel(t: Tensor | None, x: Tensor) -> Tensor | float:
     """(C) → (C, 1, …), to go with x; 1 where there is none."""
     return 1.0 if t is None else t.reshape(-1, *[1] * (x.dim() - 2))

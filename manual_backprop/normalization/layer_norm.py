@@ -62,9 +62,9 @@ class LayerNormFunction(Function):
         grad_input = grad_weight = grad_bias = None
         if ctx.needs_input_grad[0]:
             ĝ = g if weight is None else g * weight
-            of_mean = ĝ.mean(dims, keepdim=True)
-            of_variance = (ĝ * x̂).mean(dims, keepdim=True)
-            grad_input = ρ * (ĝ - of_mean - x̂ * of_variance)  # ρ (ĝ − 1/m Σ ĝ − x̂ 1/m Σ ĝ x̂)
+            mean_ĝ, mean_ĝx̂ = ĝ.mean(dims, keepdim=True), (ĝ * x̂).mean(dims, keepdim=True)
+            # ∂L/∂x = ρ (ĝ − 1/m Σ ĝ − x̂ 1/m Σ ĝ x̂)
+            grad_input = torch.addcmul(ĝ - mean_ĝ, x̂, mean_ĝx̂, value=-1) * ρ
         if ctx.needs_input_grad[1]:
             grad_weight = (g * x̂).sum_to_size(ctx.features)  # ∂L/∂w = Σ_n g x̂
         if ctx.needs_input_grad[2]:

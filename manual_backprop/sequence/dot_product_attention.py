@@ -92,8 +92,9 @@ def probabilities(
 ) -> Tensor:
     """P = softmax(q kᵀ·scale + M); for a query that sees nothing 0, or NaN as a weight."""
     S = (q * scale) @ k.mT
-    if is_causal:
-        mask = torch.ones(S.shape[-2:], dtype=torch.bool, device=S.device).tril()
+    if is_causal:  # each query sees key 0 at least
+        future = torch.ones(S.shape[-2:], dtype=torch.bool, device=S.device).triu(1)
+        return S.masked_fill_(future, -torch.inf).softmax(-1)
     if mask is None:
         return S.softmax(-1)
     S = S.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else S + mask

@@ -15,8 +15,7 @@ of h_t and c_t that come in from above, and δ_t = ∂L/∂a_t:
 
     ∂L/∂x = δ W_ih      ∂L/∂W_ih = Σ_t δ_tᵀ x_t      ∂L/∂W_hh = Σ_t δ_tᵀ h_{t−1}      ∂L/∂b = Σ δ
 
-All but the first two lines is done once for the whole sequence. The gates are not kept, but
-computed again: once all h_t are known, their a_t are two products, without a loop.
+The last line is done once for the whole sequence. The gates are kept.
 
 Shapes: x (T, N, I), h and c (T, N, H), a and δ (T, N, 4H), W_ih (4H, I), W_hh (4H, H), b (4H), the
 sum of PyTorch's two. T counts steps, N samples.
@@ -38,7 +37,7 @@ from manual_backprop.sequence.through_time import check_sequence, states_before,
 
 
 class LSTMFunction(Function):
-    """h and c of all steps.
+    """h and c of all steps; and the gates, so that what is kept can be differentiated again.
 
     Backward: ∂L/∂h_t = η_t + δ_{t+1}W_hh,  ∂L/∂c_t = γ_t + ∂L/∂c_{t+1} ⊙ f_{t+1} +
     ∂L/∂h_t ⊙ o(1 − tanh²c_t),  ∂L/∂W_hh = Σ δ_tᵀh_{t−1}
@@ -53,41 +52,47 @@ class LSTMFunction(Function):
         weight_hh: Tensor,
         bias: Tensor | None,
         reverse: bool,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         a = linear(input, weight_ih, bias)
         h, c = h_0, c_0
-        hs, cs = [h] * len(a), [c] * len(a)
+        each = [(h, c, a_t) for a_t in a]
         for t in steps(len(a), reverse):
-            i, f, g, o = gates(a[t] + h @ weight_hh.T)
+            a_t = torch.addmm(a[t], h, weight_hh.T)
+            i, f, g, o = a_t.chunk(4, -1)
+            i.sigmoid_(), f.sigmoid_(), g.tanh_(), o.sigmoid_()  # written over a_t
             c = f * c + i * g
             h = o * c.tanh()
-            hs[t], cs[t] = h, c
-        return torch.stack(hs), torch.stack(cs)
+            each[t] = h, c, a_t
+        return tuple(torch.stack(of_all_steps) for of_all_steps in zip(*each, strict=True))
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        *tensors, ctx.reverse = inputs
+        x, h_0, c_0, W_ih, W_hh, _, ctx.reverse = inputs
+        h, c, ifgo = output
         # A single step starts from h_0 and c_0 alone.
-        ctx.save_for_backward(*tensors, *(output if len(inputs[0]) > 1 else (None, None)))
+        before = (h, c) if len(x) > 1 else (None, None)
+        ctx.save_for_backward(x, h_0, c_0, W_ih, W_hh, *before, ifgo)
+        ctx.set_materialize_grads(False)
 
     @staticmethod
-    def backward(ctx, grad_h, grad_c):
-        η, γ = grad_h, grad_c
-        x, h_0, c_0, W_ih, W_hh, b, h, c = ctx.saved_tensors
+    def backward(ctx, grad_h, grad_c, grad_ifgo):
+        x, h_0, c_0, W_ih, W_hh, h, c, ifgo = ctx.saved_tensors
         h_before, c_before = states_before(h_0, h, ctx.reverse), states_before(c_0, c, ctx.reverse)
-        i, f, g, o = gates(linear(x, W_ih, b) + linear(h_before, W_hh))
-        tanh_c = (f * c_before + i * g).tanh()
-        of_c_by_h = o * (1 - tanh_c * tanh_c)
-        of_i, of_f, of_g = g * i * (1 - i), c_before * f * (1 - f), i * (1 - g * g)
-        slopes = torch.cat([of_i, of_f, of_g, tanh_c * o * (1 - o)], -1)
-
-        delta = [slopes[0]] * len(x)
+        delta = [x[0]] * len(x)
         from_h = from_c = torch.zeros_like(h_0)  # what a step gets from the one after it
+        η, γ = (from_h.expand(h_before.shape) if d is None else d for d in (grad_h, grad_c))
         for t in reversed(steps(len(x), ctx.reverse)):
+            i, f, g, o = ifgo[t].chunk(4, -1)
+            tanh_c = (f * c_before[t] + i * g).tanh()
             dh = η[t] + from_h  # ∂L/∂h_t
-            dc = γ[t] + from_c + dh * of_c_by_h[t]  # ∂L/∂c_t
-            delta[t] = torch.cat([dc, dc, dc, dh], -1) * slopes[t]
-            from_h, from_c = delta[t] @ W_hh, dc * f[t]
+            dc = γ[t] + from_c + dh * o * (1 - tanh_c * tanh_c)  # ∂L/∂c_t
+            di, df, dg, do = dc * g, dc * c_before[t], dc * i, dh * tanh_c
+            if grad_ifgo is not None:  # only in a second derivative
+                more = grad_ifgo[t].chunk(4, -1)
+                di, df, dg, do = (d + m for d, m in zip((di, df, dg, do), more, strict=True))
+            δ_ifgo = di * i * (1 - i), df * f * (1 - f), dg * (1 - g * g), do * o * (1 - o)
+            delta[t] = torch.cat(δ_ifgo, -1)
+            from_h, from_c = delta[t] @ W_hh, dc * f
 
         of_x, of_h_0, of_c_0, of_W_ih, of_W_hh, of_bias, _ = ctx.needs_input_grad
         δ = torch.stack(delta)
@@ -101,12 +106,6 @@ class LSTMFunction(Function):
             rows.sum(0) if of_bias else None,  # Σ δ
             None,
         )
-
-
-def gates(a: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """i, f, g, o."""
-    i, f, g, o = a.chunk(4, -1)
-    return i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
 
 
 @public(cpu="lower", cuda="lower")
@@ -140,7 +139,8 @@ def lstm(
     check_sequence("lstm", 4, input, weight_ih, weight_hh, h_0, c_0)
     biases = [b for b in (bias_ih, bias_hh) if b is not None]
     x, h, c, W_ih, W_hh, *biases = in_opmath(input, h_0, c_0, weight_ih, weight_hh, *biases)
-    h, c = LSTMFunction.apply(x, h, c, W_ih, W_hh, sum(biases) if biases else None, reverse)
+    b = sum(biases) if biases else None
+    h, c, *_ = LSTMFunction.apply(x, h, c, W_ih, W_hh, b, reverse)
     return h.to(input.dtype), c.to(input.dtype)
 
 

@@ -172,6 +172,20 @@ def test_planted_bug_is_found(monkeypatch, check, name, function, method, bug):
         check(case(name, among))
 
 
+@pytest.mark.parametrize("bug", [wrong_sign, constant_for_second_order])
+def test_planted_bug_is_found_along_one_direction(monkeypatch, bug):
+    monkeypatch.setattr(sigmoids.SigmoidFunction, "backward", staticmethod(bug))
+    with pytest.raises(RuntimeError):
+        checks.check_gradcheck(replace(case("sigmoid"), given=call(normal(4, 3))))
+
+
+def test_a_graph_break_in_one_of_several_is_found(monkeypatch):
+    checks.check_compile(case("linear"), case("sigmoid"))
+    monkeypatch.setattr(sigmoids.SigmoidFunction, "forward", staticmethod(with_a_graph_break))
+    with pytest.raises(RuntimeError):
+        checks.check_compile(case("linear"), case("sigmoid"))
+
+
 @pytest.mark.parametrize(
     ("name", "function"),
     [

@@ -1,11 +1,12 @@
-"""Each layer stands every check in all its cases; what fails says in which."""
+"""Each layer stands every check in all its cases."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from tests.manual_backprop.cases import CASES, SPECIAL, Case
 from tests.manual_backprop.checks import CHECKS, check_compile, check_special_values
+from tests.manual_backprop.every_case import check_compiled, check_each
 
 LAYERS = list(dict.fromkeys(case.entry.name for case in CASES))
 
@@ -14,31 +15,9 @@ def of_layer(layer: str, among: Sequence[Case]) -> list[Case]:
     return [case for case in among if case.entry.name == layer]
 
 
-def failures(check: Callable[[Case], None], cases: Sequence[Case]) -> Iterator[Exception]:
-    for case in cases:
-        try:
-            check(case)
-        except Exception as error:
-            error.add_note(f"in {case}")
-            yield error
-
-
-def check_each(check: Callable[[Case], None], cases: Sequence[Case]) -> None:
-    if found := list(failures(check, cases)):
-        raise ExceptionGroup(f"{len(found)} of {len(cases)} cases", found)
-
-
 def first_with_its_options(cases: Sequence[Case]) -> list[Case]:
     """What the compiler reads differs with the options that are given."""
     return list({frozenset(case.given.options): case for case in reversed(cases)}.values())
-
-
-def check_compiled(cases: Sequence[Case]) -> None:
-    try:
-        check_compile(*cases)
-    except Exception:
-        check_each(check_compile, cases)  # says in which of them
-        raise
 
 
 # Under vmap PyTorch runs its embedding_bag sample by sample, and says so.

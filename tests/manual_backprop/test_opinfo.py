@@ -7,8 +7,8 @@ import torch
 
 from compare.trial.given import tensors_in
 from manual_backprop import functional
+from tests.manual_backprop.calls import all_tensors, close, cotangents
 from tests.manual_backprop.cases import OURS_ALONE
-from tests.manual_backprop.checks import all_tensors, close, cotangents
 
 pytest.importorskip("expecttest", reason="torch.testing._internal needs expecttest")
 with warnings.catch_warnings():

@@ -72,6 +72,8 @@ def test_resume_of_the_other_way_is_refused(trained, capsys):
         ("unrecognized", ["--epoch", "3"]),
         ("bce-with-logits", ["--loss", "bce", "--precision", "bf16-mixed"]),
         ("only mlp has a choice there", ["--network", "lenet", "--hidden", "160"]),
+        ("--attention blocks is written by hand", ["--network", "gpt", "--attention", "blocks"]),
+        ("--attention blocks is written by hand", ["--manual", "--attention", "blocks"]),
         ("only mlp has a choice there", ["--network", "gpt", "--loss", "cross-entropy"]),
         ("use autograd or manual", ["--network", "vit", "--backprop", "explicit"]),
         ("not what lstm reads", ["--network", "lstm", "--dataset", "text"]),

@@ -18,7 +18,13 @@ from torch_models.networks.resnet import resnet
 from torch_models.networks.vit import vit
 
 #: All but the perceptron, whose layers are up to the user.
-BUILDERS = {"lenet": lenet, "resnet": resnet, "lstm": lstm, "vit": vit, "gpt": gpt}
+BUILDERS: dict[str, Callable[..., nn.Module]] = {
+    "lenet": lenet,
+    "resnet": resnet,
+    "lstm": lstm,
+    "vit": vit,
+    "gpt": gpt,
+}
 
 
 class Built(NamedTuple):
@@ -40,6 +46,7 @@ def build(
     sizes: str = "784-160-10",
     activation: str = "relu",
     loss: str = "cross-entropy",
+    attention: str = "whole",
 ) -> Built:
     """The network with initial weights that depend on the seed alone.
 
@@ -50,6 +57,7 @@ def build(
         sizes: of the perceptron, as in ``"784-160-10"``.
         activation: likewise.
         loss: one of ``names.LOSSES``; cross entropy for all but the perceptron.
+        attention: of gpt, one of ``names.ATTENTIONS``.
 
     Raises:
         ValueError: an unknown name.
@@ -63,5 +71,6 @@ def build(
             return Built(
                 mlp(widths, activation, loss, layers), loss_function(loss, layers, classes)
             )
-        made = known("network", network, BUILDERS)(layers)
+        builder = known("network", network, BUILDERS)
+        made = builder(layers, attention) if network == "gpt" else builder(layers)
     return Built(made, loss_function("cross-entropy", layers))

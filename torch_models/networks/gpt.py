@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from torch_models.networks.transformer import Block
+from torch_models.networks.transformer import Attention, Block
 
 BYTES = 256
 #: Bytes that it sees at once; d numbers describe each.
@@ -19,13 +19,20 @@ CONTEXT, D, HEADS, DEPTH = 128, 128, 4, 2
 DROPOUT = 0.0
 
 
-def gpt(layers: Any = nn) -> nn.Module:
+def gpt(layers: Any = nn, attention: str = "whole") -> nn.Module:
     """Bytes int64 (N, T) → logits (N, 256, T) of the byte after each, T ≤ 128.
 
     Args:
         layers: the namespace to build from, ``torch.nn`` or ``manual_backprop``.
+        attention: ``"blocks"`` for that of ``manual_backprop`` which keeps no matrix of T × T;
+            ``torch.nn`` chooses by itself.
     """
-    return GPT(layers)
+    network = GPT(layers)
+    if attention == "blocks" and layers is not nn:
+        for module in network.modules():
+            if isinstance(module, Attention):
+                module.attend = layers.functional.attention_in_blocks
+    return network
 
 
 class GPT(nn.Module):

@@ -60,37 +60,11 @@ _BATCH: dict[str, Any] = {
 }
 _OF_BATCH = """x̂ = (x − μ) ρ, y = w x̂ + b: μ and v are mean and variance of each feature over the m samples
 (divided by m), ρ = 1/√(v + ε) with ε = 1.  g (m, i) = ∂L/∂y; x_hat (m, i), rho (i), w (i)"""
+_OF_LAYER = """x̂ = (x − μ) ρ, y = w x̂ + b: μ and v are mean and variance of each sample over its i features
+(divided by i), ρ = 1/√(v + ε) with ε = 1.  g (m, i) = ∂L/∂y; x_hat (m, i), rho (m, 1), w (i)"""
 _EQUATION = "x acts on L in three ways: through x̂ itself, through μ, and through v. "
 
 EXERCISES = [
-    Exercise(
-        "batch_norm_weight",
-        "grad_weight",
-        "Batch normalization: ∂L/∂w",
-        "∂L/∂w",
-        _OF_BATCH,
-        Source(
-            BatchNormFunction.backward,
-            "grad_weight =",
-            alone=("g", "x_hat"),
-            names={**_NAMES, "dims": "0"},
-        ),
-        **{**_BATCH, "example": {"x": [[1], [1]], "w": [3], "b": [0], "g": [[4], [2]]}},
-        worked="both x are 1, so x̂ is 0: 4 · 0 + 2 · 0 = [0]",
-        equation="y = w x̂ + b, and w is the same for all samples.",
-        term="What w is multiplied by, summed over the samples.",
-        of=("w",),
-        wrong={
-            "g.sum(0)": MISSING,
-            "(g * x_hat).mean(0)": MEAN,
-            "g * x_hat": UNSUMMED | {"wrong shape"},
-            "-(g * x_hat).sum(0)": SIGN,
-            "x_hat.sum(0)": INCOMING | MISSING | {"detached"},
-            "(g * x_hat)[0]": PART,
-            "(g * x_hat).sum(1)": AXIS | {"wrong shape"},
-        },
-        right=("torch.einsum('mi,mi->i', g, x_hat)", "sum(g * x_hat)"),
-    ),
     Exercise(
         "batch_norm",
         "batch_norm_gradient",
@@ -104,7 +78,7 @@ EXERCISES = [
             names={
                 **_NAMES,
                 "grad_input = None": "",
-                "grad_input = g - of_mean - x̂ * of_variance": "",
+                "grad_input = torch.addcmul(g - mean_g, from_μ, ρ_mean_gx̂, value=-1)": "",
                 "grad_input": "g - g.mean(0) - x_hat * (g * x_hat).mean(0)",
                 "per_channel(ρ if weight is None else ρ * weight, x)": "(rho * w)",
             },
@@ -131,20 +105,52 @@ EXERCISES = [
         ),
     ),
     Exercise(
+        "layer_norm_weight",
+        "grad_weight",
+        "Layer normalization: ∂L/∂w",
+        "∂L/∂w",
+        _OF_LAYER,
+        Source(
+            LayerNormFunction.backward,
+            "grad_weight =",
+            alone=("g", "x_hat"),
+            names={**_NAMES, "ctx.features": "g.shape[1:]", "grad_weight = None": ""},
+        ),
+        _drawn,
+        {"x": [[2, 2]], "w": [1, 3], "b": [0, 0], "g": [[4, 2]]},
+        "both x are 2, so x̂ is 0: 4 · 0 and 2 · 0 = [0, 0]",
+        "y = w x̂ + b, and w is the same for all samples.",
+        "What w is multiplied by, summed over the samples.",
+        forward=layer_norm,
+        of=("w",),
+        incoming="g",
+        parameters=("w", "b"),
+        also=_hat(1),
+        wrong={
+            "g.sum(0)": MISSING,
+            "(g * x_hat).mean(0)": MEAN,
+            "g * x_hat": UNSUMMED | {"wrong shape"},
+            "-(g * x_hat).sum(0)": SIGN,
+            "x_hat.sum(0)": INCOMING | MISSING | {"detached"},
+            "(g * x_hat)[0]": PART,
+            "(g * x_hat).sum(1)": AXIS | {"wrong shape"},
+        },
+        right=("torch.einsum('mi,mi->i', g, x_hat)", "sum(g * x_hat)"),
+    ),
+    Exercise(
         "layer_norm",
         "layer_norm_gradient",
         "Layer normalization: ∂L/∂x",
         "∂L/∂x",
-        """x̂ = (x − μ) ρ, y = w x̂ + b: μ and v are mean and variance of each sample over its i features
-(divided by i), ρ = 1/√(v + ε) with ε = 1.  g (m, i) = ∂L/∂y; x_hat (m, i), rho (m, 1), w (i)""",
+        _OF_LAYER,
         Source(
             LayerNormFunction.backward,
-            "grad_input = rho",
+            "grad_input = (g * w",
             alone=("g", "x_hat", "rho", "w"),
             names={
                 **_NAMES,
-                "of_mean": "(g * w).mean(1, keepdim=True)",
-                "of_variance": "(g * w * x_hat).mean(1, keepdim=True)",
+                "mean_ĝ": "(g * w).mean(1, keepdim=True)",
+                "mean_ĝx̂": "(g * w * x_hat).mean(1, keepdim=True)",
             },
         ),
         _drawn,

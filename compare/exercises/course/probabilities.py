@@ -185,7 +185,7 @@ log_y_hat (m, c)   ln ŷ, as the forward gave it; y (m, c) the targets, one 1 a 
 g                  ∂L/∂L, a single number""",
         Source(
             CrossEntropyFunction.backward,
-            "grad_input =",
+            "grad_input = -y",
             alone=("g", "log_y_hat", "y"),
             names={
                 "minus_y": "-y * (g / len(y))",

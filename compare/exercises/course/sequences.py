@@ -174,7 +174,6 @@ grad_h (m, h) = ∂L/∂h; grad_c (m, h) what reaches c from the next step; o an
             names={
                 "γ[t] + from_c": "grad_c",
                 "dh": "grad_h",
-                "of_c_by_h[t]": "o * (1 - tanh_c * tanh_c)",
             },
         ),
         lambda d: {
@@ -214,8 +213,10 @@ grad_h (m, h) = ∂L/∂h; grad_c (m, h) what reaches c from the next step; o an
 i, f, g, c_before (m, h), c_before is c₋₁. Return the three slopes of c, each (m, h).""",
         Source(
             LSTMFunction.backward,
-            "of_i, of_f, of_g =",
+            "δ_ifgo =",
             alone=("i", "f", "g", "c_before"),
+            names={"di": "g", "df": "c_before", "dg": "i"},
+            part=slice(3),
         ),
         lambda d: {n: d("mh", 1) for n in ("a_i", "a_f", "a_g", "c_before")},
         {"a_i": [[0.0]], "a_f": [[0.0]], "a_g": [[0.0]], "c_before": [[8.0]]},
@@ -238,7 +239,10 @@ i, f, g, c_before (m, h), c_before is c₋₁. Return the three slopes of c, eac
                 "another function",
                 "missing term",
             },
-            "c_before * f * (1 - f), g * i * (1 - i), i * (1 - g * g)": {"results exchanged"},
+            "c_before * f * (1 - f), g * i * (1 - i), i * (1 - g * g)": {
+                "results exchanged",
+                "the gradient of another",
+            },
             "g * i * (1 - i), c_before * f * (1 - f), i * (1 + g * g)": SIGN
             | {"another operation"},
             "-g * i * (1 - i), c_before * f * (1 - f), i * (1 - g * g)": SIGN,

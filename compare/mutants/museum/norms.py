@@ -176,7 +176,7 @@ EXHIBITS = [
         between(_affine(_batch_norm)),
         _knet_shipped,
         _knet_mended,
-        mistakes=frozenset({Mistake.MISSING_FACTOR}),
+        mistakes=frozenset({Mistake.MISSING_FACTOR, Mistake.WRONG_WEIGHT}),
     ),
     Exhibit(
         "tenstorrent/tt-metal",

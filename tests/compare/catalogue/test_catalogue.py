@@ -13,7 +13,7 @@ import manual_backprop
 from compare.catalogue import entries
 from compare.trial.given import map_tensors
 from tests import ROOT
-from tests.manual_backprop import checks
+from tests.manual_backprop import calls
 
 ENTRIES = entries()
 TABLE = "manual_backprop/README.md"
@@ -156,15 +156,15 @@ EVERY_OPTION = [
 
 def outputs_and_gradients(module, inputs):
     """And buffers, which the forward may have changed."""
-    found = checks.outputs(module, checks.untouched(inputs))
-    gs = [next(checks.cotangents(output.detach())) for output in found]
-    leaves = [*checks.leaves(inputs), *module.parameters()]
+    found = calls.outputs(module, calls.untouched(inputs))
+    gs = [next(calls.cotangents(output.detach())) for output in found]
+    leaves = [*calls.leaves(inputs), *module.parameters()]
     return [*found, *torch.autograd.grad(found, leaves, gs), *module.buffers()], gs
 
 
 @pytest.mark.parametrize(("entry", "options"), EVERY_OPTION)
 def test_module_is_its_twin(entry, options):
-    with checks.same_random_numbers():
+    with calls.same_random_numbers():
         manual, reference = (twin.double() for twin in entry.twins(options))
         inputs = map_tensors(
             lambda x: x.double().requires_grad_() if x.is_floating_point() else x, entry.inputs()
@@ -176,7 +176,7 @@ def test_module_is_its_twin(entry, options):
     ours, gs = outputs_and_gradients(manual, inputs)
     theirs, _ = outputs_and_gradients(reference, inputs)
     for actual, expected in zip(ours, theirs, strict=True):
-        checks.close(actual, expected, *gs)
+        calls.close(actual, expected, *gs)
 
 
 def test_a_module_that_ignores_an_option_is_found(monkeypatch):

@@ -12,6 +12,7 @@ DERIVED = (
     "saturating",
     "odd batch",
     "one sample",
+    "131 samples",
     "size 3 as 7",
     "size 3 as 131",
 )

@@ -95,7 +95,8 @@ NOT_JUDGED = {
 def run(tmp_path):
     def call(line, manual="wrong"):
         (tmp_path / "mine.py").write_text(f"{MODELS}\n{line}\n")
-        words = ["-m", "compare.gradients", f"mine:{manual}", "mine:right", "--shape", "7,6"]
+        words = ["-m", "compare.gradients", f"mine:{manual}", "mine:right"]
+        words += ["--shape", "7,6", "--repair", "off"]
         return subprocess.run(
             [sys.executable, *words, "--json", "out.json"],
             cwd=tmp_path,

@@ -67,7 +67,7 @@ def test_off():
             "batch norm: weight without g",
             "input 1",
             "return grad_x, (x_hat * g).sum(0), g.sum(0)",
-            "the factor `g` is missing",
+            "it is the same whatever the incoming gradient is",
         ),
         (
             "layer norm: variance term scaled",
@@ -216,3 +216,22 @@ def test_what_is_saved_is_the_wrong_one():
     [fault] = faults(SavesTheWrongOne.apply, lambda x: x.exp() / 2, torch.randn(5, 4))
     assert fault.repair is not None
     assert fault.repair.new in ("ctx.save_for_backward(a)", "return g * a.sqrt().square() / 4")
+
+
+class UnpackedInTheWrongOrder(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, y):
+        ctx.save_for_backward(y, x)
+        return x * x * y
+
+    @staticmethod
+    def backward(ctx, g):
+        x, y = ctx.saved_tensors
+        return 2 * g * x * y, g * x * x
+
+
+def test_what_is_unpacked_in_the_wrong_order():
+    tensors = torch.randn(5, 4), torch.randn(5, 4)
+    [fault] = faults(UnpackedInTheWrongOrder.apply, lambda x, y: x * x * y, *tensors)
+    assert fault.repair.new == "y, x = ctx.saved_tensors"
+    assert fault.diagnosis.sentence == "`x` and `y` are unpacked in each other's place"

@@ -7,7 +7,7 @@ import torch
 
 import manual_backprop
 from manual_backprop import functional
-from tests.manual_backprop.checks import close
+from tests.manual_backprop.calls import close
 
 
 def test_glu_by_hand():

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import manual_backprop
-from compare.catalogue.recomputing import _Reversible as Couplings
+from compare.catalogue.recomputing import Couplings
 from compare.catalogue.values import normal
 from tests.manual_backprop.checks import saved_bytes
 

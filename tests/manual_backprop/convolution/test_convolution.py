@@ -8,7 +8,7 @@ import torch
 import manual_backprop
 from compare.catalogue.values import normal
 from manual_backprop import functional
-from tests.manual_backprop.checks import close
+from tests.manual_backprop.calls import close
 
 
 def test_conv1d_by_hand():

@@ -6,7 +6,8 @@ from torch.nn import functional as F
 
 from compare.catalogue.values import classes, normal
 from manual_backprop.functional import linear_cross_entropy
-from tests.manual_backprop.checks import Operations, close
+from tests.manual_backprop.calls import close
+from tests.manual_backprop.checks import Operations
 
 
 def given(samples=12, of=40, dtype=torch.float64):

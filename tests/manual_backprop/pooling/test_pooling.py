@@ -5,7 +5,7 @@ import torch
 
 from compare.catalogue.values import normal
 from manual_backprop import functional
-from tests.manual_backprop.checks import close
+from tests.manual_backprop.calls import close
 
 
 def gradient(y, x, g):

@@ -8,7 +8,8 @@ from torch.nn import functional as F
 import manual_backprop
 from compare.catalogue.values import normal
 from manual_backprop import functional
-from tests.manual_backprop.checks import close, saved_bytes
+from tests.manual_backprop.calls import close
+from tests.manual_backprop.checks import saved_bytes
 
 
 def test_by_hand():

@@ -6,7 +6,8 @@ from torch.nn import functional as F
 
 from compare.catalogue.values import normal
 from manual_backprop.functional import attention_in_blocks
-from tests.manual_backprop.checks import Operations, close
+from tests.manual_backprop.calls import close
+from tests.manual_backprop.checks import Operations
 
 
 def test_by_hand():

@@ -4,7 +4,13 @@ import torch
 from compare.catalogue.values import classes, normal
 from manual_backprop import functional
 from tests.manual_backprop.cases import SPECIAL
-from tests.manual_backprop.checks import CHECKS, check_forward_mode, check_gradcheck
+from tests.manual_backprop.checks import (
+    CHECKS,
+    check_compile,
+    check_forward_mode,
+    check_gradcheck,
+)
+from tests.manual_backprop.every_case import check_compiled, check_each
 
 #: Where the gradient is not the derivative of the forward.
 OPTIONS = [
@@ -16,14 +22,17 @@ OPTIONS = [
 
 # Under vmap PyTorch runs its embedding_bag sample by sample, and says so.
 @pytest.mark.filterwarnings("ignore:There is a performance drop .*embedding_bag:UserWarning")
-@pytest.mark.parametrize("case", OPTIONS, ids=str)
 @pytest.mark.parametrize(
     "check",
-    [check for check in CHECKS if check not in (check_gradcheck, check_forward_mode)],
+    [c for c in CHECKS if c not in (check_gradcheck, check_forward_mode, check_compile)],
     ids=lambda check: check.__name__.removeprefix("check_"),
 )
-def test_options(check, case):
-    check(case)
+def test_options(check):
+    check_each(check, OPTIONS)
+
+
+def test_options_compiled():
+    check_compiled(OPTIONS)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from compare.trial.given import tensors_in
 from manual_backprop.sequence.gru import gru
 from manual_backprop.sequence.lstm import lstm
 from manual_backprop.sequence.rnn import rnn
-from tests.manual_backprop.checks import close
+from tests.manual_backprop.calls import close
 
 NETWORKS = ["RNN", "LSTM", "GRU"]
 

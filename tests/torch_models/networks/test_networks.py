@@ -53,6 +53,18 @@ def test_both_namespaces_give_one_network(name):
     torch.testing.assert_close(our_values, their_values, rtol=1e-9, atol=1e-12)
 
 
+def test_attention_in_blocks_is_attention():
+    found, (x, y) = [], batch("gpt")
+    for way in ("manual", "autograd"):
+        network, loss = build("gpt", way, attention="blocks")
+        value = loss(network.double()(x), y)
+        found.append([value, *torch.autograd.grad(value, list(network.parameters()))])
+        names = {m.attend.__name__ for m in network.modules() if isinstance(m, Attention)}
+        expected = "attention_in_blocks" if way == "manual" else "scaled_dot_product_attention"
+        assert names == {expected}
+    torch.testing.assert_close(*found, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("name", BUILDERS)
 def test_output_has_the_classes_second(name):
     network, loss = build(name, "autograd")

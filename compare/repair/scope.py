@@ -1,0 +1,115 @@
+"""What can be edited: the functions that compute the wrong gradients, and all that they know."""
+
+import ast
+import gc
+import types
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from compare.repair.call_edits import unused
+from compare.repair.feeding import feeding
+from compare.repair.harmless import is_harmless
+from compare.repair.ingredients import Ingredient, ingredients
+from compare.repair.nodes import places_towards
+from compare.repair.probes import Probe
+from compare.repair.program import Editable
+from compare.repair.recording import called_functions, values_in
+from compare.repair.source import written
+from compare.trial.key import Key
+
+
+class Scope:
+    """Of one probe.
+
+    ``editables`` are the backwards on the way to the gradients ``keys`` and the functions of the
+    same file that they call, ``forwards`` those that save what these read.
+    """
+
+    def __init__(self, probe: Probe, keys: Sequence[Key]) -> None:
+        self.probe, self.keys = probe, keys
+        self.roots: dict[Editable, list[ast.AST]] = {}  # to be edited: what feeds the gradients
+        self.editables = self._functions()
+        self.forwards = self._forward_functions()
+        # Of each function: its expressions' values, its names, and what they can be made into.
+        self.values: dict[Editable, dict[ast.AST, Any]] = {}
+        self.names: dict[Editable, dict[str, Any]] = {}
+        self.pools: dict[Editable, list[Ingredient]] = {}
+        self.constants: list[str] = []
+
+    @property
+    def functions(self) -> list[Editable]:
+        """All that are edited."""
+        return [*self.editables, *self.forwards]
+
+    def _functions(self) -> list[Editable]:
+        places: dict[types.CodeType, list[int]] = {}
+        found: dict[types.CodeType, Editable] = {}
+        for node in self.probe.nodes:
+            if (place := written(node._forward_cls.backward)) is None:
+                continue
+            code = place.function.__code__
+            found.setdefault(code, Editable(place))
+            for key in self.keys:
+                towards = places_towards(node, self.probe.leaves.get(key))
+                places.setdefault(code, []).extend(towards)
+        files = {e.place.file for e in found.values()}
+        for code in called_functions(self.probe.gradients):
+            if code.co_filename in files and code not in found:
+                for function in gc.get_referrers(code):
+                    place = written(function) if isinstance(function, types.FunctionType) else None
+                    if place is not None and place.function.__code__ is code:
+                        found[code] = Editable(place)
+                        break
+        usable = [e for e in found.values() if is_harmless(e)]
+        for editable in usable:
+            where = places.get(editable.original)
+            self.roots[editable] = feeding(editable.tree, sorted(set(where)) if where else None)
+        return usable
+
+    def _forward_functions(self) -> list[Editable]:
+        """Where tensors are saved: what is saved can be the wrong ones."""
+        found: dict[types.CodeType, Editable] = {}
+        for node in self.probe.nodes:
+            cls = node._forward_cls
+            for function in filter(None, (cls.forward, getattr(cls, "setup_context", None))):
+                place = written(function)
+                if place is not None and not isinstance(place.tree, ast.Lambda):
+                    found.setdefault(place.function.__code__, Editable(place))
+        files = [e.place.file for e in self.editables]
+        return [e for e in found.values() if e.place.file in files and is_harmless(e)]
+
+    def record(self) -> None:
+        """The values of expressions and names, and what can be made of them."""
+        expressions = [text for e in self.forwards for text in _expressions(e)]
+        self.constants = _constants(self.forwards)
+        for editable in self.editables:
+            values, names = values_in(editable, self.probe.gradients)
+            names = {n: v for n, v in names.items() if not n.startswith("__")}
+            own = {
+                editable.text(node): value
+                for node, value in values.items()
+                if isinstance(node, ast.expr) and not isinstance(node, ast.Name)
+            }
+            self.values[editable], self.names[editable] = values, names
+            with suppress(RuntimeError):
+                self.pools[editable] = ingredients(names, own, expressions, unused(editable.tree))
+
+
+def _expressions(editable: Editable) -> list[str]:
+    """Of a forward, as they are written."""
+    found = [
+        n for n in ast.walk(editable.tree) if isinstance(n, ast.BinOp | ast.Call | ast.UnaryOp)
+    ]
+    texts = [editable.text(n) for n in found]
+    return [t for t in dict.fromkeys(texts) if "ctx" not in t and "\n" not in t]
+
+
+def _constants(editables: Sequence[Editable]) -> list[str]:
+    found = [
+        e.text(n)
+        for e in editables
+        for n in ast.walk(e.tree)
+        if isinstance(n, ast.Constant) and type(n.value) in (int, float)
+    ]
+    return list(dict.fromkeys(found))

@@ -1,0 +1,121 @@
+"""Whether edits make gradients right in every probe."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from compare.repair.ingredients import fingerprint
+from compare.repair.nodes import more_than_asked
+from compare.repair.probes import Probe
+from compare.repair.program import Edit, install
+from compare.repair.recording import returned_by
+from compare.repair.scope import Scope
+from compare.repair.source import written
+from compare.trial.key import Key
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Edits that make some gradients right in every probe."""
+
+    edits: tuple[Edit, ...]
+    keys: frozenset[Key]
+    summed: bool = False  # by PyTorch, which does it for a gradient that is larger than its tensor
+
+    @property
+    def cost(self) -> float:
+        """How far-fetched it is; two edits are more so than any one."""
+        return sum(e.cost for e in self.edits) + 2.0 * (len(self.edits) - 1) + 1.5 * self.summed
+
+
+class Trying:
+    """Edits of the functions in a scope, on all probes.
+
+    ``keys`` are those of the gradients that are wrong in some probe, ``right`` those that are right
+    in each.
+    """
+
+    def __init__(self, probes: Sequence[Probe], keys: Sequence[Key]) -> None:
+        right = [_right(p, keys) for p in probes]
+        self.keys = [k for k in keys if any(k not in found for found in right)]
+        # Where most is wrong comes first; and where no two sizes are equal, so that what is worth
+        # the same there is the same.
+        order = sorted(
+            range(len(probes)),
+            key=lambda i: (-len(set(self.keys) - right[i]), not probes[i].at.apart),
+        )
+        self.probes = [probes[i] for i in order]
+        self.right = [right[i] for i in order]
+        self.scope = Scope(self.probes[0], self.keys) if self.keys else None
+
+    @property
+    def functions(self) -> list[Any]:
+        """Those that can be edited."""
+        return self.scope.functions if self.scope else []
+
+    def candidate(self, edits: Sequence[Edit]) -> Candidate | None:
+        """Of these edits, if they make anything right."""
+        keys = self._right_with(edits)
+        return Candidate(tuple(edits), keys, self._is_summed(edits)) if keys else None
+
+    def effect(self, edit: Edit) -> Any:
+        """What the wrong gradients are with this edit alone; None where it raises."""
+        try:
+            install(self.functions, [edit])
+            found = self.probes[0].gradients()
+        except Exception:
+            return None
+        finally:
+            install(self.functions, ())
+        return tuple(fingerprint(found[k]) for k in self.keys if found[k] is not None)
+
+    def _right_with(self, edits: Sequence[Edit]) -> frozenset[Key]:
+        """The gradients that are right everywhere with these edits."""
+        forward = any(e.forward for e in edits)
+        try:
+            install(self.functions, edits)
+        except (SyntaxError, ValueError, TypeError, RecursionError):
+            return frozenset()
+        try:
+            return self._right_everywhere(forward)
+        finally:
+            install(self.functions, ())
+            if forward:
+                for probe in self.probes:
+                    probe.run_forward()
+
+    def _right_everywhere(self, forward: bool) -> frozenset[Key]:
+        alive = frozenset(self.keys)
+        for probe, was_right in zip(self.probes, self.right, strict=True):
+            try:
+                if forward:
+                    probe.run_forward()
+                found = probe.gradients()
+            except Exception:
+                return frozenset()
+            now = {k for k, x in found.items() if probe.is_right(k, x)} | (alive - found.keys())
+            alive &= now
+            if not alive or not was_right - set(self.keys) <= now | (was_right - found.keys()):
+                return frozenset()
+        return alive
+
+    def _is_summed(self, edits: Sequence[Edit]) -> bool:
+        """Whether PyTorch has to sum what is returned with these edits."""
+        install(self.functions, edits)
+        try:
+            first = self.probes[0]
+            places = (written(node._forward_cls.backward) for node in first.nodes)
+            codes = [place.function.__code__ for place in places if place]
+            returned = returned_by(codes, first.gradients)
+            return any(more_than_asked(node, found) for node in first.nodes for found in returned)
+        finally:
+            install(self.functions, ())
+
+
+def _right(probe: Probe, keys: Sequence[Key]) -> set[Key]:
+    """The gradients that are right in it, or not asked for; none where it raises."""
+    try:
+        found = probe.gradients()
+    except Exception:
+        return set(keys) - probe.leaves.keys()
+    return {k for k, x in found.items() if probe.is_right(k, x)} | (set(keys) - found.keys())
