@@ -69,9 +69,9 @@ def roundings(func: Any, args: Any, kwargs: Any, result: Any) -> list[Tensor | N
         terms = args[0].numel() / max(result.numel(), 1)
         squares = func(args[0].square(), *args[1:], **kwargs)
         return [_size(torch.full_like(result, terms), squares / terms, result)]
-    if func.overloadpacket in (_ATEN._softmax, _ATEN._log_softmax):
+    if func.overloadpacket in (_ATEN._softmax, _ATEN._safe_softmax, _ATEN._log_softmax):
         logarithm = args[0].logsumexp(args[1], keepdim=True).abs().expand(result.shape)
-        return [logarithm * result if func.overloadpacket is _ATEN._softmax else logarithm]
+        return [logarithm if func.overloadpacket is _ATEN._log_softmax else logarithm * result]
     if func.overloadpacket not in _SUMS:
         return [None] * len(results)
     counts = _in_a_row(_with(lambda x: x**0, func, args, kwargs))
