@@ -16,7 +16,7 @@ from compare.diagnosis.mistake import Diagnosis, Mistake
 from compare.trial import past_engine
 from compare.trial.case import Case
 from compare.trial.cotangents import feed, makers
-from compare.trial.derived import ONE_SAMPLE, kinds
+from compare.trial.derived import ONE_SAMPLE, frozen, kinds
 from compare.trial.errors import said
 from compare.trial.given import GIVEN, Given
 from compare.trial.key import Key, Kind
@@ -89,6 +89,7 @@ def _derived(given: Given, reference: Case, seed: int) -> Iterator[Given]:
         with suppress(Exception):  # it may take no other numbers than its own
             places = kink_places(given, reference, seed)
     yield from kinds(given, reference.model, seed, places)
+    yield from frozen(given, reference.model)
 
 
 def _where_writing_shows(trials: Sequence[Trial]) -> list[Trial]:

@@ -17,7 +17,7 @@ caller gives, these are derived from it:
     size 12 as 9             the same, shorter
     other indices            whole numbers as large as a parameter has rows
     inputs without gradient  as in training, where the data need none
-    weights without gradient  as in fine-tuning, where some layers are frozen
+    weights without gradient  as in fine-tuning; of a layer by itself
     evaluation mode          or training mode, whichever the model is not in
 
 Only what a gradient is taken to is rounded and moved. A model that cannot take one of these
@@ -97,9 +97,20 @@ def kinds(
             without = given.map(lambda x: x.detach())
             without = without.with_tensors([x.detach() for x in without.tensors])
             yield replace(without, kind=WITHOUT_GRADIENT, setting=True)
-            yield replace(given, kind=FROZEN, setting=True, frozen=True)
         kind = EVALUATION if reference.training else TRAINING
         yield replace(given, training=not reference.training, kind=kind, setting=True)
+
+
+def frozen(given: Given, reference: Model) -> Iterator[Given]:
+    """``given`` for a layer whose parameters need no gradient, if it has any and its input does.
+
+    Of a layer by itself: in a whole model what lies before a layer without a gradient gets none.
+    """
+    trained = isinstance(reference, nn.Module) and any(
+        p.requires_grad for p in reference.parameters()
+    )
+    if trained and given.differentiated:
+        yield replace(given, kind=FROZEN, setting=True, frozen=True)
 
 
 def _where_differentiated(change: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:

@@ -1,11 +1,13 @@
 """What a difference can be besides a fault: every excuse, applied once to what was judged.
 
 another subgradient             at a kink, in the convex hull of the gradients around it
-less accurate than the          the truth itself moves as much when numbers are rounded; or, on
-reference                       inputs pushed into saturation, in float64 the two agree
+less accurate than the          the truth itself moves as much when numbers are rounded; or, where
+reference                       half of float32's digits are right, or inputs are pushed into
+                                saturation, in float64 the two agree
 rounding                        of a whole model whose layers are right: in float64 they agree
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -49,19 +51,19 @@ def excused(results: Results, sides: Sides, *, strict: bool, whole: bool = False
             is called so, and does not pass.
         whole: Whether they are of a whole model, whose layers are right by themselves.
     """
-    smooth: set[str] = set()  # the kinds of input at which the reference has no kinks
+    smooth: dict[str, bool] = {}  # the kinds of input: whether the reference has no kinks there
     sizes = Sizes([trial for trial, _ in results])
     judged = []
     for trial, rows in results:
         wrong = [r for r in rows if r.verdict == BUG and r.allowed is not None]
         if wrong and not trial.raised:
             kinks = None
-            if trial.given.kind not in smooth:
-                kinks = Kinks.around(trial, sides.reference)
-                if kinks is None:
-                    smooth.add(trial.given.kind)
-            known = {row.key: row for row in _explained(trial, wrong, sides, kinks, strict)}
-            rows = [known.get(row.key, row) for row in rows]
+            known = smooth.get(trial.given.kind)
+            if not known:
+                kinks = Kinks.around(trial, sides.reference, sure=known is False)
+                smooth.setdefault(trial.given.kind, kinks is None)
+            better = {row.key: row for row in _explained(trial, wrong, sides, kinks, strict)}
+            rows = [better.get(row.key, row) for row in rows]
             rows = _in_float64(trial, rows, sides, sizes, strict=strict, whole=whole)
         judged.append((trial, rows))
     return judged
@@ -148,12 +150,12 @@ class _Gradient:
             )
         if kinks is None or strict or not bool((near | at_kink).all()):
             return None
-        m = self.manual.double()
-        between = at_kink & kinks.between(self.key, m, self.allowed)
+        m, allowed = self.manual.double(), self.allowed + conditioning
+        between = at_kink & kinks.between(self.key, m, allowed)
         if (
             bool((near | between).all())
-            and kinks.keeps_sums(self.key, m, self.allowed)
-            and kinks.keeps_balance(self.key, m, gradients, self.allowed)
+            and kinks.keeps_sums(self.key, m, allowed)
+            and kinks.keeps_balance(self.key, m, gradients, allowed)
         ):
             reason = "the reference is not differentiable there"
             return replace(self.row, verdict=SUBGRADIENT, reason=reason)
@@ -165,7 +167,9 @@ def _in_float64(
 ) -> list[Row]:
     """What is left wrong in its own precision, where manual in float64 is right."""
     wrong = [row for row in rows if row.verdict == BUG and row.reason != NOT_FINITE]
-    if not wrong or not (whole or trial.given.kind == SATURATING):
+    if not (whole or trial.given.kind == SATURATING):
+        wrong = [row for row in wrong if _half_the_digits_are_right(row, trial)]
+    if not wrong:
         return rows
     right = _right_in_float64(trial, rows, sides, sizes)
     if whole:
@@ -181,6 +185,13 @@ def _in_float64(
         else r
         for r in rows
     ]
+
+
+def _half_the_digits_are_right(row: Row, trial: Trial) -> bool:
+    """In float32, that is: half precision adds up in float32, and has no digits to lose."""
+    dtype = next(i.tensor.dtype for i in trial.reference if i.tensor is not None)
+    half = math.sqrt(torch.finfo(torch.float32).eps) * row.scale
+    return dtype == torch.float32 and row.error_manual is not None and row.error_manual <= half
 
 
 def _right_in_float64(

@@ -47,15 +47,18 @@ class Kinks:
         self._near, self._far = near, far  # each tensor with one more dimension, the points
 
     @classmethod
-    def around(cls, trial: Trial, reference: Case) -> "Kinks | None":
-        """None where the reference has no kinks anywhere near."""
+    def around(cls, trial: Trial, reference: Case, *, sure: bool = False) -> "Kinks | None":
+        """None where the reference has no kinks anywhere near; ``sure`` looks all around for one.
+
+        A single direction and its opposite may keep the order of what is tied.
+        """
         truth = {item.key: item.tensor for item in trial.truth if item.tensor is not None}
         near, far = ({key: [t] for key, t in truth.items()} for _ in range(2))
         for seed in range(_DIRECTIONS):
             for sign in (1.0, -1.0):
                 for points, step in ((near, _SMALLER_STEP), (far, _STEP)):
                     _add(points, trial, reference, sign * step, seed)
-            if seed == 0:
+            if seed == 0 and not sure:
                 first = cls(_stacked(near), _stacked(far))
                 if not any(first.at(key).any() for key in truth):
                     return None

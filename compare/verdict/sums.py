@@ -13,6 +13,9 @@ error is n/2 · S in place of that root.
 Products of matrices, convolutions and their gradients are such sums. Both numbers come from the
 operation itself: fed with the squares of its arguments it gives Σ t², fed with ones it gives n.
 
+A softmax is eᶻ over a sum of such, or exp(z − log Σ eᶻ). Who keeps that logarithm, as attention by
+blocks does, rounds it, and all probabilities of a row are off by as much as eps of its size.
+
 Source: Higham, Accuracy and Stability of Numerical Algorithms, 2002, chapter 4.
 """
 
@@ -66,6 +69,9 @@ def roundings(func: Any, args: Any, kwargs: Any, result: Any) -> list[Tensor | N
         terms = args[0].numel() / max(result.numel(), 1)
         squares = func(args[0].square(), *args[1:], **kwargs)
         return [_size(torch.full_like(result, terms), squares / terms, result)]
+    if func.overloadpacket in (_ATEN._softmax, _ATEN._safe_softmax, _ATEN._log_softmax):
+        logarithm = args[0].logsumexp(args[1], keepdim=True).abs().expand(result.shape)
+        return [logarithm if func.overloadpacket is _ATEN._log_softmax else logarithm * result]
     if func.overloadpacket not in _SUMS:
         return [None] * len(results)
     counts = _in_a_row(_with(lambda x: x**0, func, args, kwargs))

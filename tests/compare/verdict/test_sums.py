@@ -119,3 +119,20 @@ def test_a_convolution_in_three_dimensions_tap_by_tap(factor, passes):
     manual = by_hand(nn.functional.conv3d, backward)
     report = compare_gradients(manual, nn.functional.conv3d, x, weight, layers=False)
     assert report.passed == passes, str(report)
+
+
+def test_who_keeps_the_logarithm_of_a_softmax_rounds_it():
+    """Of two equal scores near 10⁶ each has half: what moves the scores moves no gradient."""
+
+    def with_its_logarithm(g, z):
+        p = (z - z.logsumexp(1, keepdim=True)).exp()
+        return p * (g - (g * z.softmax(1)).sum(1, keepdim=True))
+
+    def softmax(z):
+        return z.softmax(1)
+
+    z = 1e6 * torch.tensor([[1.07, 0.5, 1.07], [-0.3, 1.07, 1.07]], dtype=torch.float64)
+    manual = by_hand(softmax, with_its_logarithm)
+    report = compare_gradients(manual, softmax, z, layers=False)
+    assert report.passed, str(report)
+    assert report.verdict == "less accurate than the reference"
