@@ -14,7 +14,8 @@ def part(clues: Clues) -> Diagnosis | None:
     """Some samples' contributions are missing, in a sum over the batch or in an input's rows."""
     if len(clues.trials) < len(clues.all):
         return None
-    seen = [(trial, _weights(trial)) for trial in clues.wrong()]
+    small = [trial for trial in clues.wrong() if trial.of_input or trial.samples <= _SAMPLES]
+    seen = [(trial, _weights(trial)) for trial in small]
     if any(weights is None for _, weights in seen):
         return None
     found = [weights for _, weights in seen if weights is not None and len(weights) > 1]
@@ -44,7 +45,7 @@ def _weights(trial: Clue) -> Tensor | None:
     if trial.of_input and trial.t.dim() and trial.t.shape[0] == n:
         parts = torch.zeros(n, *trial.t.shape, dtype=torch.float64)
         parts[range(n), range(n)] = trial.t
-    elif n > _SAMPLES or not trial.g.dim():
+    elif not trial.g.dim():
         return None
     else:
         found = [_of_sample(trial, i) for i in range(n)]
