@@ -172,7 +172,7 @@ class Graph:
                 return self._name(key)
         if any(given.data_ptr() == x.data_ptr() for given in self.inputs):
             return "the other input"
-        return f"{float(x):.4g}" if x.dim() == 0 else "…"
+        return f"{float(x):.4g}" if x.dim() == 0 else "constant"
 
     def _name(self, key: Key) -> str:
         """As the report calls it."""

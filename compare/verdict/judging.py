@@ -99,6 +99,9 @@ def _rows(trial: Trial, sizes: Sizes, pairing: Pairing) -> Iterator[Row]:
             continue
         if trial.given.kind == WITHOUT_GRADIENT and found.unrecorded and found.tensor is None:
             continue  # it can be had only where an input needs one, as in reentrant checkpointing
+        lacking = found.tensor is None or expected.tensor is None
+        if trial.given.frozen and expected.kind is Kind.DELTA and lacking:
+            continue  # no weight needs it, and what the inputs get is judged there
         row = _row(found, expected, trial, sizes)
         if trial.given.kind != GIVEN and row.verdict == NO_TRUTH:
             continue  # nobody claimed that the reference has a gradient there

@@ -21,11 +21,12 @@ NAN_BY_PLACE = {
     f"nn.functional.{name}"
     for name in ["elu", "selu", "celu", "hardtanh", "relu6", "softshrink", "hardshrink"]
 }
-# The complex variants of some functions are left out: ours refuse complex numbers.
+# The complex variants of some functions are left out: ours refuse complex numbers. What is ours
+# alone may have a namesake in newer releases, with other arguments.
 OPS = [
     op
     for op in op_db
-    if op.name.removeprefix("nn.functional.") in functional.__all__
+    if op.name.removeprefix("nn.functional.") in set(functional.__all__) - OURS_ALONE
     and op.supports_dtype(torch.float64, "cpu")
 ]
 

@@ -32,7 +32,7 @@ def points(logs):
     [run] = logs.glob("*/version_*")
     events = EventAccumulator(str(run))
     events.Reload()
-    tags = ("loss/train", "loss/val", "loss/test")
+    tags = ("loss/train", "loss/val")
     return {
         f"{tag} {i} {point.step}": point.value
         for tag in tags

@@ -43,7 +43,7 @@ def run(capsys, tmp_path):
 def test_gradients_agree(run, network):
     code, outcome, out, err = run(gradients, network, "--dtype", "float64")
     assert (code, err) == (0, "")
-    assert f"{network}, cross-entropy, float64, batch of 2" in out
+    assert f"{network}, cross-entropy, float64, 1 thread, batch of 2" in out
     names = {row["name"] for row in outcome["rows"]}
     assert {"loss", "output"} <= names
     assert any(name.endswith(".weight") for name in names) or network == "lstm"

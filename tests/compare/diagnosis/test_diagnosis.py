@@ -80,7 +80,6 @@ class TestWhatIsNotKnown:
         [
             lambda g, z, a: g * (1 - a * a) ** 3,
             lambda g, z, a: g * (1 - a**3),
-            lambda g, z, a: g * (1 - a * a) + 0.1 * g * g,
             lambda g, z, a: g * torch.cos(2 * z),
         ],
     )

@@ -42,7 +42,12 @@ def in_place(g, x, a):
             Mistake.ADDED,
             "something is added to it that does not depend on the incoming gradient",
         ),
-        (HALF, lambda g, x, m: g * x.cos(), Mistake.IN_A_PART, "it is not zero where it should be"),
+        (
+            HALF,
+            lambda g, x, m: g * x.cos(),
+            Mistake.MISSING_FACTOR,
+            "the factor `constant` is missing: `constant * sin(input)`",
+        ),
         (
             HALF,
             lambda g, x, m: g * m * x.cos() * (g > g.mean(0)),

@@ -161,7 +161,7 @@ def test_norms_and_speed_are_drawn(visit):
 def test_custom_scalars(visit):
     page = visit("custom_scalars")
     _shows(page, "manual against autograd")
-    disagreement = (f"disagreement of gradients, layer {n} (log10)" for n in (1, 2))
+    disagreement = (f"gradients of layer {n} apart, log10" for n in (1, 2))
     for title in ("loss", "accuracy", *disagreement):
         card = page.locator("tf-custom-scalar-multi-line-chart-card").filter(has_text=title)
         _wait(lambda card=card: card.locator("path").evaluate_all(CURVES) >= 2)
@@ -169,11 +169,11 @@ def test_custom_scalars(visit):
 
 def test_pictures(visit):
     page = visit("images")
-    names = ("confusion matrix", "misclassified", "weights of layer 1")
+    names = ("confusion matrix", "misclassified", "precision against recall", "weights of layer 1")
     _shows(page, *(f"pictures/{name}" for name in names))
     # As wide as they are drawn: TensorBoard leaves out pixels of what it shrinks.
     ours = page.locator("tf-image-loader").filter(has_text="pictures/").locator("img")
-    _wait(lambda: ours.evaluate_all(UNSCALED) == 9)
+    _wait(lambda: ours.evaluate_all(UNSCALED) == 12)
     notes = page.locator("tf-image-loader").filter(has_text="error surface").locator("img")
     _wait(lambda: notes.evaluate_all(LOADED) == 1)
     _shows(page, "plots of the lecture notes/error surface")
@@ -206,7 +206,7 @@ def test_graph(visit, way):
 
 def test_hyperparameters(visit):
     page = visit("hparams")
-    _shows(page, "backprop", "accuracy/test", *(f"{way}/version_0" for way in NAMESPACES))
+    _shows(page, "backprop", "accuracy, test", *(f"{way}/version_0" for way in NAMESPACES))
     cells = page.locator("vaadin-grid-cell-content")
     _wait(lambda: sum("0.9" in text for text in cells.all_text_contents()) >= 3)
 
