@@ -53,7 +53,7 @@ class _Edits(StatementEdits):
             return
         if isinstance(node, ast.BinOp):
             yield from self._operator(node)
-        elif isinstance(node, ast.UnaryOp):
+        elif isinstance(node, ast.UnaryOp) and not is_dim(parent):
             sign = {ast.USub: "the sign is wrong", ast.Not: "`not` is too much"}
             says = sign.get(type(node.op), "negated")
             yield self.put(node, self.e(node.operand), 1.0, "sign", says)
