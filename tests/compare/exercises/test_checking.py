@@ -137,6 +137,12 @@ def test_a_function_in_a_notebook():
         check(grad_weight)
 
 
+def test_a_function_without_a_source():
+    names = {}
+    exec("def sigmoid_gradient(g, a):\n    return g * a * (1 - a)", names)
+    assert check(names["sigmoid_gradient"], "sigmoid_slope").solved
+
+
 def test_a_function_class_in_a_notebook():
     class Tanh(torch.autograd.Function):
         @staticmethod
