@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from compare import compare_gradients
+
 
 def by_hand(forward, backward):
     """A Function of the two: ``backward(g, *inputs)`` gives one gradient for each input."""
@@ -74,3 +76,11 @@ def plain(*sizes):
     for n_in, n_out in pairwise(sizes):
         steps += [nn.Linear(n_in, n_out), nn.ReLU()]
     return nn.Sequential(*steps[:-1])
+
+
+def only_fault(manual, reference, *inputs):
+    """The one fault there is: its sentence, and the kind of input that exposed it."""
+    report = compare_gradients(manual, reference, *inputs)
+    [layer] = report.originators
+    [fault] = layer.faults
+    return fault
