@@ -49,10 +49,6 @@ def _alike(z: Tensor, y: Tensor) -> Tensor:
     return F.cosine_embedding_loss(z, y, torch.ones(len(z), dtype=torch.long))
 
 
-def _unlike(z: Tensor, y: Tensor) -> Tensor:
-    return F.cosine_embedding_loss(z, y, -torch.ones(len(z), dtype=torch.long), 0.2)
-
-
 def _cosine_gradient(g: Tensor, z: Tensor, y: Tensor, cross: bool = True) -> Tensor:
     """Of those that are alike."""
     length = (z * z).sum(1, keepdim=True).sqrt()

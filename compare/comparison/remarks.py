@@ -38,7 +38,7 @@ def remarks(sides: Sides, trials: Sequence[Trial]) -> Iterator[str]:
     if silent:
         yield (
             f"{_some(silent)}: zero all over on both sides, so nothing was compared there; are "
-            "weights behind zero?"
+            "weights on the way zero?"
         )
     twins = {sides.pairing.key(i.key): i for t in trials for i in t.manual if _is_lost(i, t)}
     lost = {

@@ -78,8 +78,8 @@ def answers(
     if not isinstance(found, dict) or "at" in found:
         at = "" if not found else f" on trial {found['at'] + 1} of {len(scopes)}"
         return Answers(
-            stopped=f"it came to no end{at}: stopped after {SECONDS:g} seconds, beyond "
-            f"{MEMORY // 2**20} MiB, or because it left Python"
+            stopped=f"it did not finish{at}: it took over {SECONDS:g} seconds or "
+            f"{MEMORY // 2**20} MiB, or ended its process"
         )
     results = [[_read(x) for x in row] for row in found["results"]]
     return Answers(results, found["error"], found["by"], found["printed"])
@@ -115,7 +115,7 @@ def _told(
         except sandbox.ForbiddenError as found:
             error = {
                 "type": "",
-                "message": f"only arithmetic on tensors is run here, and this calls {found}",
+                "message": f"only arithmetic on tensors is run here, not {found}",
             }
         except BaseException as found:
             error = _of_python(found, file)
@@ -192,9 +192,7 @@ def by_apply(exercise: Exercise, cls: Any, scope: Scope, learner: Callable[[], A
     if exercise.again:
         g = _copy(g).requires_grad_()
         first = torch.autograd.grad(output, leaves, g, create_graph=True)
-        weights = [
-            torch.cos(torch.arange(x.numel(), dtype=x.dtype)).reshape(x.shape) for x in first
-        ]
+        weights = [weights_like(x) for x in first]
         graph = [(x, w) for x, w in zip(first, weights, strict=True) if x.requires_grad]
         if not graph:
             return [None] * len(leaves)

@@ -2,7 +2,7 @@
 
 import ast
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from compare.exercises.shown_numbers import numbers
 from compare.exercises.trials import TrialOfAnswer, is_right, trials
 
 SOLVED, WRONG, NOT_DONE = "solved", "wrong", "not yet done"
+_OURS = ("manual_backprop", "torch_models", "compare")
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,7 @@ def check_text(exercise: Exercise, text: str, file: str, seed: int = 0) -> Verdi
         seed: Of the numbers that it is tried on.
     """
     if is_blank(text):
-        return Verdict(
-            exercise.name, NOT_DONE, None, [f"write {exercise.derive} in place of {BLANK}"]
-        )
+        return _not_done(exercise)
     if module := _imported(exercise, text):
         return _not_by_hand(exercise, f"`{module}`, the reference")
     return _checked(exercise, loads(text, file), file, seed)
@@ -69,9 +68,7 @@ def check_function(exercise: Exercise, function: Any, seed: int = 0) -> Verdict:
     except (OSError, TypeError):
         text, file = "", getattr(getattr(function, "__code__", None), "co_filename", "")
     if text and is_blank(text):  # without a source it cannot be told, and runs
-        return Verdict(
-            exercise.name, NOT_DONE, None, [f"write {exercise.derive} in place of {BLANK}"]
-        )
+        return _not_done(exercise)
     if module := _imported(exercise, text):
         return _not_by_hand(exercise, f"`{module}`, the reference")
     return _checked(exercise, lambda: {exercise.function: function}, file, seed)
@@ -91,26 +88,24 @@ def is_blank(text: str) -> bool:
 
 def _imported(exercise: Exercise, text: str) -> str:
     """The part of this project that it takes the answer from, where that was not given."""
-    given = "\n".join(made(exercise).imports)
+    given = set(_modules("\n".join(made(exercise).imports)))
+    named = (name for name in _modules(text) if name.partition(".")[0] in _OURS)
+    return next((name for name in named if name not in given), "")
+
+
+def _modules(text: str) -> Iterator[str]:
+    """What it imports, or names as a string, which may be imported by that."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
-        return ""
-    ours = ("manual_backprop", "torch_models", "compare")
+        return
     for node in ast.walk(tree):
-        names = []
         if isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{a.name}" for a in node.names]
-            if all(f"from {node.module} import {a.name}" in given for a in node.names):
-                names = []
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
-            names = [a.name for a in node.names]
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            names = [node.value] if "." in node.value or node.value in ours else []
-        for name in names:
-            if name.split(".")[0] in ours and " " not in name:
-                return name
-    return ""
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.Constant) and " " not in str(node.value):
+            yield str(node.value)
 
 
 def _not_done(exercise: Exercise) -> Verdict:

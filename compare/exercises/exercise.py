@@ -201,5 +201,4 @@ MUCH = {"factor too many"}
 ZERO = {"detached"}
 RAISED = {"raised an error"}
 PART = {"only part of the batch"}
-NUMBER = {"another number"}
 OPERATION = {"another operation"}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from compare.diagnosis.evidence import Evidence
-from compare.exercises.answering import Namespace, answer
+from compare.exercises.answering import Namespace, answer, weights_like
 from compare.exercises.exercise import Exercise, Scope, as_tensors, draws
 from compare.exercises.making import made
 from compare.trial.key import Key, Kind
@@ -81,9 +81,7 @@ def right(exercise: Exercise, scope: Scope) -> list[Tensor | None]:
         g = g.clone().requires_grad_()
     found = torch.autograd.grad(output, list(leaves.values()), g, create_graph=exercise.again)
     if exercise.again:
-        weights = [
-            torch.cos(torch.arange(x.numel(), dtype=x.dtype)).reshape(x.shape) for x in found
-        ]
+        weights = [weights_like(x) for x in found]
         again = torch.autograd.grad(found, [*leaves.values(), g], weights, allow_unused=True)
         return [x if x is None else x.detach() for x in (*found, *again)]
     by_name = dict(zip(leaves, found, strict=True))

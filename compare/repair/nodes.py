@@ -3,7 +3,7 @@
 import math
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import BackwardCFunction
+
+from compare.diagnosis.graph import nodes
 
 _TORCH = str(Path(torch.__file__).parent)
 _FRAME = re.compile(r'File "(.+?)", line (\d+), in (.+)\n')
@@ -32,19 +34,6 @@ class recorded_places(torch.autograd.set_detect_anomaly):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             super().__init__(True, check_nan=False)
-
-
-def nodes(outputs: Sequence[Tensor]) -> Iterator[Any]:
-    """Of the graph behind them, from the outputs on, each once."""
-    todo = [y.grad_fn for y in outputs if y.grad_fn is not None]
-    seen = set(todo)
-    while todo:
-        node = todo.pop(0)
-        yield node
-        for edge, _ in node.next_functions:
-            if edge is not None and edge not in seen:
-                seen.add(edge)
-                todo.append(edge)
 
 
 def custom(outputs: Sequence[Tensor]) -> list[Any]:

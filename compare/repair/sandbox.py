@@ -129,7 +129,7 @@ def _in_the_child(
                 mode, flags = (arguments[1] or ""), arguments[2]
                 writes = flags & (os.O_WRONLY | os.O_RDWR) if isinstance(flags, int) else 0
                 if writes or any(c in str(mode) for c in "wax+"):
-                    raise ForbiddenError(f"open of {arguments[0]}")
+                    raise ForbiddenError(f"opening {arguments[0]}")
             elif event.startswith(_FORBIDDEN) and event not in _HARMLESS:
                 raise ForbiddenError(event)
 

@@ -9,6 +9,7 @@ from lightning.pytorch.core.saving import load_hparams_from_yaml
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from torch_models import threads
 from torch_models.checkpoints import LAST
 from torch_models.curves import TAGS, Curve, curves
 from torch_models.resume import CheckpointError, read
@@ -27,8 +28,7 @@ def before(logger: TensorBoardLogger, lines: list[str], command: str) -> None:
         lines: the run in words.
         command: that started it.
     """
-    threads = torch.get_num_threads()
-    machine = f"PyTorch {torch.__version__}, {threads} thread{'s' * (threads > 1)}"
+    machine = f"PyTorch {torch.__version__}, {threads.number()}"
     words = "\n\n".join([*lines, machine, f"    {command}"])
     logger.experiment.add_text(THIS, words, 0)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
@@ -79,7 +79,7 @@ def _centred(block: list[str], height: int) -> list[str]:
     return [block[0], *[blank] * above, *block[1:], *[blank] * (height - len(block) - above)]
 
 
-def _network(network: Network, found: Sequence[Step]) -> Group:
+def _network(network: Network, found: Sequence[Step]) -> Table:
     """The neurons in columns: what each gave forward, and its δ."""
     deltas = {s.layer: s.value for s in found if s.symbol.startswith("δ")}
     last = len(network.weights)
@@ -97,4 +97,4 @@ def _network(network: Network, found: Sequence[Step]) -> Group:
         columns.append(column)
     for n in range(max(map(len, columns))):
         view.add_row(*(column[n] if n < len(column) else Text() for column in columns))
-    return Group(view)
+    return view
