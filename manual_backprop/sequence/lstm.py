@@ -78,8 +78,9 @@ class LSTMFunction(Function):
     def backward(ctx, grad_h, grad_c, *grad_gates):
         x, h_0, c_0, W_ih, W_hh, h, c, i, f, g, o = ctx.saved_tensors
         h_before, c_before = states_before(h_0, h, ctx.reverse), states_before(c_0, c, ctx.reverse)
-        tanh_c = (f * c_before + i * g).tanh()
-        # With these the recursion below multiplies ∂L/∂c_t three times and ∂L/∂h_t once.
+        tanh_c = (f * c_before + i * g if c is None else c).tanh()
+        # What waits for no other step, for all steps at once: with the factors the recursion below
+        # multiplies ∂L/∂c_t, three times, and ∂L/∂h_t.
         slopes = i * (1 - i), f * (1 - f), 1 - g * g, o * (1 - o)
         factors = torch.cat(
             [p * s for p, s in zip((g, c_before, i, tanh_c), slopes, strict=True)], -1
