@@ -70,6 +70,27 @@ def use(
     torch.set_num_threads(threads)
 
 
+def keep_to(threads: int | None, most: int | None = None) -> int:
+    """Keep this process to as many cores as threads compute; before any library counts them.
+
+    So that whoever takes part in a comparison has the same: NumPy and JAX start as many threads as
+    there are cores.
+
+    Args:
+        threads, most: as for ``use``.
+
+    Returns:
+        How many they are.
+    """
+    said = [os.environ[name] for name in _NUMBER if os.environ.get(name, "").isdecimal()]
+    n = threads or (int(said[0]) if said else min(free_cores(), most or MOST_THREADS))
+    if hasattr(os, "sched_setaffinity"):
+        allowed = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, allowed[-n:])
+    os.environ["OMP_NUM_THREADS"] = str(n)
+    return n
+
+
 def number() -> str:
     """How many threads there are, in words."""
     import torch

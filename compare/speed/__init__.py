@@ -14,21 +14,20 @@ from compare.command.shared_options import changed
 from torch_models.arguments import OneLineParser, integer, number
 from torch_models.names import ACTIVATIONS
 from torch_models.network_options import add_network_option
-from torch_models.recipes import RECIPES
-from torch_models.threads import add_threads_option
+from torch_models.recipes import most_threads
+from torch_models.threads import add_threads_option, keep_to
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 measured, 1 a wrong gradient, 2 bad input)."""
     parser = speed_parser()
     options = checked_speed(parser, parser.parse_args(arguments))
+    hidden = [options.hidden] * options.depth
+    large = options.sweep or options.pays
+    most = None if large else most_threads(options.network, options.batch_size, hidden)
+    threads = keep_to(options.threads, most)
     # From here on it takes seconds to import; --help and wrong options have been answered.
-    return exit_code(
-        parser.prog,
-        lambda: _measure(options),
-        threads=options.threads,
-        most_threads=RECIPES[options.network].threads,
-    )
+    return exit_code(parser.prog, lambda: _measure(options), threads=threads)
 
 
 def _measure(options: argparse.Namespace) -> bool:

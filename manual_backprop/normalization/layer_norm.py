@@ -69,9 +69,9 @@ class LayerNormFunction(Function):
                 # ∂L/∂x = ρ (ĝ − 1/m Σ ĝ − x̂ 1/m Σ ĝ x̂)
                 grad_input = torch.addcmul(ĝ - mean_ĝ, x̂, mean_ĝx̂, value=-1) * ρ
             if ctx.needs_input_grad[1]:
-                grad_weight = (g * x̂).sum(0, keepdim=True)  # ∂L/∂w = Σ_n g x̂
+                grad_weight = (g * x̂).sum(0)[None]  # ∂L/∂w = Σ_n g x̂
             if ctx.needs_input_grad[2]:
-                grad_bias = g.sum(0, keepdim=True)  # ∂L/∂b = Σ_n g
+                grad_bias = g.sum(0)[None]  # ∂L/∂b = Σ_n g
             return grad_input, grad_weight, grad_bias
 
         samples = [t.reshape(-1, *t.shape[x.dim() - len(dims) :]) for t in (g, x, μ, ρ)]

@@ -60,7 +60,7 @@ class RMSNormFunction(Function):
                 # ∂L/∂x = r (ĝ − x̂ 1/m Σ ĝ x̂)
                 grad_input = r * (ĝ - x̂ * (ĝ * x̂).mean(dims, keepdim=True))
             if ctx.needs_input_grad[1]:
-                grad_weight = (g * x̂).sum(0, keepdim=True)  # ∂L/∂w = Σ_n g x̂
+                grad_weight = (g * x̂).sum(0)[None]  # ∂L/∂w = Σ_n g x̂
             return grad_input, grad_weight
 
         found = in_blocks(of_samples, *(t.reshape(-1, *ctx.features) for t in (g, x)))

@@ -15,7 +15,6 @@ Source: Srivastava et al. 2014; the scaling in training, "inverted dropout", is 
 import torch
 from torch import Tensor
 
-from manual_backprop.kit.blocks import in_blocks
 from manual_backprop.kit.function import Function
 from manual_backprop.kit.inplace import overwrite
 from manual_backprop.kit.public import public
@@ -44,11 +43,7 @@ class DropoutFunction(Function):
     @staticmethod
     def backward(ctx, grad_output, *_):
         (mask,) = ctx.saved_tensors
-
-        def of_elements(g: Tensor, m: Tensor) -> Tensor:
-            return g * m * ctx.scale  # ∂L/∂x = m/(1 − p) ∂L/∂y
-
-        return in_blocks(of_elements, grad_output, mask.expand_as(grad_output)), None
+        return grad_output * mask * ctx.scale, None  # ∂L/∂x = m/(1 − p) ∂L/∂y
 
 
 def check_probability(name: str, p: float) -> None:

@@ -79,29 +79,28 @@ class LSTMFunction(Function):
         x, h_0, c_0, W_ih, W_hh, h, c, i, f, g, o = ctx.saved_tensors
         h_before, c_before = states_before(h_0, h, ctx.reverse), states_before(c_0, c, ctx.reverse)
         tanh_c = (f * c_before + i * g if c is None else c).tanh()
-        # What waits for no other step, for all steps at once: with the factors the recursion below
-        # multiplies ∂L/∂c_t, three times, and ∂L/∂h_t.
-        slopes = i * (1 - i), f * (1 - f), 1 - g * g, o * (1 - o)
-        factors = torch.cat(
-            [p * s for p, s in zip((g, c_before, i, tanh_c), slopes, strict=True)], -1
-        )
-        c_from_h = o * (1 - tanh_c * tanh_c)
-
+        # What waits for no other step, for all steps at once: by what ∂L/∂c_t, three times, and
+        # ∂L/∂h_t are multiplied in δ_t, and ∂L/∂h_t in ∂L/∂c_t.
+        each = g * i * (1 - i), c_before * f * (1 - f), i * (1 - g * g), tanh_c * o * (1 - o)
+        slopes, slope_of_h = torch.cat(each, -1), o * (1 - tanh_c * tanh_c)
         more = None
         if any(d is not None for d in grad_gates):  # only in a second derivative
-            of_gates = [
-                torch.zeros_like(s) if d is None else d * s
-                for d, s in zip(grad_gates, slopes, strict=True)
-            ]
-            more = torch.cat(of_gates, -1)
+            of_gates = i * (1 - i), f * (1 - f), 1 - g * g, o * (1 - o)
+            more = torch.cat(
+                [
+                    torch.zeros_like(s) if d is None else d * s
+                    for d, s in zip(grad_gates, of_gates, strict=True)
+                ],
+                -1,
+            )
 
         delta = [x[0]] * len(x)
         from_h = from_c = torch.zeros_like(h_0)  # what a step gets from the one after it
         η, γ = (from_h.expand(h_before.shape) if d is None else d for d in (grad_h, grad_c))
         for t in reversed(steps(len(x), ctx.reverse)):
             dh = η[t] + from_h  # ∂L/∂h_t
-            dc = γ[t] + from_c + dh * c_from_h[t]  # ∂L/∂c_t
-            delta[t] = torch.cat((dc, dc, dc, dh), -1) * factors[t]
+            dc = γ[t] + from_c + dh * slope_of_h[t]  # ∂L/∂c_t
+            delta[t] = torch.cat((dc, dc, dc, dh), -1) * slopes[t]
             if more is not None:
                 delta[t] = delta[t] + more[t]
             from_h, from_c = delta[t] @ W_hh, dc * f[t]
