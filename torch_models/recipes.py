@@ -106,7 +106,7 @@ def most_threads(network: str, batch_size: int | None, hidden: Sequence[int]) ->
     work = (batch_size or recipe.batch_size) / recipe.batch_size
     if network == "mlp":
         work *= _weights(hidden, recipe) / _weights(_HIDDEN, recipe)
-    return max(1, round(recipe.threads * work))
+    return max(1, int(recipe.threads * work / 2))  # each with twice what one is too little to share
 
 
 def _weights(hidden: Sequence[int], recipe: Recipe) -> int:

@@ -43,7 +43,8 @@ def speed_parser() -> OneLineParser:
         description="Time a training step by autograd, by hand-written layers, by Network, and by "
         "NumPy, JAX and scikit-learn where they are installed: in turn in one process, medians, "
         "ratios to autograd and to the step's matrix products alone; of another network than mlp, "
-        "by autograd and by hand-written layers. The gradients are compared first.",
+        "by autograd and by hand-written layers. The gradients are compared first. Whoever takes part "
+        "has as many cores as there are threads.",
         epilog="Exit code 0: measured; 1: a gradient is wrong; " + NOT_DONE,
     )
     add_network_option(parser)
@@ -76,7 +77,7 @@ def speed_parser() -> OneLineParser:
     parser.add_argument(
         "--eager",
         action="store_true",
-        help="leave out what is compiled, as of all networks but mlp",
+        help="leave out what is compiled",
     )
     parser.add_argument(
         "--device",

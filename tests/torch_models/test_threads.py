@@ -74,9 +74,10 @@ def test_who_decides(chosen, asked, number):
     [
         ("mlp", None, [160], 1),
         ("mlp", 128, [40], 1),
-        ("mlp", 1024, [160], 8),
-        ("mlp", 128, [2048], 13),
-        ("lenet", 512, None, 4),
+        ("mlp", 1024, [160], 4),
+        ("mlp", 128, [2048], 6),
+        ("lenet", 512, None, 2),
+        ("vit", 128, None, 1),
         ("gpt", 4, None, None),
     ],
 )
