@@ -11,6 +11,8 @@ import os
 import statistics
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from torch_models.arguments import integer
@@ -70,8 +72,9 @@ def use(
     torch.set_num_threads(threads)
 
 
-def keep_to(threads: int | None, most: int | None = None) -> int:
-    """Keep this process to as many cores as threads compute; before any library counts them.
+@contextmanager
+def kept_to(threads: int | None, most: int | None = None) -> Iterator[int]:
+    """As many cores for this process as threads compute; before any library counts them.
 
     So that whoever takes part in a comparison has the same: NumPy and JAX start as many threads as
     there are cores.
@@ -79,16 +82,21 @@ def keep_to(threads: int | None, most: int | None = None) -> int:
     Args:
         threads, most: as for ``use``.
 
-    Returns:
+    Yields:
         How many they are.
     """
     said = [os.environ[name] for name in _NUMBER if os.environ.get(name, "").isdecimal()]
     n = threads or (int(said[0]) if said else min(free_cores(), most or MOST_THREADS))
-    if hasattr(os, "sched_setaffinity"):
-        allowed = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, allowed[-n:])
     os.environ["OMP_NUM_THREADS"] = str(n)
-    return n
+    if not hasattr(os, "sched_setaffinity"):  # not on Linux
+        yield n
+        return
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(allowed)[-n:])
+    try:
+        yield n
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def number() -> str:

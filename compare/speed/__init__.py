@@ -15,7 +15,7 @@ from torch_models.arguments import OneLineParser, integer, number
 from torch_models.names import ACTIVATIONS
 from torch_models.network_options import add_network_option
 from torch_models.recipes import most_threads
-from torch_models.threads import add_threads_option, keep_to
+from torch_models.threads import add_threads_option, kept_to
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,9 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     hidden = [options.hidden] * options.depth
     large = options.sweep or options.pays
     most = None if large else most_threads(options.network, options.batch_size, hidden)
-    threads = keep_to(options.threads, most)
-    # From here on it takes seconds to import; --help and wrong options have been answered.
-    return exit_code(parser.prog, lambda: _measure(options), threads=threads)
+    with kept_to(options.threads, most) as threads:
+        # From here on it takes seconds to import; --help and wrong options have been answered.
+        return exit_code(parser.prog, lambda: _measure(options), threads=threads)
 
 
 def _measure(options: argparse.Namespace) -> bool:
@@ -43,8 +43,8 @@ def speed_parser() -> OneLineParser:
         description="Time a training step by autograd, by hand-written layers, by Network, and by "
         "NumPy, JAX and scikit-learn where they are installed: in turn in one process, medians, "
         "ratios to autograd and to the step's matrix products alone; of another network than mlp, "
-        "by autograd and by hand-written layers. The gradients are compared first. Whoever takes part "
-        "has as many cores as there are threads.",
+        "by autograd and by hand-written layers. The gradients are compared first. All "
+        "take part with as many cores as there are threads.",
         epilog="Exit code 0: measured; 1: a gradient is wrong; " + NOT_DONE,
     )
     add_network_option(parser)

@@ -93,13 +93,15 @@ def test_a_comparison_is_kept_to_its_cores(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3}, raising=False)
     kept = []
     monkeypatch.setattr(os, "sched_setaffinity", lambda pid, to: kept.append(to), raising=False)
-    assert threads.keep_to(None) == 3
-    assert os.environ.pop("OMP_NUM_THREADS") == "3"
-    assert threads.keep_to(None, most=1) == 1
-    assert threads.keep_to(4, most=1) == 4
+    for said, n in (((None,), 3), ((None, 1), 1), ((4, 1), 4)):
+        with threads.kept_to(*said) as found:
+            assert found == n
+        assert os.environ.pop("OMP_NUM_THREADS") == str(n)
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    assert threads.keep_to(None) == 2
-    assert kept == [[1, 2, 3], [3], [0, 1, 2, 3], [2, 3]]
+    with threads.kept_to(None) as found:
+        assert found == 2
+    assert kept[::2] == [[1, 2, 3], [3], [0, 1, 2, 3], [2, 3]]
+    assert kept[1::2] == [{0, 1, 2, 3}] * 4
 
 
 def test_the_environment_stands(chosen, monkeypatch):
