@@ -11,7 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 import torch
 
-from tests import ROOT, recording
+from tests import ROOT, played_graphs
 
 # The width of the terminal that the tests are started in is no business of theirs.
 os.environ.pop("COLUMNS", None)
@@ -44,15 +44,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture
-def graphs(monkeypatch) -> list[recording.Graph]:
+def graphs(monkeypatch) -> list[played_graphs.Graph]:
     """The CUDA graphs that the test makes, each played on the CPU."""
-    made: list[recording.Graph] = []
+    made: list[played_graphs.Graph] = []
 
     def graph():
-        made.append(recording.Graph())
+        made.append(played_graphs.Graph())
         return made[-1]
 
     monkeypatch.setattr(torch.cuda, "CUDAGraph", graph)
-    monkeypatch.setattr(torch.cuda, "graph", recording.record)
+    monkeypatch.setattr(torch.cuda, "graph", played_graphs.record)
     monkeypatch.setattr(torch.cuda, "Stream", lambda device: None)
     return made

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch_models import extras, threads
-from torch_models.memory import is_exhausted
 from torch_models.names import run_name
 from torch_models.options import parse_train
 from torch_models.printable import one_line
 from torch_models.recipes import RECIPES
 from torch_models.runs import RefusedError, run_folder
 from torch_models.streams import kept, streams
+from torch_models.too_little_memory import is_exhausted
 from torch_models.while_importing import ended_at_once
 
 PROGRAM = "python -m torch_models.train"

@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from manual_backprop.activation.rectifiers import ReLUFunction
 from manual_backprop.network.losses import LOSSES
 from tests.seconds import spent_on_children
-from tests.torch_models.outcome import train_digits as train
+from tests.torch_models.short_trainings import train_digits as train
 from torch_models import curves, datasets
 from torch_models.networks.loss_function import loss_function
 from torch_models.networks.mlp import mlp
