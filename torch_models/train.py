@@ -170,7 +170,7 @@ def build_trainer(options: argparse.Namespace, logger):
 
     from torch_models.checkpoints import WrittenAside, checkpoints
     from torch_models.dashboards.pages import Pages
-    from torch_models.progress import Report
+    from torch_models.progress import EpochReport
     from torch_models.ranks import started
 
     pages = [] if options.dashboards == "off" else [Pages(full=options.dashboards == "full")]
@@ -184,7 +184,7 @@ def build_trainer(options: argparse.Namespace, logger):
             precision=options.precision,
             max_epochs=options.epochs or 1,
             logger=logger,
-            callbacks=[Report(), *pages, *checkpoints(logger)],
+            callbacks=[EpochReport(), *pages, *checkpoints(logger)],
             plugins=[WrittenAside()],
             enable_progress_bar=False,
             enable_model_summary=False,

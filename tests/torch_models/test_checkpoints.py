@@ -15,7 +15,7 @@ import torch
 from torch_models import train
 from torch_models.checkpoints import NotSavedError, WrittenAside
 from torch_models.interrupts import Interrupts
-from torch_models.progress import Report
+from torch_models.progress import EpochReport
 
 SMALL = ["--dataset", "digits", "--hidden", "8", "--epochs", "3"]
 
@@ -94,7 +94,7 @@ def test_training_on_a_full_disk_is_one_line(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("instead", ["nothing", "a file"])
 def test_folder_that_vanishes(tmp_path, monkeypatch, capsys, instead):
-    end_of_epoch = Report.on_train_epoch_end
+    end_of_epoch = EpochReport.on_train_epoch_end
 
     def vanish(self, trainer, module):
         end_of_epoch(self, trainer, module)
@@ -103,7 +103,7 @@ def test_folder_that_vanishes(tmp_path, monkeypatch, capsys, instead):
             if instead == "a file":
                 (tmp_path / "autograd").write_text("")
 
-    monkeypatch.setattr(Report, "on_train_epoch_end", vanish)
+    monkeypatch.setattr(EpochReport, "on_train_epoch_end", vanish)
     assert train.main([*SMALL, "--log-dir", str(tmp_path)]) == 1
     line = one_line(capsys)
     assert "version_0 is gone, checkpoints too" in line
