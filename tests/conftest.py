@@ -1,5 +1,6 @@
 """What tests of several rooms need."""
 
+import gc
 import os
 
 # The tensors here are small: threads that wait for each other take most of the time. This is read
@@ -12,6 +13,10 @@ import pytest
 import torch
 
 from tests import ROOT, played_graphs
+
+# The imports make a million objects: to look at them whenever some hundreds are new takes a tenth
+# of the time.
+gc.set_threshold(20_000, 10, 10)
 
 # The width of the terminal that the tests are started in is no business of theirs.
 os.environ.pop("COLUMNS", None)
