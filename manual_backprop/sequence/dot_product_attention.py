@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 from manual_backprop.kit.function import Function
-from manual_backprop.kit.precision import in_opmath
+from manual_backprop.kit.precision import in_opmath, rounded
 from manual_backprop.kit.public import public
 from manual_backprop.sequence.attention_arguments import check_attention, drawn, grouped
 
@@ -55,8 +55,8 @@ class ScaledDotProductAttentionFunction(Function):
         q, k, v = in_opmath(query, key, value)
         P = probabilities(q, k, attn_mask, is_causal, scale, need_weights)
         w = dropped(P, keep, dropout_p)
-        o = (w @ v).to(query.dtype)
-        return (o, w.to(query.dtype)) if need_weights else o
+        o = rounded(w @ v, query.dtype)
+        return (o, rounded(w, query.dtype)) if need_weights else o
 
     @staticmethod
     def setup_context(ctx, inputs, output):

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from compare.catalogue import entries
 from compare.catalogue.entry import Entry, FunctionCall
+from tests.manual_backprop.older_pytorch import differs
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,16 @@ def shown(value: Any) -> str:
     return str(tuple(value.shape) if isinstance(value, Tensor) else value)
 
 
-CASES = [Case(entry, call) for entry in entries() for call in entry.calls]
+def _of(entry: Entry, *, special: bool) -> list[Case]:
+    calls = entry.special if special else entry.calls
+    return [
+        Case(entry, call)
+        for call in calls
+        if not differs(entry.function_name, call.arguments, call.options, special)
+    ]
+
+
+CASES = [case for entry in entries() for case in _of(entry, special=False)]
 #: Functions that PyTorch has not.
 OURS_ALONE = {entry.function_name for entry in entries() if entry.twin_function}
-SPECIAL = [Case(entry, call) for entry in entries() for call in entry.special]
+SPECIAL = [case for entry in entries() for case in _of(entry, special=True)]
