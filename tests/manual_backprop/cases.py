@@ -7,6 +7,7 @@ from torch import Tensor
 
 from compare.catalogue import entries
 from compare.catalogue.entry import Entry, FunctionCall
+from compare.trial.given import tensors_in
 from tests.manual_backprop.older_pytorch import differs
 
 
@@ -35,6 +36,15 @@ def shown(value: Any) -> str:
     if isinstance(value, tuple | list):
         return f"({','.join(map(shown, value))})"
     return str(tuple(value.shape) if isinstance(value, Tensor) else value)
+
+
+def in_full(entry: Entry) -> FunctionCall:
+    """The first call of at most a hundred numbers: the derivatives are as many as their pairs."""
+
+    def size(call: FunctionCall) -> int:
+        return sum(a.numel() for a in tensors_in(call.arguments))
+
+    return next((call for call in entry.calls if size(call) <= 100), entry.calls[0])
 
 
 def _of(entry: Entry, *, special: bool) -> list[Case]:
