@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch_models import extras, threads
-from torch_models.memory import is_exhausted
 from torch_models.names import run_name
 from torch_models.options import parse_train
 from torch_models.printable import one_line
 from torch_models.recipes import RECIPES, most_threads
 from torch_models.runs import RefusedError, run_folder
 from torch_models.streams import kept, streams
+from torch_models.too_little_memory import is_exhausted
 from torch_models.while_importing import ended_at_once
 
 PROGRAM = "python -m torch_models.train"
@@ -171,7 +171,7 @@ def build_trainer(options: argparse.Namespace, logger):
 
     from torch_models.checkpoints import WrittenAside, checkpoints
     from torch_models.dashboards.pages import Pages
-    from torch_models.progress import Report
+    from torch_models.progress import EpochReport
     from torch_models.ranks import started
 
     pages = [] if options.dashboards == "off" else [Pages(full=options.dashboards == "full")]
@@ -185,7 +185,7 @@ def build_trainer(options: argparse.Namespace, logger):
             precision=options.precision,
             max_epochs=options.epochs or 1,
             logger=logger,
-            callbacks=[Report(), *pages, *checkpoints(logger)],
+            callbacks=[EpochReport(), *pages, *checkpoints(logger)],
             plugins=[WrittenAside()],
             enable_progress_bar=False,
             enable_model_summary=False,

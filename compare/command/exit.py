@@ -10,10 +10,10 @@ from typing import NoReturn
 
 from compare.command.writing import NotWrittenError
 from torch_models import extras
-from torch_models.memory import is_exhausted
 from torch_models.printable import one_line
 from torch_models.streams import kept, streams
 from torch_models.threads import use, wait_passively
+from torch_models.too_little_memory import is_exhausted
 from torch_models.while_importing import ended_at_once
 
 #: Neither right nor wrong: what was asked came to no answer.

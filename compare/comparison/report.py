@@ -1,13 +1,14 @@
 """What a comparison found, for programs and in plain text."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, Fault, JudgedLayer
+from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, JudgedLayer
 from compare.comparison import where
-from compare.comparison.words import SIGN_OF_ZERO, exposed, on
+from compare.comparison.entries import check, judged_layer, less_accurate_tensor, tensor
+from compare.comparison.told import accuse, culprit, describe, incoming, tell, tell_less_accurate
+from compare.comparison.words import on
 from compare.verdict.judge import (
     BEHIND_SURROGATE,
     BUG,
@@ -18,14 +19,12 @@ from compare.verdict.judge import (
     ROUNDING,
     SUBGRADIENT,
     Row,
-    less_accurate,
 )
 from torch_models.printable import printable
 
 if TYPE_CHECKING:
     from compare.checks.check import Check
 
-COLUMNS = ("name", "kind", "exact", "max_abs", "max_rel", "max_ulp", "verdict")
 NOTHING_COMPARED = "nothing compared"
 #: Layers that one line names.
 _ACCUSED = 3
@@ -52,7 +51,7 @@ class Asked:
     def __str__(self) -> str:
         if self.left_out:
             return f"not asked on {on(self.kind)}: {self.left_out}"
-        return f"asked on {on(self.kind)}, {_incoming(self.cotangents)}"
+        return f"asked on {on(self.kind)}, {incoming(self.cotangents)}"
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,7 @@ class Report:
         if failures:
             return (
                 f"FAILED: {len(failures)} of {total} disagree in {self.dtype} (seed {self.seed}). "
-                f"First in backward order: {blame(failures[0])}"
+                f"First in backward order: {culprit(failures[0])}"
             )
         wrong_checks = [check for check in self.checks if not check.passed]
         if wrong_checks:
@@ -168,7 +167,7 @@ class Report:
             inputs.setdefault(rows[0].input, []).append(rows[0].cotangent)
         return [
             f"{found}: "
-            + "; ".join(f"on {on(kind)}, {_incoming(fed_in)}" for kind, fed_in in inputs.items())
+            + "; ".join(f"on {on(kind)}, {incoming(fed_in)}" for kind, fed_in in inputs.items())
             for found, inputs in asked.items()
         ]
 
@@ -194,120 +193,13 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """Strict JSON: what is infinite or no number is null."""
-        rows = [{column: finite(getattr(row, column)) for column in COLUMNS} for row in self.rows]
-        checks = [
-            {"name": c.name, "passed": c.passed, "verdict": c.verdict, "detail": c.detail}
-            for c in self.checks
-        ]
         return {
             "passed": self.passed,
             "verdict": self.verdict,
-            "rows": rows,
-            "layers": [_layer_as_json(layer) for layer in self.layers],
-            "less_accurate": [
-                {
-                    "layer": label,
-                    "name": row.name,
-                    "error": finite(row.error_manual),
-                    "allowed": finite(row.allowed),
-                    "conditioning": finite(row.conditioning),
-                    "input": row.input,
-                    "cotangent": row.cotangent,
-                }
-                for label, row in self.less_accurate
-            ],
+            "rows": [tensor(row) for row in self.rows],
+            "layers": [judged_layer(layer) for layer in self.layers],
+            "less_accurate": [less_accurate_tensor(*found) for found in self.less_accurate],
             "remarks": list(self.remarks),
             "inputs": [str(asked) for asked in self.inputs],
-            "checks": checks,
+            "checks": [check(c) for c in self.checks],
         }
-
-
-def _layer_as_json(layer: JudgedLayer) -> dict[str, Any]:
-    faults = [
-        {
-            "gradient": fault.gradient,
-            "diagnosis": fault.diagnosis.sentence,
-            "mistake": str(fault.diagnosis.mistake),
-            "factor": finite(fault.diagnosis.factor),
-            "input": fault.input,
-            "cotangent": fault.cotangent,
-            "seed": fault.seed,
-            "max_abs": finite(fault.row.max_abs),
-            **where.as_json(fault),
-        }
-        for fault in layer.faults
-    ]
-    return {
-        "layer": layer.name,
-        "label": layer.label,
-        "twin": layer.twin,
-        "verdict": layer.verdict,
-        "faults": faults,
-    }
-
-
-def finite(value: Any) -> Any:
-    """``value``, or None for a float that JSON does not know."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def count(steps: int) -> str:
-    """A number of ULP, in full while that is readable."""
-    return f"{steps:,}" if steps < 10**9 else f"{steps:.1e}"
-
-
-def accuse(layer: JudgedLayer) -> str:
-    """A layer at fault and its mistakes, for one line."""
-    mistakes = "; ".join(f"{f.gradient}: {f.diagnosis.sentence}" for f in layer.faults)
-    return f"{layer.label} is wrong by itself ({mistakes or layer.remark})"
-
-
-def tell(fault: Fault) -> str:
-    """A fault in one line: the gradient, the mistake, what exposed it, the numbers."""
-    row = fault.row
-    found = f"found {exposed(fault.input, fault.cotangent)}, seed {fault.seed}"
-    if row.index is None:
-        return f"{fault.gradient}: {fault.diagnosis.sentence} ({found})"
-    numbers = f"{row.manual:.6g} instead of {row.reference:.6g} at {list(row.index)}"
-    return f"{fault.gradient}: {fault.diagnosis.sentence} ({numbers}; {found})"
-
-
-def tell_less_accurate(label: str, row: Row) -> str:
-    """A tensor that is less accurate than the reference's, in one line."""
-    name = f"{label}, {row.name}" if label else row.name
-    found = exposed(row.input, row.cotangent)
-    return f"{name}: {less_accurate(row).removeprefix('it is ')} (found {found})"
-
-
-def _incoming(cotangents: Sequence[str]) -> str:
-    plural = "s" if len(cotangents) > 1 else ""
-    return f"incoming gradient{plural} {', '.join(cotangents)}"
-
-
-def blame(row: Row) -> str:
-    """Which layer has to do with a row, as far as that is known."""
-    if row.kind == "output":
-        return f"{row.name}, so the forward is at fault before any gradient"
-    return f"{row.name}, computed by the backward of {row.source}" if row.source else row.name
-
-
-def describe(row: Row) -> str:
-    """A row that disagrees, in one line."""
-    found = f" (found {exposed(row.input, row.cotangent)})" if row.cotangent else ""
-    parts = [row.verdict, row.reason]
-    if row.max_abs is not None:
-        parts += [
-            f"max abs {row.max_abs:.3g}" if row.max_abs or row.exact else SIGN_OF_ZERO[4:-1],
-            f"max rel {row.max_rel:.3g}",
-            f"{count(row.max_ulp or 0)} ULP",
-        ]
-    if row.index is not None:
-        parts += [f"{row.manual:.9g} instead of {row.reference:.9g} at {list(row.index)}"]
-    if row.verdict == BUG and row.allowed is not None:
-        parts += [
-            f"{row.error_manual:.2g} from the float64 truth, where rounding explains "
-            f"{row.allowed:.2g}"
-        ]
-    if row.verdict == NO_TRUTH:
-        parts = [row.verdict, row.reason]
-    return f"{row.name}: {', '.join(part for part in parts if part)}{found}"

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 import manual_backprop
 from compare.speed.in_turn import Candidate
+from compare.speed.kept_bytes import saved_by_layer
 from compare.speed.others import jax, numpy, scikit_learn
-from compare.speed.saved import saved_by_layer
 from compare.speed.setting import LR, MOMENTUM, Setting
 from manual_backprop import Network
 from manual_backprop.network.captured import Captured

@@ -131,7 +131,7 @@ def _drawn(options: argparse.Namespace) -> AbstractContextManager["Disagreement 
 
 
 def _in_words(training: "Training") -> list[str]:
-    from compare.comparison.report import describe
+    from compare.comparison.told import describe
 
     lines = []
     if training.first is not None:

@@ -22,7 +22,7 @@ from compare.trial.strides import copy_with_layout
 _ROUNDING = 2.0**-5
 
 
-class Written(NamedTuple):
+class Overwritten(NamedTuple):
     """A tensor that was written over, and by whom."""
 
     what: str  # "input", "weight", "the incoming gradient", "what it saved", …
@@ -30,7 +30,7 @@ class Written(NamedTuple):
     refused: bool = False  # rather: a second backward raised, and nobody got a wrong gradient
 
 
-def written_over(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list[Written]:
+def written_over(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list[Overwritten]:
     """What one forward and two backwards of the model wrote over.
 
     Args:
@@ -54,7 +54,7 @@ def written_over(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list
         watched = _Watched({numbered.format(i): x for i, x in enumerate(inputs)} | state(model))
         outputs = list(tensors_in(model(*args, **kwargs)))
         found = [
-            Written(name, f"its forward writes over {_the(name)} without telling autograd")
+            Overwritten(name, f"its forward writes over {_the(name)} without telling autograd")
             for name in watched.changed()
         ]
         return found + list(_in_backward(model, inside, watched, outputs, cotangents))
@@ -88,7 +88,7 @@ def _in_backward(
     watched: _Watched,
     outputs: Sequence[Tensor],
     cotangents: Sequence[Tensor],
-) -> Iterator[Written]:
+) -> Iterator[Overwritten]:
     leaves = {f"input {i}": x for i, x in enumerate(inside.differentiated)}
     leaves |= {n: p for n, p in getattr(model, "named_parameters", dict)() if p.requires_grad}
     connected = [(y, c) for y, c in zip(outputs, cotangents, strict=True) if y.requires_grad]
@@ -107,7 +107,7 @@ def _in_backward(
             if run == 0:
                 raise
             why = f"a second backward on the same graph raised {said(error)}"
-            yield Written("what it saved", why, refused=True)
+            yield Overwritten("what it saved", why, refused=True)
             return
         runs.append({name: leaf.grad for name, leaf in leaves.items()})
         if run == 0:
@@ -116,10 +116,10 @@ def _in_backward(
             ):
                 why = "its backward writes over the incoming gradient, which others may read"
                 told = True
-                yield Written("the incoming gradient", why)
+                yield Overwritten("the incoming gradient", why)
             for name in watched.changed():
                 told = True
-                yield Written(name, f"its backward writes over {_the(name)}")
+                yield Overwritten(name, f"its backward writes over {_the(name)}")
     if told:
         return  # which is why a second backward is another one
     for name, first in runs[0].items():
@@ -129,7 +129,7 @@ def _in_backward(
                 "a second backward on the same graph gives other gradients: the first one wrote "
                 "over what was saved, or left something behind"
             )
-            yield Written("what it saved", why)
+            yield Overwritten("what it saved", why)
             return
 
 

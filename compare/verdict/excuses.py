@@ -28,7 +28,7 @@ from compare.verdict.judge import (
     SUBGRADIENT,
     Row,
 )
-from compare.verdict.judging import Results, Sizes, judge_trial
+from compare.verdict.judging import GradientSizes, Results, judge_trial
 from compare.verdict.kinks import Kinks
 
 # How much further from the truth than the truth moves: a run of ``movement`` rounds each number
@@ -52,7 +52,7 @@ def excused(results: Results, sides: Sides, *, strict: bool, whole: bool = False
         whole: Whether they are of a whole model, whose layers are right by themselves.
     """
     smooth: dict[str, bool] = {}  # the kinds of input: whether the reference has no kinks there
-    sizes = Sizes([trial for trial, _ in results])
+    sizes = GradientSizes([trial for trial, _ in results])
     judged = []
     for trial, rows in results:
         wrong = [r for r in rows if r.verdict == BUG and r.allowed is not None]
@@ -163,7 +163,7 @@ class _Gradient:
 
 
 def _in_float64(
-    trial: Trial, rows: list[Row], sides: Sides, sizes: Sizes, *, strict: bool, whole: bool
+    trial: Trial, rows: list[Row], sides: Sides, sizes: GradientSizes, *, strict: bool, whole: bool
 ) -> list[Row]:
     """What is left wrong in its own precision, where manual in float64 is right."""
     wrong = [row for row in rows if row.verdict == BUG and row.reason != NOT_FINITE]
@@ -195,7 +195,7 @@ def _half_the_digits_are_right(row: Row, trial: Trial) -> bool:
 
 
 def _right_in_float64(
-    trial: Trial, rows: Sequence[Row], sides: Sides, sizes: Sizes
+    trial: Trial, rows: Sequence[Row], sides: Sides, sizes: GradientSizes
 ) -> set[Key | None]:
     """The tensors whose errors, when manual computes in float64, shrink as roundings do."""
     if trial.is_float64:

@@ -33,7 +33,7 @@ def judge_trials(trials: Iterable[Trial], pairing: Pairing) -> Results:
             input without one is left out.
     """
     trials = list(trials)
-    sizes = Sizes(trials)
+    sizes = GradientSizes(trials)
     judged = []
     for trial in trials:
         try:
@@ -44,7 +44,7 @@ def judge_trials(trials: Iterable[Trial], pairing: Pairing) -> Results:
     return judged
 
 
-class Sizes:
+class GradientSizes:
     """Of each gradient, on each kind of input, for an incoming one of size 1."""
 
     def __init__(self, trials: Sequence[Trial]) -> None:
@@ -88,12 +88,12 @@ def _sizes(trials: Iterable[Trial]) -> dict[Key, float]:
     return sizes
 
 
-def judge_trial(trial: Trial, sizes: Sizes, pairing: Pairing) -> list[Row]:
+def judge_trial(trial: Trial, sizes: GradientSizes, pairing: Pairing) -> list[Row]:
     """One row for each tensor; ``sizes`` are those of all trials that this one is among."""
     return list(_rows(trial, sizes, pairing))
 
 
-def _rows(trial: Trial, sizes: Sizes, pairing: Pairing) -> Iterator[Row]:
+def _rows(trial: Trial, sizes: GradientSizes, pairing: Pairing) -> Iterator[Row]:
     for found, expected in pairs(trial, pairing):
         if expected.kind is Kind.DELTA and not same_place(found, expected, trial):
             continue
@@ -114,7 +114,7 @@ def _rows(trial: Trial, sizes: Sizes, pairing: Pairing) -> Iterator[Row]:
         )
 
 
-def _row(found: Item, expected: Item, trial: Trial, sizes: Sizes) -> Row:
+def _row(found: Item, expected: Item, trial: Trial, sizes: GradientSizes) -> Row:
     row = measure(found.name, expected.kind, found.tensor, expected.tensor)
     m, a = found.tensor, expected.tensor
     if row.verdict or m is None or a is None:

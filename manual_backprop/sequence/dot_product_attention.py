@@ -29,7 +29,7 @@ from torch import Tensor
 
 from manual_backprop.kit.blocks import in_blocks
 from manual_backprop.kit.function import Function
-from manual_backprop.kit.precision import in_opmath
+from manual_backprop.kit.precision import in_opmath, rounded
 from manual_backprop.kit.public import public
 from manual_backprop.sequence.attention_arguments import check_attention, drawn, grouped
 
@@ -59,8 +59,8 @@ class ScaledDotProductAttentionFunction(Function):
             return w @ v, w if need_weights else None
 
         o, w = by_samples(answers, *in_opmath(query, key, value), alone=attn_mask is None is keep)
-        o = o.to(query.dtype)
-        return o if w is None else (o, w.to(query.dtype))
+        o = rounded(o, query.dtype)
+        return o if w is None else (o, rounded(w, query.dtype))
 
     @staticmethod
     def setup_context(ctx, inputs, output):

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from tests.torch_models.outcome import train_digits as train
+from tests.torch_models.short_trainings import train_digits as train
 from torch_models import threads
 from torch_models.recipes import RECIPES, most_threads
 

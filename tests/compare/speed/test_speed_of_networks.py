@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from compare import speed
-from compare.speed.saved import saved_by_layer
+from compare.speed.kept_bytes import saved_by_layer
 from compare.speed.setting import Setting
 from torch_models.networks.build import BUILDERS
 
