@@ -1,10 +1,12 @@
 """What a difference can be besides a fault: every excuse, applied once to what was judged.
 
 another subgradient             at a kink, in the convex hull of the gradients around it
-less accurate than the          the truth itself moves as much when numbers are rounded; or, where
-reference                       half of float32's digits are right, or inputs are pushed into
-                                saturation, in float64 the two agree
+less accurate than the          the truth itself moves as much when numbers are rounded; or float16
+reference                       does not reach far enough; or, where half of float32's digits are
+                                right, or inputs are pushed into saturation, in float64 they agree
 rounding                        of a whole model whose layers are right: in float64 they agree
+reference is NaN                or infinite, and all around, in float64 too: it overflows there, and
+                                no excuse is made, but nobody knows what is right
 """
 
 import math
@@ -15,6 +17,7 @@ import torch
 from torch import Tensor
 
 from compare.trial.derived import SATURATING
+from compare.trial.given import GIVEN
 from compare.trial.key import Key, Kind
 from compare.trial.sides import Sides
 from compare.trial.trial import Trial, pairs
@@ -23,13 +26,16 @@ from compare.verdict.judge import (
     BUG,
     LESS_ACCURATE,
     NO_SUBGRADIENT,
+    NO_TRUTH,
     NOT_FINITE,
+    OUT_OF_RANGE,
     ROUNDING,
     SUBGRADIENT,
     Row,
 )
 from compare.verdict.judging import Results, Sizes, judge_trial
-from compare.verdict.kinks import Kinks
+from compare.verdict.kinks import Kinks, gradients_around
+from compare.verdict.range import within_range
 
 # How much further from the truth than the truth moves: a run of ``movement`` rounds each number
 # once, and a right backward may round as often in more places. 6.7 was the largest over attentions
@@ -57,22 +63,67 @@ def excused(results: Results, sides: Sides, *, strict: bool, whole: bool = False
     for trial, rows in results:
         wrong = [r for r in rows if r.verdict == BUG and r.allowed is not None]
         if wrong and not trial.raised:
+            unknown = _where_the_reference_overflows(trial, wrong, sides)
+            rows = [unknown.get(row.key, row) for row in rows]
+            if trial.given.kind != GIVEN:
+                rows = [row for row in rows if row.key not in unknown]
+            wrong = [row for row in wrong if row.key not in unknown]
+        if wrong and not trial.raised:
             kinks = None
             known = smooth.get(trial.given.kind)
             if not known:
                 kinks = Kinks.around(trial, sides.reference, sure=known is False)
                 smooth.setdefault(trial.given.kind, kinks is None)
-            better = {row.key: row for row in _explained(trial, wrong, sides, kinks, strict)}
+            ranged = within_range(trial, sides)
+            if ranged:
+                right = _right_in_float64(trial, wrong, sides, sizes)
+                ranged = {key: x for key, x in ranged.items() if key in right}
+            better = {
+                row.key: row for row in _explained(trial, wrong, sides, kinks, ranged, strict)
+            }
             rows = [better.get(row.key, row) for row in rows]
             rows = _in_float64(trial, rows, sides, sizes, strict=strict, whole=whole)
         judged.append((trial, rows))
     return judged
 
 
+def _where_the_reference_overflows(
+    trial: Trial, wrong: list[Row], sides: Sides
+) -> dict[Key | None, Row]:
+    """The rows that are wrong only where reference and truth are infinite, and stay so around.
+
+    At a pole, as 1/x has one at 0, they do not.
+    """
+    found = {}
+    truth = {item.key: item.tensor for item in trial.truth}
+    points: list[dict[Key, Tensor]] | None = None
+    for ours, theirs in pairs(trial, sides.pairing):
+        row = next((row for row in wrong if row.key == ours.key), None)
+        t, a, m = truth.get(theirs.key), theirs.tensor, ours.tensor
+        if row is None or t is None or a is None or m is None or t.shape != m.shape:
+            continue
+        allowed = row.allowed or 0.0
+        off = ~((m.double() - t).abs() <= allowed) & (m != a)
+        infinite = ~t.isfinite() & ~a.isfinite() & m.isfinite()
+        if not bool(infinite.any()) or bool((off & ~infinite).any()):
+            continue
+        points = points or gradients_around(trial, sides.reference)
+        if points and all(not bool(p[theirs.key][infinite].isfinite().any()) for p in points):
+            share = f"{int(infinite.sum())} of {m.numel()} elements, and overflows all around"
+            reason = f"the reference is infinite in {share}"
+            found[row.key] = replace(row, verdict=NO_TRUTH, reason=reason)
+    return found
+
+
 def _explained(
-    trial: Trial, wrong: list[Row], sides: Sides, kinks: Kinks | None, strict: bool
+    trial: Trial,
+    wrong: list[Row],
+    sides: Sides,
+    kinks: Kinks | None,
+    ranged: dict[Key, Tensor],
+    strict: bool,
 ) -> Iterator[Row]:
-    """Those of the rows that a kink or the conditioning accounts for."""
+    """Those of the rows that a kink, the conditioning or float16's range accounts for."""
     dtype = next(i.tensor.dtype for i in trial.reference if i.tensor is not None)
     try:
         moved = movement(trial, sides.reference, dtype)
@@ -92,7 +143,7 @@ def _explained(
         t, a, m = truth[expected.key], expected.tensor, found.tensor
         if t is None or a is None or m is None:
             continue
-        one = _Gradient(row, expected.key, m, a, t, moved.get(expected.key))
+        one = _Gradient(row, expected.key, m, a, t, moved.get(expected.key), ranged.get(row.key))
         if row.kind == Kind.OUTPUT or kinks is None:
             known = one.explained(None, gradients, strict)
         else:
@@ -106,7 +157,10 @@ def _explained(
 
 @dataclass(frozen=True)
 class _Gradient:
-    """One that is wrong: manual's, the reference's, the truth, and how far the truth moves."""
+    """One that is wrong: manual's, the reference's, the truth, and how far the truth moves.
+
+    ``ranged`` is manual's in float64 with the range of float16, where that is an excuse.
+    """
 
     row: Row
     key: Key  # the reference's
@@ -114,6 +168,7 @@ class _Gradient:
     reference: Tensor
     truth: Tensor
     moved: Tensor | None
+    ranged: Tensor | None
 
     @property
     def allowed(self) -> float:
@@ -127,8 +182,23 @@ class _Gradient:
     def right(self) -> Tensor:
         return (self.error <= self.allowed) | (self.manual == self.reference)
 
+    def is_ranged(self, conditioning: float) -> Tensor:
+        """Where the range makes a difference, and manual gave what it makes of it."""
+        assert self.ranged is not None
+        m, within = self.manual.double(), self.ranged
+        same = (m - within).abs() <= self.allowed + conditioning
+        return (within != self.truth) & (same | (~m.isfinite() & ~within.isfinite()))
+
     def is_wrong_at(self, kinks: Kinks) -> bool:
-        return bool((kinks.at(self.key, self.allowed) & ~self.right).any())
+        return bool((self.at(kinks) & ~self.right).any())
+
+    def at(self, kinks: Kinks) -> Tensor:
+        """Where there is a kink, not only what float64 leaves where terms cancel."""
+        allowed = torch.full_like(self.truth, self.allowed)
+        if self.moved is not None and self.reference.dtype != torch.float64:
+            eps = torch.finfo(torch.float64).eps / torch.finfo(self.reference.dtype).eps
+            allowed = torch.maximum(allowed, _TIMES * eps * self.moved)
+        return kinks.at(self.key, allowed)
 
     def explained(
         self, kinks: Kinks | None, gradients: dict[Key, Tensor], strict: bool
@@ -136,17 +206,20 @@ class _Gradient:
         """The row as it is to be called; None where nothing accounts for it."""
         at_kink = torch.zeros_like(self.truth, dtype=torch.bool)
         if kinks:
-            at_kink = kinks.at(self.key, self.allowed)
+            at_kink = self.at(kinks)
         smooth = self.truth.new_zeros(0) if self.moved is None else self.moved[~at_kink]
         conditioning = _TIMES * float(smooth.max()) if smooth.numel() else 0.0
         near = self.right | (~at_kink & (self.error <= self.allowed + conditioning))
+        reason = "its inputs are ill-conditioned there"
+        if not bool(near.all()) and self.ranged is not None:
+            near, reason = near | self.is_ranged(conditioning), OUT_OF_RANGE
         if bool(near.all()):
             return replace(
                 self.row,
                 verdict=LESS_ACCURATE,
                 conditioning=conditioning,
                 strict=strict,
-                reason="its inputs are ill-conditioned there",
+                reason=reason,
             )
         if kinks is None or strict or not bool((near | at_kink).all()):
             return None

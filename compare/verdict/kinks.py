@@ -13,7 +13,8 @@ to go somewhere.
 """
 
 from collections.abc import Callable, Iterator
-from itertools import chain, combinations
+from contextlib import suppress
+from itertools import chain, combinations, product
 
 import torch
 from torch import Tensor
@@ -71,7 +72,7 @@ class Kinks:
             _add(near, trial, reference, _SMALLER_STEP, seed)
         return Kinks(_stacked(near), self._far)
 
-    def at(self, key: Key, allowed: float = 0.0) -> Tensor:
+    def at(self, key: Key, allowed: float | Tensor = 0.0) -> Tensor:
         """Which elements of this gradient jump, by more than is allowed as rounding.
 
         On the nearer points they differ as much as on those away.
@@ -122,6 +123,15 @@ class Kinks:
             if bool((constant & (width > allowed) & off).any()):
                 return False
         return True
+
+
+def gradients_around(trial: Trial, reference: Case) -> list[dict[Key, Tensor]]:
+    """Outputs and gradients at a few points near, up and down; none that the reference refuses."""
+    found = []
+    for seed, sign in product(range(2), (1.0, -1.0)):
+        with suppress(RuntimeError, ValueError):
+            found.append(_gradients(trial, reference, sign * _STEP, seed))
+    return found
 
 
 def _stacked(points: dict[Key, list[Tensor]]) -> dict[Key, Tensor]:
