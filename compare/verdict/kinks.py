@@ -153,7 +153,7 @@ def _add(
 
 def _gradients(trial: Trial, reference: Case, step: float, seed: int) -> dict[Key, Tensor]:
     moved = _moved(step, seed)
-    model, _ = reference.copies(torch.float64)
+    model, _ = reference.copies(torch.float64, awake=trial.given.awake)
     parameters: dict[str, Tensor] = dict(getattr(model, "named_parameters", dict)())
     items, _ = reference.gradients(
         trial.given.map(lambda x: next(moved)(x) if x.requires_grad else x.detach()),
