@@ -3,7 +3,8 @@
 another subgradient             at a kink, in the convex hull of the gradients around it
 less accurate than the          the truth itself moves as much when numbers are rounded; or float16
 reference                       does not reach far enough; or, where half of float32's digits are
-                                right, or inputs are pushed into saturation, in float64 they agree
+                                right, or inputs are pushed into saturation or so large or small
+                                that squares, or 1 beside them, are lost, in float64 they agree
 rounding                        of a whole model whose layers are right: in float64 they agree
 reference is NaN                or infinite, and all around, in float64 too: it overflows there, and
                                 no excuse is made, but nobody knows what is right
@@ -35,7 +36,7 @@ from compare.verdict.judge import (
 )
 from compare.verdict.judging import Results, Sizes, judge_trial
 from compare.verdict.kinks import Kinks, gradients_around
-from compare.verdict.range import within_range
+from compare.verdict.range import is_ordinary, within_range
 
 # How much further from the truth than the truth moves: a run of ``movement`` rounds each number
 # once, and a right backward may round as often in more places. 6.7 was the largest over attentions
@@ -240,7 +241,7 @@ def _in_float64(
 ) -> list[Row]:
     """What is left wrong in its own precision, where manual in float64 is right."""
     wrong = [row for row in rows if row.verdict == BUG and row.reason != NOT_FINITE]
-    if not (whole or trial.given.kind == SATURATING):
+    if not (whole or trial.given.kind == SATURATING or not is_ordinary(trial.given)):
         wrong = [row for row in wrong if _half_the_digits_are_right(row, trial)]
     if not wrong:
         return rows

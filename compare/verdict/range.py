@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from compare.trial.given import GIVEN
+from compare.trial.given import GIVEN, Given
 from compare.trial.key import Key
 from compare.trial.sides import Sides
 from compare.trial.trial import Trial
@@ -25,11 +25,11 @@ from compare.trial.trial import Trial
 def within_range(trial: Trial, sides: Sides) -> dict[Key, Tensor]:
     """What manual's formulas give in float64 within float16's range, where that is an excuse.
 
-    None for what was given, where its numbers are of ordinary size (their squares are float16
-    numbers), nor where numbers are met that float32 does not hold.
+    None for what was given, where its numbers are of ordinary size, nor where numbers are met that
+    float32 does not hold.
     """
     dtypes = {i.tensor.dtype for i in trial.reference if i.tensor is not None}
-    if dtypes != {torch.float16} or (trial.given.kind == GIVEN and _is_ordinary(trial)):
+    if dtypes != {torch.float16} or (trial.given.kind == GIVEN and is_ordinary(trial.given)):
         return {}
     try:
         with _Range(torch.float16) as range_:
@@ -43,10 +43,18 @@ def within_range(trial: Trial, sides: Sides) -> dict[Key, Tensor]:
     return {item.key: item.tensor for item in items if item.tensor is not None}
 
 
-def _is_ordinary(trial: Trial) -> bool:
-    limits = torch.finfo(torch.float16)
-    sizes = [float(x.detach().double().abs().max()) for x in trial.given.tensors if x.numel()]
-    return all(limits.smallest_normal <= size**2 <= limits.max for size in sizes)
+def is_ordinary(given: Given) -> bool:
+    """Whether the dtypes hold the squares of what is given, and one more than it."""
+    sizes = [
+        (torch.finfo(x.dtype), float(x.detach().double().abs().max()))
+        for x in given.tensors
+        if x.numel()
+    ]
+    return all(
+        dtype.smallest_normal <= size**2 <= dtype.max and size * dtype.eps < 1
+        for dtype, size in sizes
+        if size > 0
+    )
 
 
 class _Range(TorchDispatchMode):
@@ -58,6 +66,8 @@ class _Range(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
+        if "empty" in func._schema.name:
+            return result  # what lies in memory before anything is computed
         results = result if isinstance(result, tuple | list) else (result,)
         for returned, x in zip(func._schema.returns, results, strict=False):
             computed = returned.alias_info is None or returned.alias_info.is_write
