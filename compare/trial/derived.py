@@ -89,10 +89,10 @@ def kinds(
         yield from _beside_places(given, places, generator)
         generator = torch.Generator().manual_seed(seed)
         yield given.map(_where_differentiated(lambda x: _saturating(x, generator)), SATURATING)
-        # In float16 less than that overflows in what is right.
-        if not any(x.dtype == torch.float16 for x in given.tensors):
+        # In half precision the roundings of what is right overflow there, too.
+        if all(torch.finfo(x.dtype).bits > 16 for x in given.tensors):
             generator = torch.Generator().manual_seed(seed)
-            pushed = _where_differentiated(lambda x: _pushed(x, _beyond_exp(x), generator))
+            pushed = _where_differentiated(lambda x: _beyond_exp(x, generator))
             yield replace(given.map(pushed, FAR_OUT), optional=True)
     batch = next((x.shape[0] for x in given.tensors if x.dim()), 0)
     odd = (2 * batch // 3) | 1
@@ -183,8 +183,9 @@ def _saturating(x: Tensor, generator: Generator) -> Tensor:
     return _pushed(x, far_out, generator)
 
 
-def _beyond_exp(x: Tensor) -> float:
-    return round(_BEYOND_EXP * math.log(torch.finfo(x.dtype).max))
+def _beyond_exp(x: Tensor, generator: Generator) -> Tensor:
+    far_out = round(_BEYOND_EXP * math.log(torch.finfo(x.dtype).max))
+    return _pushed(x.clamp(-far_out, far_out), far_out, generator)
 
 
 def _pushed(x: Tensor, far_out: float, generator: Generator) -> Tensor:

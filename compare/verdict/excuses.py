@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from compare.trial.derived import SATURATING
+from compare.trial.derived import FAR_OUT, SATURATING
 from compare.trial.given import GIVEN
 from compare.trial.key import Key, Kind
 from compare.trial.sides import Sides
@@ -25,9 +25,9 @@ from compare.trial.trial import Trial, pairs
 from compare.verdict.conditioning import movement
 from compare.verdict.judge import (
     BUG,
+    IN_FLOAT64,
     LESS_ACCURATE,
     NO_SUBGRADIENT,
-    NO_TRUTH,
     NOT_FINITE,
     OUT_OF_RANGE,
     ROUNDING,
@@ -35,7 +35,8 @@ from compare.verdict.judge import (
     Row,
 )
 from compare.verdict.judging import Results, Sizes, judge_trial
-from compare.verdict.kinks import Kinks, gradients_around
+from compare.verdict.kinks import Kinks
+from compare.verdict.overflow import where_the_reference_overflows
 from compare.verdict.range import is_ordinary, within_range
 
 # How much further from the truth than the truth moves: a run of ``movement`` rounds each number
@@ -64,7 +65,7 @@ def excused(results: Results, sides: Sides, *, strict: bool, whole: bool = False
     for trial, rows in results:
         wrong = [r for r in rows if r.verdict == BUG and r.allowed is not None]
         if wrong and not trial.raised:
-            unknown = _where_the_reference_overflows(trial, wrong, sides)
+            unknown = where_the_reference_overflows(trial, wrong, sides)
             rows = [unknown.get(row.key, row) for row in rows]
             if trial.given.kind != GIVEN:
                 rows = [row for row in rows if row.key not in unknown]
@@ -88,34 +89,6 @@ def excused(results: Results, sides: Sides, *, strict: bool, whole: bool = False
     return judged
 
 
-def _where_the_reference_overflows(
-    trial: Trial, wrong: list[Row], sides: Sides
-) -> dict[Key | None, Row]:
-    """The rows that are wrong only where reference and truth are infinite, and stay so around.
-
-    At a pole, as 1/x has one at 0, they do not.
-    """
-    found = {}
-    truth = {item.key: item.tensor for item in trial.truth}
-    points: list[dict[Key, Tensor]] | None = None
-    for ours, theirs in pairs(trial, sides.pairing):
-        row = next((row for row in wrong if row.key == ours.key), None)
-        t, a, m = truth.get(theirs.key), theirs.tensor, ours.tensor
-        if row is None or t is None or a is None or m is None or t.shape != m.shape:
-            continue
-        allowed = row.allowed or 0.0
-        off = ~((m.double() - t).abs() <= allowed) & (m != a)
-        infinite = ~t.isfinite() & ~a.isfinite() & m.isfinite()
-        if not bool(infinite.any()) or bool((off & ~infinite).any()):
-            continue
-        points = points or gradients_around(trial, sides.reference)
-        if points and all(not bool(p[theirs.key][infinite].isfinite().any()) for p in points):
-            share = f"{int(infinite.sum())} of {m.numel()} elements, and overflows all around"
-            reason = f"the reference is infinite in {share}"
-            found[row.key] = replace(row, verdict=NO_TRUTH, reason=reason)
-    return found
-
-
 def _explained(
     trial: Trial,
     wrong: list[Row],
@@ -126,10 +99,7 @@ def _explained(
 ) -> Iterator[Row]:
     """Those of the rows that a kink, the conditioning or float16's range accounts for."""
     dtype = next(i.tensor.dtype for i in trial.reference if i.tensor is not None)
-    try:
-        moved = movement(trial, sides.reference, dtype)
-    except Exception:  # an operation that cannot be watched
-        moved = {}
+    moved = _moved(trial, sides, dtype)
     truth = {item.key: item.tensor for item in trial.truth}
     items = {found.key: (found, expected) for found, expected in pairs(trial, sides.pairing)}
     gradients = {
@@ -240,25 +210,26 @@ def _in_float64(
     trial: Trial, rows: list[Row], sides: Sides, sizes: Sizes, *, strict: bool, whole: bool
 ) -> list[Row]:
     """What is left wrong in its own precision, where manual in float64 is right."""
-    wrong = [row for row in rows if row.verdict == BUG and row.reason != NOT_FINITE]
-    if not (whole or trial.given.kind == SATURATING or not is_ordinary(trial.given)):
-        wrong = [row for row in wrong if _half_the_digits_are_right(row, trial)]
-    if not wrong:
+    wrong = [row for row in rows if row.verdict == BUG]
+    if not whole and is_ordinary(trial.given):
+        wrong = [row for row in wrong if row.reason != NOT_FINITE]
+        if trial.given.kind != SATURATING:
+            wrong = [row for row in wrong if _half_the_digits_are_right(row, trial)]
+    if not wrong or trial.given.kind == FAR_OUT:
         return rows
     right = _right_in_float64(trial, rows, sides, sizes)
-    if whole:
-        # A ReLU whose input is 0 but for rounding opens on one side and stays shut on the other,
-        # and all behind it differs.
-        reason = "made larger by the layers behind: in float64 the two agree"
-        verdict = ROUNDING
-    else:
-        verdict, reason = LESS_ACCURATE, "in float64 it is right"
-    return [
-        replace(r, verdict=verdict, reason=reason, strict=strict)
-        if r in wrong and r.key in right
-        else r
-        for r in rows
-    ]
+    # A ReLU whose input is 0 but for rounding opens on one side and stays shut on the other, and
+    # all behind it differs.
+    behind = "made larger by the layers behind: in float64 the two agree"
+
+    def called(row: Row) -> Row:
+        if row not in wrong or row.key not in right:
+            return row
+        if whole and row.reason != NOT_FINITE:
+            return replace(row, verdict=ROUNDING, reason=behind)
+        return replace(row, verdict=LESS_ACCURATE, reason=IN_FLOAT64, strict=strict)
+
+    return [called(row) for row in rows]
 
 
 def _half_the_digits_are_right(row: Row, trial: Trial) -> bool:
@@ -271,7 +242,11 @@ def _half_the_digits_are_right(row: Row, trial: Trial) -> bool:
 def _right_in_float64(
     trial: Trial, rows: Sequence[Row], sides: Sides, sizes: Sizes
 ) -> set[Key | None]:
-    """The tensors whose errors, when manual computes in float64, shrink as roundings do."""
+    """The tensors whose errors, when manual computes in float64, shrink as roundings do.
+
+    What is infinite or NaN has no error that could shrink: half the digits are to be right then, or
+    what rounding leaves of them.
+    """
     if trial.is_float64:
         return set()
     true, fed_in = trial.truth, [c.double() for c in trial.fed_in]
@@ -281,8 +256,16 @@ def _right_in_float64(
         return set()
     exact = replace(trial, manual=items, reference=true, in_float64=lambda: true, fed_in=fed_in)
     dtype = next(i.tensor.dtype for i in trial.reference if i.tensor is not None)
-    shrink = _SHRINK * torch.finfo(torch.float64).eps / torch.finfo(dtype).eps
-    errors = {row.key: max(row.error_manual or 0.0, row.allowed or 0.0) for row in rows}
+    eps = torch.finfo(torch.float64).eps
+    shrink = _SHRINK * eps / torch.finfo(dtype).eps
+    most = {row.key: shrink * max(row.error_manual or 0.0, row.allowed or 0.0) for row in rows}
+    if lost := [row for row in rows if row.key and row.reason == NOT_FINITE]:
+        moved = _moved(exact, sides, torch.float64)
+        for row in lost:
+            assert row.key
+            noise = moved.get(sides.pairing.key(row.key))
+            least = float(noise.max()) if noise is not None and noise.numel() else 0.0
+            most[row.key] = max(math.sqrt(eps) * row.scale, _TIMES * least)
     return {
         row.key
         for row in judge_trial(exact, sizes, sides.pairing)
@@ -290,6 +273,14 @@ def _right_in_float64(
         or (
             row.error_manual is not None
             and row.reason != NOT_FINITE
-            and row.error_manual <= shrink * errors.get(row.key, 0.0)
+            and row.error_manual <= most.get(row.key, 0.0)
         )
     }
+
+
+def _moved(trial: Trial, sides: Sides, dtype: torch.dtype) -> dict[Key, Tensor]:
+    """``movement``, or nothing where an operation cannot be watched."""
+    try:
+        return movement(trial, sides.reference, dtype)
+    except Exception:
+        return {}
