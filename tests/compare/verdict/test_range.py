@@ -1,5 +1,7 @@
 """Where a dtype ends: what lies beyond it is no wrong formula, and hides none."""
 
+import math
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -38,6 +40,18 @@ def test_an_overflow_of_float16_hides_no_factor(factor):
     assert factor != 1.0 or "too large or too small for float16" in str(report)
 
 
+def test_a_formula_that_loses_the_1_beside_large_numbers_is_less_accurate():
+    def swish(g, z):
+        a, σ = z * z.sigmoid(), z.sigmoid()
+        return g * (a + σ * (1 - a))
+
+    z = torch.linspace(100, 999, 40).bfloat16()
+    report = compare_gradients(by_hand(F.silu, swish), F.silu, z, layers=False)
+    assert report.verdict == LESS_ACCURATE
+    off = by_hand(F.silu, lambda g, z: 1.02 * swish(g, z))
+    assert not compare_gradients(off, F.silu, z, layers=False).passed
+
+
 def test_overflow_is_a_fault_on_numbers_of_ordinary_size():
     squared = by_hand(torch.clone, lambda g, x: g * (300 * x) ** 2 / (300 * x) ** 2)
     assert not compare_gradients(squared, torch.clone, small(1).sign().half()).passed
@@ -59,21 +73,16 @@ def test_underflow_of_float16_is_less_accurate():
 def test_ties_that_the_dtype_makes_are_ill_conditioned():
     """Scores near 10⁶ lie 4,096 apart in bfloat16."""
 
-    def attention(q, k, v):
-        return (q @ k.mT).softmax(-1) @ v
-
     def backward(g, q, k, v):
-        p = (q @ k.mT).softmax(-1)
-        delta = p * (g @ v.mT - (g * (p @ v)).sum(-1, keepdim=True))
+        p = (q @ k.mT / math.sqrt(8)).softmax(-1)
+        delta = p * (g @ v.mT - (g * (p @ v)).sum(-1, keepdim=True)) / math.sqrt(8)
         return delta @ k, delta.mT @ q, p.mT @ g
 
-    for seed in range(3):
-        torch.manual_seed(seed)
-        qkv = [torch.randn(2, 9, 8).bfloat16() * 1e3 for _ in range(3)]
-        report = compare_gradients(
-            by_hand(F.scaled_dot_product_attention, backward), attention, *qkv, layers=False
-        )
-        assert report.originators == []
+    torch.manual_seed(0)
+    qkv = [torch.randn(2, 9, 8).bfloat16() * 1e3 for _ in range(3)]
+    attention = F.scaled_dot_product_attention
+    report = compare_gradients(by_hand(attention, backward), attention, *qkv, layers=False)
+    assert report.verdict == LESS_ACCURATE
 
 
 def test_where_the_reference_overflows_nobody_knows():
