@@ -93,7 +93,7 @@ class Case:
         for original, private in zip((self.model, self.loss), self._copies[dtype], strict=True):
             numbers = state(private)
             for name, value in state(original).items():
-                asleep = awake and isinstance(value, nn.Parameter) and not value.any()
+                asleep = awake and isinstance(value, nn.Parameter) and is_zero(value)
                 _write(numbers[name], _other_numbers(value) if asleep else value)
         return self._copies[dtype]
 
@@ -133,6 +133,11 @@ def _copied(model: Any, dtype: torch.dtype | None) -> Any:
             f"{said(error)}"
         ) from error
     return model.to(dtype) if dtype and isinstance(model, nn.Module) else model
+
+
+def is_zero(x: Tensor) -> bool:
+    """Whether it has numbers, and all are zero."""
+    return x.numel() > 0 and not bool(x.any())
 
 
 def _other_numbers(x: Tensor) -> Tensor:
