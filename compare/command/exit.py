@@ -43,7 +43,7 @@ def exit_code(
     """
     wait_passively()
     with ended_at_once(program, signal.SIGINT):
-        from compare.trial.errors import ComparisonError, ManualError
+        from compare.trial.errors import ComparisonError, ManualError, UnjudgedError
         from torch_models.mnist import DataError
 
         use(threads, most_threads)
@@ -53,6 +53,8 @@ def exit_code(
                 code = 0 if work() else 1
         except ManualError as error:
             return fail(program, 1, error)
+        except UnjudgedError as error:
+            return fail(program, NOT_JUDGED, error)
         except (ComparisonError, DataError, NotWrittenError, extras.MissingExtraError) as error:
             return fail(program, 2, error)
         except KeyboardInterrupt as error:

@@ -113,6 +113,13 @@ class Report:
         return not wrong and not self.nothing_compared
 
     @property
+    def unjudged(self) -> bool:
+        """Whether all that is held against manual is that the reference is no number."""
+        wrong = self.originators or any(not check.passed for check in self.checks)
+        failures = self.failures
+        return bool(failures) and not wrong and all(r.verdict == NO_TRUTH for r in failures)
+
+    @property
     def verdict(self) -> str:
         """The worst that was found, in one of the verdicts of a row, or that nothing was."""
         if self.nothing_compared and not self.failures:
@@ -141,6 +148,11 @@ class Report:
             also = f"; and {more} more" if more > 0 else ""
             return f"FAILED in {self.dtype}: {'; '.join(map(accuse, first))}{also}"
         failures = self.failures
+        if self.unjudged:
+            return (
+                f"not judged: the reference is infinite or NaN in {len(failures)} of {total} in "
+                f"{self.dtype} (seed {self.seed}): {', '.join(row.name for row in failures[:3])}"
+            )
         if failures:
             return (
                 f"FAILED: {len(failures)} of {total} disagree in {self.dtype} (seed {self.seed}). "

@@ -8,6 +8,8 @@ _INPUTS = {
     derived.ROUNDED: "the input rounded",
     derived.BESIDE_KINKS: "the input moved beside kinks",
     derived.SATURATING: "the input pushed into saturation",
+    derived.FAR_OUT: "the input pushed out to where the exponential overflows",
+    derived.AWAKE: "the input as given, with other numbers for weights that are zero all over",
     derived.ODD_BATCH: "an odd number of its samples",
     derived.ONE_SAMPLE: "one of its samples",
     derived.MANY_SAMPLES: "131 samples made from its own",
