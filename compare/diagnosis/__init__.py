@@ -117,10 +117,11 @@ def diagnose(gradient: Key, trials: Sequence[Evidence]) -> Diagnosis:
 
 def _of_the_forward(found: Diagnosis) -> Diagnosis:
     said = found.sentence
-    said = (
-        said.replace("explains it:", "explains the output:", 1)
-        if "explains it:" in said
-        else (f"the output {said.removeprefix('it ')}")
-    )
+    if said.startswith("it "):
+        said = f"the output {said.removeprefix('it ')}"
+    elif "explains it:" in said:
+        said = said.replace("explains it:", "explains the output:", 1)
+    else:
+        said = said.replace(" it is ", " the output is ", 1)
     sentence = f"the forward is wrong: {said}"
     return Diagnosis(Mistake.FORWARD, sentence, found.factor)

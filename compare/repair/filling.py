@@ -16,6 +16,7 @@ from compare.repair.call_edits import enclosed
 from compare.repair.fillers import Filler
 from compare.repair.ingredients import fingerprint
 from compare.repair.program import Edit, Editable
+from compare.repair.sandbox import bounded
 from compare.repair.trying import Trying
 
 _HOLE = "__hole__"
@@ -82,7 +83,8 @@ def fitting(
 def _makes_one_right(trying: Trying) -> bool:
     first = trying.probes[0]
     try:
-        found = first.gradients()
+        with bounded(trying.patience):
+            found = first.gradients()
     except Exception:
         return False
     wrong = [k for k in trying.keys if k in found and k not in trying.right[0]]

@@ -23,7 +23,8 @@ class Scope:
     """Of one probe.
 
     ``editables`` are the backwards on the way to the gradients ``keys`` and the functions of the
-    same file that they call, ``forwards`` those that save what these read.
+    same file that they call, none where one of these is more than arithmetic on tensors;
+    ``forwards`` those that save what they read.
     """
 
     def __init__(self, probe: Probe, keys: Sequence[Key]) -> None:
@@ -61,11 +62,12 @@ class Scope:
                     if place is not None and place.function.__code__ is code:
                         found[code] = Editable(place)
                         break
-        usable = [e for e in found.values() if is_harmless(e)]
-        for editable in usable:
+        if not all(map(is_harmless, found.values())):
+            return []
+        for editable in found.values():
             where = places.get(editable.original)
             self.roots[editable] = feeding(editable.tree, sorted(set(where)) if where else None)
-        return usable
+        return list(found.values())
 
     def _forward_functions(self) -> list[Editable]:
         """Where tensors are saved: what is saved can be the wrong ones."""
