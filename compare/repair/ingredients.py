@@ -45,6 +45,7 @@ def ingredients(
     expressions: Mapping[str, Any],
     forward: Sequence[str],
     unused: Collection[str] = (),
+    numbers: Sequence[int] = (),
 ) -> list[Ingredient]:
     """Those with a value of their own, the simplest first.
 
@@ -53,10 +54,11 @@ def ingredients(
         expressions: The backward's own, with their values.
         forward: Those of the forward, whose names may mean the same here.
         unused: Names that nothing reads: likely what was forgotten.
+        numbers: Besides 2, 3 and 4.
     """
     found: dict[Any, Ingredient] = {}
     for one in sorted(
-        _every(names, expressions, forward, unused), key=lambda i: (i.cost, len(i.text))
+        _every(names, expressions, forward, unused, numbers), key=lambda i: (i.cost, len(i.text))
     ):
         key = fingerprint(one.value)
         if key is not None and key not in found:
@@ -69,6 +71,7 @@ def _every(
     expressions: Mapping[str, Any],
     forward: Sequence[str],
     unused: Collection[str],
+    numbers: Sequence[int],
 ) -> Iterator[Ingredient]:
     atoms: dict[str, Any] = {}
     for name, value in names.items():
@@ -94,8 +97,8 @@ def _every(
                 yield Ingredient(f"{text}.{function}()", getattr(value, function)(), 0.7)
         if is_number(value) and value > 0:
             yield Ingredient(f"{text} ** 0.5", value**0.5, 0.6)
-    for number in ("2", "3", "4"):
-        yield Ingredient(number, int(number), 0.3 + int(number) / 100)
+    for number in sorted({2, 3, 4, *numbers}):
+        yield Ingredient(str(number), number, 0.3 + number / 100)
     for text, value in expressions.items():
         if len(text) < 60:
             yield Ingredient(text, value, 0.3 + len(text) / 150)
