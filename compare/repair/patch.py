@@ -39,7 +39,7 @@ def _diff(file: str, repairs: Sequence[Repair]) -> str:
 
 
 def _as_on_disk(text: str, file: str) -> list[str]:
-    """Its lines with the ends that the file has: Python reads every end of a line as ``\\n``."""
+    """Its lines with the ends that the file has: Python reads each of them as a line feed."""
     try:
         raw = Path(file).read_bytes()
     except OSError:  # a cell of a notebook
@@ -47,7 +47,9 @@ def _as_on_disk(text: str, file: str) -> list[str]:
     if not raw.endswith((b"\n", b"\r")):
         text = text.removesuffix("\n")
     end = "\r\n" if raw.count(b"\r\n") == raw.count(b"\n") > 0 else "\n"
-    return [line + end for line in text.split("\n")[:-1]] + [text.split("\n")[-1]][: text[-1:] != "\n"]
+    return [line + end for line in text.split("\n")[:-1]] + [text.split("\n")[-1]][
+        : text[-1:] != "\n"
+    ]
 
 
 def _name(file: str) -> str:

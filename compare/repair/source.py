@@ -89,7 +89,9 @@ def _wrapped(function: types.FunctionType) -> types.FunctionType | None:
 
     So are decorators that forgot ``functools.wraps``.
     """
-    takes_all = function.__code__.co_flags & inspect.CO_VARARGS and not function.__code__.co_argcount
+    takes_all = (
+        function.__code__.co_flags & inspect.CO_VARARGS and not function.__code__.co_argcount
+    )
     known = [cell.cell_contents for cell in function.__closure__ or () if _is_full(cell)]
     functions = [f for f in known if isinstance(inspect.unwrap(f), types.FunctionType)]
     return functions[0] if takes_all and len(functions) == 1 else None

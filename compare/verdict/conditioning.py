@@ -11,6 +11,7 @@ asked to get it better. A sum is rounded once for each of its terms; see ``sums`
 Source: Parker, Monte Carlo Arithmetic, 1997.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -24,6 +25,7 @@ from compare.trial.trial import Trial
 from compare.verdict.sums import roundings
 
 _RUNS = 4
+_FAR = 1e3  # times as far as the truth moves
 
 # What gives out the numbers that it is given, or none that are computed.
 _COPIES = {
@@ -42,13 +44,17 @@ _COPIES = {
 }
 
 
-def movement(trial: Trial, reference: Case, dtype: torch.dtype) -> dict[Key, Tensor]:
+def movement(
+    trial: Trial, reference: Case, dtype: torch.dtype, errors: Mapping[Key, float] | None = None
+) -> dict[Key, Tensor]:
     """|change| of outputs and gradients, element by element, the largest of a few runs.
 
     Args:
         trial: Whose truth is moved.
         reference: What computes it.
         dtype: Whose roundings they are.
+        errors: That are to be accounted for, by the reference's keys: where two runs show that each
+            is out of reach by far, there are no more.
 
     Raises:
         Exception: Whatever the reference raises.
@@ -67,6 +73,9 @@ def movement(trial: Trial, reference: Case, dtype: torch.dtype) -> dict[Key, Ten
             if item.tensor is not None and item.key in moved:
                 change = (item.tensor - truth[item.key]).abs()
                 moved[item.key] = torch.maximum(moved[item.key], change.nan_to_num(0, 0, 0))
+        reach = {key: _FAR * float(x.max()) for key, x in moved.items() if x.numel()}
+        if seed and errors and all(e > reach.get(key, 0.0) for key, e in errors.items()):
+            break
     return moved
 
 

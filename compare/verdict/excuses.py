@@ -74,12 +74,13 @@ def _explained(
 ) -> Iterator[Row]:
     """Those of the rows that a kink or the conditioning accounts for."""
     dtype = next(i.tensor.dtype for i in trial.reference if i.tensor is not None)
-    try:
-        moved = movement(trial, sides.reference, dtype)
-    except Exception:  # an operation that cannot be watched
-        moved = {}
     truth = {item.key: item.tensor for item in trial.truth}
     items = {found.key: (found, expected) for found, expected in pairs(trial, sides.pairing)}
+    errors = {items[row.key][1].key: row.error_manual or 0.0 for row in wrong if row.key}
+    try:
+        moved = movement(trial, sides.reference, dtype, None if kinks else errors)
+    except Exception:  # an operation that cannot be watched
+        moved = {}
     gradients = {
         expected.key: found.tensor.double()
         for found, expected in items.values()
