@@ -53,7 +53,7 @@ def fitting(
         return eval(current[0], scope, {**names, "_": expression})
 
     scope[_HOLE] = fill
-    known = {fingerprint(value)}
+    known = {fingerprint(value): False}  # whether what is worth that makes anything right
     names = {**trying.scope.names[editable], "_": value}
     good: list[Filler] = []
     try:
@@ -66,11 +66,12 @@ def fitting(
                 key = fingerprint(eval(code, scope, names))
             except Exception:
                 key = filler.text
-            if key is None or key in known:
+            if key is None:
                 continue
-            known.add(key)
-            current[0] = code
-            if _makes_one_right(trying):
+            if key not in known:
+                current[0] = code
+                known[key] = _makes_one_right(trying)
+            if known[key]:
                 good.append(filler)
     except (SyntaxError, ValueError, TypeError):
         pass

@@ -47,9 +47,7 @@ def _as_on_disk(text: str, file: str) -> list[str]:
     if not raw.endswith((b"\n", b"\r")):
         text = text.removesuffix("\n")
     end = "\r\n" if raw.count(b"\r\n") == raw.count(b"\n") > 0 else "\n"
-    return [line + end for line in text.split("\n")[:-1]] + [text.split("\n")[-1]][
-        : text[-1:] != "\n"
-    ]
+    return [line.replace("\n", end) for line in text.splitlines(keepends=True)]
 
 
 def _name(file: str) -> str:

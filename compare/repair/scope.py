@@ -120,7 +120,9 @@ class Scope:
 def _expressions(editable: Editable) -> list[str]:
     """Of a forward, as they are written."""
     found = [
-        n for n in ast.walk(editable.tree) if isinstance(n, ast.BinOp | ast.Call | ast.UnaryOp)
+        n
+        for n in ast.walk(editable.tree)
+        if isinstance(n, ast.BinOp | ast.Call | ast.UnaryOp | ast.Subscript)
     ]
     texts = [editable.text(n) for n in found]
     return [t for t in dict.fromkeys(texts) if "ctx" not in t and "\n" not in t]
