@@ -27,7 +27,7 @@ _MARKER = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options, in a group of their own."""
-    group = parser.getgroup("gradients", "gradients by hand (compare)")
+    group = parser.getgroup("gradients", "gradient comparison (compare)")
     group.addoption(
         "--gradients",
         action="append",
@@ -49,10 +49,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption("--gradients-shape", "--shape", **shape)
     except ValueError:  # another plugin's
         group.addoption("--gradients-shape", **shape)
+    group.addoption("--gradients-seed", type=int, metavar="N", help="random seed (default: 0)")
     group.addoption(
-        "--gradients-seed", type=int, metavar="N", help="of all that is random (default: 0)"
+        "--gradients-html", metavar="DIR", help="write an HTML page there for each failure"
     )
-    group.addoption("--gradients-html", metavar="DIR", help="leave a page there for each failure")
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -215,4 +215,4 @@ def _left_behind(report: "Report", node: pytest.Item, again: list[str]) -> Itera
             yield f"page: {path}"
         except (OSError, NotWrittenError) as error:
             yield f"no page: {error}"
-    yield f"again: {shlex.join(again)}"
+    yield f"reproduce with: {shlex.join(again)}"

@@ -21,7 +21,7 @@ class Ask(NamedTuple):
 #: By their names on the command line. Nothing of PyTorch's is imported for them.
 CHECKS = {
     "finite-differences": Ask(
-        "finite_differences", "is it the derivative of its own forward, numerically"
+        "finite_differences", "does it match finite differences of its own forward"
     ),
     "double-backward": Ask("double_backward", "can it be differentiated again"),
     "compile": Ask("compiled", "is it the same under torch.compile"),

@@ -30,13 +30,13 @@ NOTHING_COMPARED = "nothing compared"
 #: Layers that one line names.
 _ACCUSED = 3
 _IN_WORDS = {
-    EXACT: "bit for bit the same",
-    ROUNDING: "the same but for rounding",
+    EXACT: "bit-for-bit identical",
+    ROUNDING: "equal up to rounding",
     CLOSER: "closer to the truth than the reference",
     SUBGRADIENT: "another valid subgradient",
     BEHIND_SURROGATE: "behind a surrogate",
     LESS_ACCURATE: "less accurate than the reference",
-    NO_TRUTH: "without a reference, which is NaN",
+    NO_TRUTH: "without a reference value (NaN)",
     BUG: "wrong",
 }
 
@@ -51,8 +51,8 @@ class Asked:
 
     def __str__(self) -> str:
         if self.left_out:
-            return f"not asked on {on(self.kind)}: {self.left_out}"
-        return f"asked on {on(self.kind)}, {_incoming(self.cotangents)}"
+            return f"not tried on {on(self.kind)}: {self.left_out}"
+        return f"tried on {on(self.kind)} with {_incoming(self.cotangents)}"
 
 
 @dataclass(frozen=True)
@@ -152,8 +152,8 @@ class Report:
             return f"FAILED: {'; '.join(f'{c.name}: {c.detail}' for c in wrong_checks)}"
         if self.nothing_compared:
             return (
-                "FAILED: nothing was compared. Neither side has a gradient that is not zero all "
-                "over: see that inputs or parameters require one, and that the weights are random"
+                "FAILED: nothing was compared. Every gradient is zero or missing on both sides: "
+                "check that inputs or parameters require gradients, and that the weights are random"
             )
         return f"passed: {total} agree in {self.dtype} (seed {self.seed})"
 
@@ -168,7 +168,9 @@ class Report:
             inputs.setdefault(rows[0].input, []).append(rows[0].cotangent)
         return [
             f"{found}: "
-            + "; ".join(f"on {on(kind)}, {_incoming(fed_in)}" for kind, fed_in in inputs.items())
+            + "; ".join(
+                f"on {on(kind)} with {_incoming(fed_in)}" for kind, fed_in in inputs.items()
+            )
             for found, inputs in asked.items()
         ]
 
@@ -177,7 +179,9 @@ class Report:
         lines = []
         for layer in self.layers:
             if layer.verdict != CLEAN or layer.remark:
-                verdict = layer.verdict if layer.verdict != INHERITED else "inherited from above"
+                verdict = (
+                    layer.verdict if layer.verdict != INHERITED else "inherited from another layer"
+                )
                 lines.append(": ".join(x for x in (layer.label, verdict, layer.remark) if x))
             for fault in layer.faults:
                 lines.append(f"  {tell(fault)}")
@@ -259,7 +263,7 @@ def count(steps: int) -> str:
 def accuse(layer: JudgedLayer) -> str:
     """A layer at fault and its mistakes, for one line."""
     mistakes = "; ".join(f"{f.gradient}: {f.diagnosis.sentence}" for f in layer.faults)
-    return f"{layer.label} is wrong by itself ({mistakes or layer.remark})"
+    return f"{layer.label} is wrong ({mistakes or layer.remark})"
 
 
 def tell(fault: Fault) -> str:
@@ -280,14 +284,14 @@ def tell_less_accurate(label: str, row: Row) -> str:
 
 
 def _incoming(cotangents: Sequence[str]) -> str:
-    plural = "s" if len(cotangents) > 1 else ""
-    return f"incoming gradient{plural} {', '.join(cotangents)}"
+    names = ("unit" if name == "one" else name for name in cotangents)
+    return f"{', '.join(names)} incoming gradients"
 
 
 def blame(row: Row) -> str:
     """Which layer has to do with a row, as far as that is known."""
     if row.kind == "output":
-        return f"{row.name}, so the forward is at fault before any gradient"
+        return f"{row.name}, so the forward itself is wrong"
     return f"{row.name}, computed by the backward of {row.source}" if row.source else row.name
 
 
@@ -305,7 +309,7 @@ def describe(row: Row) -> str:
         parts += [f"{row.manual:.9g} instead of {row.reference:.9g} at {list(row.index)}"]
     if row.verdict == BUG and row.allowed is not None:
         parts += [
-            f"{row.error_manual:.2g} from the float64 truth, where rounding explains "
+            f"{row.error_manual:.2g} away from the float64 truth, where rounding explains at most "
             f"{row.allowed:.2g}"
         ]
     if row.verdict == NO_TRUTH:

@@ -90,8 +90,8 @@ def _fault(layer: JudgedLayer, fault: Fault) -> str:
     if fault.residual:
         shape = " × ".join(map(str, fault.residual.shape)) or "a number"
         picture = (
-            f"<figure>{charts.heat_map(fault.residual)}<figcaption>Where the error sits ({shape}): "
-            "grey is rounding, the darker the further from it.</figcaption></figure>"
+            f"<figure>{charts.heat_map(fault.residual)}<figcaption>Where the error is ({shape}): "
+            "grey is rounding; the darker, the larger the error.</figcaption></figure>"
         )
     return (
         f'<section class="fault"><div><h3>{escape(layer.label)} '
@@ -127,7 +127,7 @@ def _network(report: Report) -> Iterator[str]:
         return
     yield "<h2>The network, layer by layer</h2>"
     yield (
-        '<p class="note">Each layer was run by itself, on what the layer of the reference gets. '
+        '<p class="note">Each layer was run on its own, on what the layer of the reference gets. '
         "✓ clean · ↤ inherited: right by itself, but what came in was wrong · ✗ the error "
         "originates here. Activations go →, gradients come back ←.</p>"
     )
@@ -139,7 +139,7 @@ def _network(report: Report) -> Iterator[str]:
             name, kind = "", layer.label
         boxes.append(
             f'<li>{arrow}<div class="layer {_CLASS[layer.verdict]}" '
-            f'title="held against {escape(layer.twin or "the reference")}">'
+            f'title="compared with {escape(layer.twin or "the reference")}">'
             f'<span class="name">{escape(name)}</span>{escape(kind)}'
             f'<span class="word">{_SIGN[layer.verdict]} {layer.verdict}</span></div></li>'
         )
@@ -153,7 +153,7 @@ def _layers(report: Report) -> Iterator[str]:
     exact = sum(row.exact and row.passed for row in rows)
     differing = [row for row in rows if not (row.exact and row.passed)]
     low, high = axis = charts.error_axis(differing)
-    yield "<h2>Errors of each layer by itself</h2>"
+    yield "<h2>Errors of each layer on its own</h2>"
     yield f'<p class="note">{exact} of {len(rows)} outputs and gradients are bit for bit the same.'
     if not differing:
         yield "</p>"
@@ -176,7 +176,7 @@ def _layers(report: Report) -> Iterator[str]:
 def _checks(report: Report) -> Iterator[str]:
     if not report.checks:
         return
-    yield "<h2>Also asked</h2>"
+    yield "<h2>Further checks</h2>"
     states = {True: "clean", False: "inherited"}
     lines = [
         f'<tr class="{states[c.verdict == AGREES] if c.passed else "origin"}">'
@@ -188,10 +188,10 @@ def _checks(report: Report) -> Iterator[str]:
 
 
 def _rows(report: Report) -> Iterator[str]:
-    yield "<h2>Every tensor of the whole</h2>"
+    yield "<h2>Every tensor of the model</h2>"
     signs = any(row.max_abs == 0 and not row.exact for row in report.rows)
     yield (
-        '<p class="note">In backward order: where an error is made, and where it goes. '
+        '<p class="note">In backward order: where an error arises, and where it spreads. '
         f"{words.ULP}{' ' + words.SIGN_OF_ZERO if signs else ''}</p>"
     )
     yield _table(
@@ -232,7 +232,7 @@ def _histograms(report: Report) -> Iterator[str]:
 
 
 def _asked(report: Report) -> Iterator[str]:
-    yield "<h2>What was fed in</h2>"
+    yield "<h2>Inputs tried</h2>"
     for line in [*report.remarks, *map(str, report.inputs), *report.by_trial()]:
         yield f'<p class="soft">{escape(line)}</p>'
 

@@ -43,7 +43,7 @@ def training_parser() -> OneLineParser:
     parser = OneLineParser(
         prog="python -m compare.training",
         description="Train a network twice in lockstep, its gradient by hand and by "
-        "autograd, on the same batches, and tell where the two first differ.",
+        "autograd, on the same batches, and report where the two first differ.",
         epilog=EXIT_CODES,
     )
     add_data_options(parser)
@@ -148,7 +148,7 @@ def _summary(training: "Training") -> str:
     if training.problem:
         return f"FAILED after {steps}: {training.problem}"
     if training.bitwise:
-        return f"passed: {steps}, every loss, gradient and weight bit for bit the same"
+        return f"passed: {steps}, every loss, gradient and weight bit-for-bit identical"
     if training.report is not None and not training.report.passed:
         return f"{training.report.summary()}, after {steps}"
-    return f"passed: {steps}, not bit for bit the same, every gradient judged was right"
+    return f"passed: {steps}, not bit-for-bit identical, but every gradient judged is correct"

@@ -81,7 +81,7 @@ def _charts(layers: int) -> dict[str, list]:
 def in_words(steps: int, largest: float) -> str:
     """What the curves show, in Markdown."""
     if largest == 0:
-        found = f"all are the same bit for bit, so every curve is a level line at {SAME:g}"
+        found = f"all are bit-for-bit identical, so every curve is a flat line at {SAME:g}"
     else:
         found = f"the largest difference is {largest:.2g} of its tensor's largest number"
     return (

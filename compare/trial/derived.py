@@ -38,7 +38,7 @@ from compare.trial.recorder import Model
 from compare.trial.strides import copy_with_layout
 
 ROUNDED = "rounded"
-BESIDE_KINKS = "beside kinks"
+BESIDE_KINKS = "next to kinks"
 SATURATING = "saturating"
 ODD_BATCH = "odd batch"
 ONE_SAMPLE = "one sample"

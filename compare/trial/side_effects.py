@@ -54,7 +54,7 @@ def written_over(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list
         watched = _Watched({numbered.format(i): x for i, x in enumerate(inputs)} | state(model))
         outputs = list(tensors_in(model(*args, **kwargs)))
         found = [
-            Written(name, f"its forward writes over {_the(name)} without telling autograd")
+            Written(name, f"its forward overwrites {_the(name)} without telling autograd")
             for name in watched.changed()
         ]
         return found + list(_in_backward(model, inside, watched, outputs, cotangents))
@@ -114,12 +114,15 @@ def _in_backward(
             if any(
                 not torch.equal(a, c.detach()) for a, (_, c) in zip(fed_in, connected, strict=True)
             ):
-                why = "its backward writes over the incoming gradient, which others may read"
+                why = (
+                    "its backward overwrites the incoming gradient, which other operations may "
+                    "still read"
+                )
                 told = True
                 yield Written("the incoming gradient", why)
             for name in watched.changed():
                 told = True
-                yield Written(name, f"its backward writes over {_the(name)}")
+                yield Written(name, f"its backward overwrites {_the(name)}")
     if told:
         return  # which is why a second backward is another one
     for name, first in runs[0].items():

@@ -175,10 +175,10 @@ def _in_float64(
     if whole:
         # A ReLU whose input is 0 but for rounding opens on one side and stays shut on the other,
         # and all behind it differs.
-        reason = "made larger by the layers behind: in float64 the two agree"
+        reason = "amplified by later layers: in float64 the two agree"
         verdict = ROUNDING
     else:
-        verdict, reason = LESS_ACCURATE, "in float64 it is right"
+        verdict, reason = LESS_ACCURATE, "it is correct in float64"
     return [
         replace(r, verdict=verdict, reason=reason, strict=strict)
         if r in wrong and r.key in right

@@ -211,9 +211,11 @@ def _decide(row: Row, manual: Tensor, reference: Tensor, t: Tensor) -> Row:
 
 def less_accurate(row: Row) -> str:
     """A row of that verdict in words: how far from the truth, and what is allowed."""
-    allowed = f", where rounding explains {row.allowed:.2g}" if row.allowed is not None else ""
+    allowed = (
+        f", where rounding explains at most {row.allowed:.2g}" if row.allowed is not None else ""
+    )
     beyond = f" and ill-conditioning {row.conditioning:.2g}" if row.conditioning else ""
-    error = f"{row.error_manual:.2g} from the float64 truth"
+    error = f"{row.error_manual:.2g} away from the float64 truth"
     return f"it is less accurate than the reference: {error}{allowed}{beyond}"
 
 

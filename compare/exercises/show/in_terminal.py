@@ -84,7 +84,9 @@ def _network(network: Network, found: Sequence[Step]) -> Table:
     deltas = {s.layer: s.value for s in found if s.symbol.startswith("δ")}
     last = len(network.weights)
     names = ["x", *(f"a{raised(l)}" for l in range(1, last)), "ŷ"]
-    view = Table(title="the network: a on the way forward, δ on the way back", title_justify="left")
+    view = Table(
+        title="the network: a from the forward pass, δ from the backward pass", title_justify="left"
+    )
     for l, name in enumerate(names):
         view.add_column(name if l == 0 else f"{name}, δ{raised(l)}", justify="right")
     columns: list[list[Text]] = []

@@ -25,7 +25,7 @@ def verdict(answer, exercise=LINEAR):
         ("x.T @ delta", "transposed", "transposed"),
         ("delta.T @ torch.ones_like(x)", "missing factor", "one with `x` in it"),
         ("delta.T @ x * x.mean()", "unknown", "no known mistake explains it"),
-        ("delta", "handed on", "`delta` as it came in"),
+        ("delta", "passed through", "`delta` as it came in"),
         ("'δᵀx'", "missing result", "no tensor"),
         ("delta.float().T @ x.float()", "lower precision than claimed", "float32"),
     ],

@@ -73,7 +73,7 @@ def test_to_a_file(run, tmp_path):
 def test_off(run):
     out = run("--repair", "off").out
     assert "mine.py:16    return g * (1 + a * a)" in out
-    assert "right with" not in out
+    assert "change to" not in out
 
 
 @pytest.mark.parametrize("text", ["soon", "-1", "inf"])

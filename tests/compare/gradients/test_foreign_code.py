@@ -113,7 +113,7 @@ def run(tmp_path):
 def test_judged_all_the_same(lines, run, tmp_path):
     done = run("\n".join(lines))
     assert (done.returncode, done.stderr) == (1, "")
-    assert "FAILED in float32: 1 Relu is wrong by itself" in done.stdout
+    assert "FAILED in float32: 1 Relu is wrong" in done.stdout
     assert (tmp_path / "out.json").is_file()
 
 

@@ -118,5 +118,5 @@ def test_only_the_sign_of_zero(capsys):
     out = capsys.readouterr().out
     assert "±0" in next(line for line in out.splitlines() if "│ W " in line)
     assert "±0: the two differ only in the sign of zero." in out
-    assert "ULP counts the floating-point numbers from one value to the other." in out
+    assert "ULP: how many floating-point numbers lie between the two values." in out
     assert "±0" in html.page(report)
