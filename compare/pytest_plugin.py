@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _MARKER = (
     "gradients(seeds=(0,), dtypes=()): run a test that uses assert_gradients_match once for each "
-    'seed, and for each dtype, as "float64", that its models and inputs are moved to'
+    'seed and each dtype, such as "float64", to which its models and inputs are converted'
 )
 
 
@@ -34,8 +34,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         type=_pair,
         metavar="MANUAL,REFERENCE",
-        help="compare these two, with or without test files; each as package.module:Name or "
-        "path/to/file.py:Name; repeat it for several",
+        help="compare these two models, with or without test files; each is "
+        "package.module:Name or path/to/file.py:Name; repeatable",
     )
     shape = {
         "action": "append",
@@ -43,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "dest": "gradients_shape",
         "type": _shape,
         "metavar": "N,N",
-        "help": "of a random input to --gradients; repeat it for several inputs",
+        "help": "shape of a random input for --gradients; repeat for several inputs",
     }
     try:
         group.addoption("--gradients-shape", "--shape", **shape)

@@ -49,7 +49,7 @@ def run(path: Path | None, repair: float | None) -> bool:
     well = is_well(counts, changes=repair != 0)
     out.print(_table(visits, wide=out.width >= console.WIDE))
     out.print(rules_table(outcomes, counts, sources))
-    console.say_first(out, list(complaints(outcomes)), "--json FILE has them all", "bold red")
+    console.say_first(out, list(complaints(outcomes)), "--json FILE lists them all", "bold red")
     console.say(out, _summary(counts, well), "green" if well else "bold red")
     if path:
         found = [
@@ -102,6 +102,6 @@ def _summary(counts: dict[str, Any], well: bool) -> str:
         f"{'passed' if well else 'FAILED'}: of {counts['planted']} bugs that {counts['projects']} "
         f"projects shipped {counts['killed']} found, {counts['blamed']} blamed on the right "
         f"gradients, {counts['explained']} with a verified change or a right name "
-        f"({counts['repaired']} with a change); of {counts['right']} mended ones "
+        f"({counts['repaired']} with a change); of {counts['right']} fixed ones "
         f"{counts['falsely_accused']} accused"
     )

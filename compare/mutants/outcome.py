@@ -133,7 +133,7 @@ def rules_table(
 
     planted, right = counts["planted"], counts["right"]
     numbers = (f"bugs found of {planted}", f"correct ones accused of {right}")
-    table = console.table("rule", *numbers, "finds everything but", numbers=numbers)
+    table = console.table("rule", *numbers, "finds all but", numbers=numbers)
     ours = (str(counts["killed"]), str(counts["falsely_accused"]))
     console.row(table, "compare.gradients", *ours, "")
     for name, of in counts["rules"].items():

@@ -127,9 +127,10 @@ def _network(report: Report) -> Iterator[str]:
         return
     yield "<h2>The network, layer by layer</h2>"
     yield (
-        '<p class="note">Each layer was run on its own, on what the layer of the reference gets. '
-        "✓ clean · ↤ inherited: right by itself, but what came in was wrong · ✗ the error "
-        "originates here. Activations go →, gradients come back ←.</p>"
+        '<p class="note">Each layer was run on its own, with the input and the incoming gradient '
+        "of the reference's layer. ✓ correct · ↤ inherited: correct on its own, but its input or "
+        "incoming gradient was wrong · ✗ wrong: the error arises here. → activations, "
+        "← gradients.</p>"
     )
     boxes = []
     for i, layer in enumerate(report.layers):
@@ -154,13 +155,14 @@ def _layers(report: Report) -> Iterator[str]:
     differing = [row for row in rows if not (row.exact and row.passed)]
     low, high = axis = charts.error_axis(differing)
     yield "<h2>Errors of each layer on its own</h2>"
-    yield f'<p class="note">{exact} of {len(rows)} outputs and gradients are bit for bit the same.'
+    yield f'<p class="note">{exact} of {len(rows)} outputs and gradients are bit-for-bit identical.'
     if not differing:
         yield "</p>"
         return
     yield (
-        f"The others: how far from the truth in float64, on a scale from 1e{low} to 1e{high}. The "
-        "dot is manual, the ring the reference; left of the upright line it is rounding.</p>"
+        f"The others, by their distance from the float64 truth, from 1e{low} to 1e{high}: "
+        "the dot is "
+        "manual, the ring the reference; left of the vertical line the difference is rounding.</p>"
     )
     lines = [
         f'<tr class="{"clean" if row.passed else "origin"}"><td>{escape(layer.label)}</td>'

@@ -95,7 +95,7 @@ class TestCommand:
         ("name", "content", "says"),
         [
             ("absent.png", None, "absent.png cannot be read: No such file"),
-            ("text.png", b"no picture", "text.png is no picture that can be read"),
+            ("text.png", b"no picture", "text.png cannot be read as a picture"),
         ],
     )
     def test_no_picture(self, run, tmp_path, capsys, name, content, says):

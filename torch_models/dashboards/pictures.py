@@ -48,7 +48,7 @@ def mistakes(x: Tensor, labels: Tensor, probabilities: Tensor) -> Image.Image:
         drawn = Image.fromarray(pixels).resize((tile, tile), Image.Resampling.NEAREST)
         picture.paste(drawn, (left, up))
         draw.rectangle((left - 1, up - 1, left + tile, up + tile), outline=(215, 215, 215))
-        text = f"said {int(said[index])}"
+        text = f"predicted {int(said[index])}"
         draw.text((left - 2, up + tile + 3), text, VERMILLION, font(12))
         beside = left + tile + 2
         draw.text((beside, up + tile + 3), f"is {int(labels[index])}", BLUE, font(12), anchor="ra")
