@@ -124,7 +124,7 @@ def _another_function(graph: Graph, group: tuple[tuple[int, int], ...]) -> Itera
                 return above * of(own) if same else None
 
             where = "its argument" if letter == "x" else "its value"
-            said = f"the derivative of {whole} is taken to be {text}, {letter} being {where}"
+            said = f"the derivative of {whole} is taken to be {text}, where {letter} is {where}"
             yield Guess(group, instead, Mistake.ANOTHER_DERIVATIVE, said)
 
 

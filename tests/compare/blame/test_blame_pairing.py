@@ -116,4 +116,4 @@ def test_by_elimination_where_the_reference_has_two_layers_in_one(monkeypatch):
     [layer] = report.originators
     assert layer.names == ("0", "1")
     assert {fault.gradient for fault in layer.faults} >= {"weight", "bias"}
-    assert "got the right gradient" in layer.faults[0].diagnosis.sentence
+    assert "receives the correct gradient" in layer.faults[0].diagnosis.sentence

@@ -27,7 +27,7 @@ def test_the_side_without_a_gradient_is_named():
     assert not report.passed
     [layer] = report.originators
     assert layer.name == "1"
-    assert "the reference has no gradient there" in layer.faults[0].diagnosis.sentence
+    assert "the reference has no gradient here" in layer.faults[0].diagnosis.sentence
 
 
 def test_one_that_is_declared_is_reported_and_passes():

@@ -88,7 +88,7 @@ def test_thirty_lines_of_failures(capsys, monkeypatch):
     # With the line that each of them is written on, which counts, too.
     assert sum("instead of" in line for line in lines) == 2
     assert any(
-        re.fullmatch(r"… and \d+ more: --html FILE, --json FILE or --junit FILE has them all", x)
+        re.fullmatch(r"… and \d+ more: --html FILE, --json FILE or --junit FILE lists them all", x)
         for x in lines
     )
     assert sum("│ bug" in line for line in lines) == console.MOST
