@@ -64,7 +64,7 @@ def fit(
     on = f"{device}, {threads.number()}" if device.type == "cpu" else device
     lines = [
         f"{samples.name}: {sizes} {kind}",
-        f"{_described(classifier)}, {hparams['loss']}, gradient by {hparams['backprop']}, on {on}",
+        f"{_described(classifier)}, {hparams['loss']}, {hparams['backprop']} gradients, on {on}",
     ]
     for line in lines:
         say(line)
