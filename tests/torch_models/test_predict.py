@@ -63,7 +63,7 @@ class TestAsInMnist:
             assert as_in_mnist(x).shape == (28, 28)
 
     def test_nothing_on_it(self, tmp_path):
-        with pytest.raises(PictureError, match=r"picture\.png: nothing is drawn on it"):
+        with pytest.raises(PictureError, match=r"picture\.png: the picture is blank"):
             read(saved(Image.new("L", (50, 50), 255), tmp_path))
 
 

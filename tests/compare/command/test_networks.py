@@ -80,11 +80,11 @@ def test_a_wrong_convolution_is_seen(run, monkeypatch):
 @pytest.mark.parametrize(
     ("command", "arguments", "says"),
     [
-        (gradients, ["--hidden", "3"], "only mlp has a choice there"),
+        (gradients, ["--hidden", "3"], "only for mlp"),
         (gradients, ["--backprop", "explicit"], "use autograd or manual"),
-        (gradients, ["--loss", "mse"], "only mlp has a choice there"),
-        (training, ["--activation", "gelu"], "only mlp has a choice there"),
-        (training, ["--dataset", "text"], "not what lenet reads"),
+        (gradients, ["--loss", "mse"], "only for mlp"),
+        (training, ["--activation", "gelu"], "only for mlp"),
+        (training, ["--dataset", "text"], "does not fit lenet"),
         (training, ["--steps", "0"], "--steps"),
         (speed, ["--depth", "2"], "--depth: only mlp has that"),
         (speed, ["--loop"], "leave out --network"),

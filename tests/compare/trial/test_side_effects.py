@@ -66,10 +66,10 @@ class OverScratch(Tanh):
 
 
 WRITERS = [
-    (OverIncoming, "the incoming gradient", "its backward writes over the incoming gradient"),
-    (OverOutput, "its output", "its backward writes over its output"),
-    (OverInputInForward, "input", "its forward writes over its input without telling autograd"),
-    (OverInputInBackward, "input", "its backward writes over its input"),
+    (OverIncoming, "the incoming gradient", "its backward overwrites the incoming gradient"),
+    (OverOutput, "its output", "its backward overwrites its output"),
+    (OverInputInForward, "input", "its forward overwrites its input without telling autograd"),
+    (OverInputInBackward, "input", "its backward overwrites its input"),
     (OverScratch, "what it saved", "a second backward on the same graph gives other gradients"),
 ]
 
@@ -127,7 +127,7 @@ def test_over_a_weight():
     report = compare_gradients(one(Linear), one(nn.Linear), torch.randn(6, 5))
     [layer] = report.originators
     assert [(f.gradient, f.diagnosis.sentence) for f in layer.faults] == [
-        ("weight", "its backward writes over weight")
+        ("weight", "its backward overwrites weight")
     ]
 
 

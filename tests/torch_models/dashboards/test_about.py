@@ -45,9 +45,9 @@ def test_who_hides_whom(runs):
         str(run.relative_to(runs)): pages(run)[about.OTHERS][0][1] for run in runs.glob("*/*_*")
     }
     assert said["autograd/version_0"].startswith("No other run")
-    assert "bit for bit" in said["manual/version_0"]
+    assert "Bit-for-bit" in said["manual/version_0"]
     assert "**autograd/version_0**" in said["manual/version_0"]
-    assert "bit for bit" not in said["explicit/version_0"]
+    assert "Bit-for-bit" not in said["explicit/version_0"]
     assert "| manual/version_0 | " in said["explicit/version_0"]
     assert said["manual/version_1"].startswith("No other run")  # the seed differs
 
