@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, Fault, JudgedLayer
 from compare.comparison import where
-from compare.comparison.words import SIGN_OF_ZERO, exposed, on
+from compare.comparison.words import SIGN_OF_ZERO, exposed, incoming, on, on_what
 from compare.verdict.judge import (
     BEHIND_SURROGATE,
     BUG,
@@ -52,7 +52,7 @@ class Asked:
     def __str__(self) -> str:
         if self.left_out:
             return f"not tried on {on(self.kind)}: {self.left_out}"
-        return f"tried on {on(self.kind)} with {_incoming(self.cotangents)}"
+        return f"tried on {on(self.kind)} with {incoming(self.cotangents)}"
 
 
 @dataclass(frozen=True)
@@ -166,13 +166,7 @@ class Report:
             found = found.replace(" ", " tensors " if len(rows) > 1 else " tensor ", 1)
             inputs = asked.setdefault(found, {})
             inputs.setdefault(rows[0].input, []).append(rows[0].cotangent)
-        return [
-            f"{found}: "
-            + "; ".join(
-                f"on {on(kind)} with {_incoming(fed_in)}" for kind, fed_in in inputs.items()
-            )
-            for found, inputs in asked.items()
-        ]
+        return [f"{found}: {on_what(inputs)}" for found, inputs in asked.items()]
 
     def by_layer(self) -> list[str]:
         """A line for each layer that is not clean, faults below it."""
@@ -281,11 +275,6 @@ def tell_less_accurate(label: str, row: Row) -> str:
     name = f"{label}, {row.name}" if label else row.name
     found = exposed(row.input, row.cotangent)
     return f"{name}: {less_accurate(row).removeprefix('it is ')} (found {found})"
-
-
-def _incoming(cotangents: Sequence[str]) -> str:
-    names = ("unit" if name == "one" else name for name in cotangents)
-    return f"{', '.join(names)} incoming gradients"
 
 
 def blame(row: Row) -> str:

@@ -1,5 +1,7 @@
 """How a tensor was found out, in words."""
 
+from collections.abc import Mapping, Sequence
+
 from compare.trial import derived
 from compare.trial.given import GIVEN
 
@@ -33,6 +35,20 @@ def under(cotangent: str) -> str:
     return (
         "an incoming gradient of 1" if cotangent == "one" else f"the {cotangent} incoming gradient"
     )
+
+
+def on_what(inputs: Mapping[str, Sequence[str]]) -> str:
+    """The kinds of input with their incoming gradients, each list of these once."""
+    kinds: dict[str, list[str]] = {}
+    for kind, cotangents in inputs.items():
+        kinds.setdefault(incoming(cotangents), []).append(on(kind))
+    return "; ".join(f"on {', '.join(those)} with {fed_in}" for fed_in, those in kinds.items())
+
+
+def incoming(cotangents: Sequence[str]) -> str:
+    """Several of them, to stand behind "with"."""
+    names = ("unit" if name == "one" else name for name in cotangents)
+    return f"{', '.join(names)} incoming gradients"
 
 
 def exposed(kind: str, cotangent: str) -> str:

@@ -208,10 +208,11 @@ def _row(row: Row) -> str:
     cells = "".join(f'<td class="number">{number}</td>' for number in numbers)
     verdict = ": ".join(part for part in (row.verdict, row.reason) if part)
     state = "clean" if row.passed else "origin"
+    found = "" if row.exact and row.passed else words.exposed(row.input, row.cotangent)
     return (
         f'<tr class="{state}"><td>{escape(row.name)}</td><td>{row.kind}</td>{cells}'
         f'<td class="word">{escape(verdict)}</td>'
-        f"<td>{escape(words.exposed(row.input, row.cotangent))}</td></tr>"
+        f'<td class="words">{escape(found)}</td></tr>'
     )
 
 

@@ -15,6 +15,7 @@ from manual_backprop import Network
 
 _COLOURS = {FORWARD: "cyan", BACKWARD: "magenta"}
 _SIDES = {FORWARD: "→", BACKWARD: "←"}
+_WIDEST = 100  # of a rule: a pipe has no edge that it could reach
 
 
 def show(out: Console, network: Network, found: Sequence[Step]) -> None:
@@ -22,7 +23,8 @@ def show(out: Console, network: Network, found: Sequence[Step]) -> None:
     for number, step in enumerate(found, start=1):
         colour, side = _COLOURS.get(step.direction, "bold"), _SIDES.get(step.direction, "·")
         title = f"{side} {number}/{len(found)}  {step.symbol} = {step.equation}"
-        out.print(Rule(Text(title, style=colour), align="left", style="dim"))
+        rule = Rule(Text(title, style=colour), align="left", style="dim")
+        out.print(rule, width=min(out.width, _WIDEST))
         console.say(out, step.sentence, "dim")
         _in_numbers(out, step.in_numbers())
         out.print()
