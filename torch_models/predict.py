@@ -76,7 +76,7 @@ def predict(options: argparse.Namespace) -> None:
     view.add_column("picture", overflow="fold")
     view.add_column("digit", justify="right")
     view.add_column("probability", justify="right")
-    view.add_column("or else")
+    view.add_column("alternatives")
     for path, shares, digits in zip(options.images, *(f.tolist() for f in found), strict=True):
         others = zip(digits[1:], shares[1:], strict=True)
         also = ", ".join(f"{digit} ({share:.1%})" for digit, share in others)

@@ -79,7 +79,7 @@ def _table(visits: Sequence[Visit], *, wide: bool) -> "Table":
     from compare.command import console
 
     more = ["what was said"] if wide else []
-    view = console.table("project", "bug", "found", "blamed", "said", *more)
+    view = console.table("project", "bug", "found", "blamed", "explained", *more)
     for visit in visits:
         exhibit, became = visit.exhibit, visit.shipped
         project = exhibit.project if wide else exhibit.name.split()[0]

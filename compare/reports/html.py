@@ -186,7 +186,7 @@ def _checks(report: Report) -> Iterator[str]:
         f'<td class="words">{escape(c.detail)}</td></tr>'
         for c in report.checks
     ]
-    yield _table(("check", "verdict", "found"), lines)
+    yield _table(("check", "verdict", "result"), lines)
 
 
 def _rows(report: Report) -> Iterator[str]:
