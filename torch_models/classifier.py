@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from manual_backprop.optim import Momentum
-from torch_models import masks
+from torch_models import dropout_masks
 from torch_models.batches import Batch
 from torch_models.explicit import Explicit
 from torch_models.names import LOSSES, Reads
@@ -82,7 +82,7 @@ class Classifier(L.LightningModule):
             {f"of {stage}": Tally(classes) for stage in ("train", "val", "test")}
         )
         self._sample = (int(sizes.partition("-")[0]),) if is_mlp else RECIPES[network].sample
-        self._has_masks = masks.are_drawn_by(self.network)
+        self._has_masks = dropout_masks.are_drawn_by(self.network)
         self._explicit: Explicit | None = None
         self._unseen: list[tuple[int, Tensor, Tensor, Tensor]] = []
 
@@ -162,7 +162,7 @@ class Classifier(L.LightningModule):
         """Within it the forward pass of this step, counted from 0, draws its dropout."""
         if not self._has_masks:
             return nullcontext()
-        return masks.of_step(self.device, self.hparams["seed"], step, rank)
+        return dropout_masks.of_step(self.device, self.hparams["seed"], step, rank)
 
     def prepare(self, descent: Optimizer | LightningOptimizer, step: int) -> None:
         """Make the descent ready for the update of this step, counted from 0."""

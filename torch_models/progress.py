@@ -18,7 +18,7 @@ from torch_models.streams import streams
 SECONDS_PER_LOOK = 0.1
 
 
-class Report(L.Callback):
+class EpochReport(L.Callback):
     """Prints loss and accuracy of training and validation after each epoch.
 
     While an epoch runs, a terminal shows a bar with loss and accuracy so far.

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch_models import extras, threads
-from torch_models.memory import is_exhausted
 from torch_models.names import run_name
 from torch_models.options import parse_train
 from torch_models.printable import one_line
-from torch_models.recipes import RECIPES
+from torch_models.recipes import RECIPES, most_threads
 from torch_models.runs import RefusedError, run_folder
 from torch_models.streams import kept, streams
+from torch_models.too_little_memory import is_exhausted
 from torch_models.while_importing import ended_at_once
 
 PROGRAM = "python -m torch_models.train"
@@ -104,7 +104,8 @@ def train(options: argparse.Namespace) -> None:
         # Before the data: what this machine cannot do needs no download.
         logger = run_logger(run.parent.parent, run.parent.name, run.name)
         trainer = build_trainer(options, logger)
-        threads.use(options.threads, recipe.threads, contents.get("threads"), trainer.num_devices)
+        most = most_threads(options.network, options.batch_size, options.hidden)
+        threads.use(options.threads, most, contents.get("threads"), trainer.num_devices)
         data = TrainingData(
             options.dataset,
             options.data_dir,
@@ -172,7 +173,7 @@ def build_trainer(options: argparse.Namespace, logger):
 
     from torch_models.checkpoints import WrittenAside, checkpoints
     from torch_models.dashboards.pages import Pages
-    from torch_models.progress import Report
+    from torch_models.progress import EpochReport
     from torch_models.ranks import started
 
     pages = [] if options.dashboards == "off" else [Pages(full=options.dashboards == "full")]
@@ -186,7 +187,7 @@ def build_trainer(options: argparse.Namespace, logger):
             precision=options.precision,
             max_epochs=options.epochs or 1,
             logger=logger,
-            callbacks=[Report(), *pages, *checkpoints(logger)],
+            callbacks=[EpochReport(), *pages, *checkpoints(logger)],
             plugins=[WrittenAside()],
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -230,8 +231,8 @@ def warn_loudly(reason: str) -> None:
     """Say on stderr that the data are not MNIST, so that nobody takes the figures for MNIST's."""
     bar = "!" * 100
     streams().err.write(
-        f"{bar}\nWARNING: this is NOT MNIST. It is digits instead: 1,797 scans of 8 × 8 "
-        f"pixels that come with scikit-learn.\n{one_line(reason)}\n{bar}\n"
+        f"{bar}\nWARNING: this is NOT MNIST. It is digits instead: 1,797 scans of 8 × 8 pixels that "
+        f"come with scikit-learn.\n{one_line(reason)}\n{bar}\n"
     )
 
 

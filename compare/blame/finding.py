@@ -33,7 +33,7 @@ class Residual:
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceLine:
     """Where the wrong gradient is computed, or the line of the call where nobody can read that."""
 
     file: str
@@ -68,7 +68,7 @@ class Fault:
     input: str  # the kind of input that exposed it: "given", "rounded", …
     seed: int
     residual: Residual | None = None
-    source: Source | None = None
+    source: SourceLine | None = None
     repair: Repair | None = None
     error: Exception | None = field(default=None, repr=False, compare=False)  # that was raised
 

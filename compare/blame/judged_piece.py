@@ -22,7 +22,7 @@ from compare.trial.given import GIVEN, Given
 from compare.trial.key import Key, Kind
 from compare.trial.kink_places import kink_places
 from compare.trial.pairing import Pairing
-from compare.trial.side_effects import written_over
+from compare.trial.side_effects import Written, written_over, written_over_by_the_next_call
 from compare.trial.trial import Trial, is_slow, pairs, run, without_slow
 from compare.verdict.excuses import excused
 from compare.verdict.judge import (
@@ -109,8 +109,9 @@ def _note_side_effects(
     theirs: dict[str, Fault] = {}
     for trial in trials:
         with suppress(Exception):  # a backward that cannot be run like that has been judged
-            found = written_over(manual, trial.given, trial.fed_in)
-            usual = found and {w.what for w in written_over(reference, trial.given, trial.fed_in)}
+            first = trial is trials[0]
+            found = _written_over(manual, trial, again=first)
+            usual = found and {w.what for w in _written_over(reference, trial, again=first)}
             for what, sentence, refused in found:
                 if what in usual or what in theirs:
                     continue
@@ -134,6 +135,13 @@ def _note_side_effects(
         return
     remarks = past_engine.summed_up(manual, trials[0].given, trials[0].fed_in)
     judged.remark = judged.remark or "; ".join(remarks)
+
+
+def _written_over(case: Case, trial: Trial, *, again: bool) -> list[Written]:
+    found = written_over(case, trial.given, trial.fed_in)
+    if again and not found:
+        found = written_over_by_the_next_call(case, trial.given, trial.fed_in)
+    return found
 
 
 def _rank(row: Row) -> int:

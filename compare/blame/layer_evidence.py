@@ -33,7 +33,7 @@ def evidence(trial: Trial, rows: Sequence[Row], sides: Sides, label: str) -> Evi
         }
 
     given = trial.given.map(lambda x: x.double() if x.is_floating_point() else x)
-    model, _ = reference.copies(torch.float64)
+    model, _ = reference.copies(torch.float64, awake=trial.given.awake)
     parameters = dict(model.named_parameters()) if isinstance(model, nn.Module) else {}
 
     def vjp(
@@ -75,7 +75,7 @@ def _graph(
     Raises:
         Exception: Whatever the reference raises.
     """
-    model = copy.deepcopy(reference.copies(torch.float64)[0])
+    model = copy.deepcopy(reference.copies(torch.float64, awake=given.awake)[0])
     inside = Case.given(given, torch.float64)
     leaves = {Key(Kind.INPUT, place=i): x for i, x in enumerate(inside.differentiated)}
     if isinstance(model, nn.Module):

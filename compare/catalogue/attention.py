@@ -17,7 +17,7 @@ from manual_backprop.sequence.dot_product_attention import (
 )
 
 
-class Attention(nn.Module):
+class AttentionModule(nn.Module):
     """As a module."""
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -157,7 +157,7 @@ ENTRIES = [
         inputs=drawn,
         derivation=ScaledDotProductAttentionFunction,
         host=Host(
-            lambda: [Attention(), nn.Linear(6, CLASSES)],
+            lambda: [AttentionModule(), nn.Linear(6, CLASSES)],
             0,
             tuple(batch(3, N, 6, seed=s) for s in (5, 6, 7)),
         ),

@@ -11,7 +11,7 @@ from compare.catalogue.attention import (
     LOUD,
     SEEN,
     SEES_NOTHING,
-    Attention,
+    AttentionModule,
     drawn,
     qkv,
     weights,
@@ -152,7 +152,7 @@ ENTRIES = [
         twin_function=_whole,
         derivation=AttentionInBlocksFunction,
         host=Host(
-            lambda: [Attention(), nn.Linear(6, CLASSES)],
+            lambda: [AttentionModule(), nn.Linear(6, CLASSES)],
             0,
             tuple(batch(3, N, 6, seed=s) for s in (5, 6, 7)),
         ),

@@ -71,7 +71,7 @@ ENTRIES = [
         },
         right={
             "d/|d|": lambda g, z, y: g * torch.nan_to_num((z - y) / (z - y).abs()) / z.numel(),
-            "1 at 0": lambda g, z, y: g * (2.0 * (z >= y) - 1) / z.numel(),
+            "1 at 0": lambda g, z, y: torch.where(z >= y, g, -g) / z.numel(),
         },
     ),
     Entry(

@@ -146,6 +146,6 @@ ENTRIES = [
             **(_OF_CHANNELS if dimensions == 1 else {}),
         )
         for dimensions in (1, 2, 3)
-        for size in [(4, 3, 2)[:dimensions]]
+        for size in [(3, 2, 1)[:dimensions]]
     ),
 ]

@@ -10,10 +10,10 @@ from typing import NoReturn
 
 from compare.command.writing import NotWrittenError
 from torch_models import extras
-from torch_models.memory import is_exhausted
 from torch_models.printable import one_line
 from torch_models.streams import kept, streams
 from torch_models.threads import use, wait_passively
+from torch_models.too_little_memory import is_exhausted
 from torch_models.while_importing import ended_at_once
 
 #: Neither right nor wrong: what was asked came to no answer.
@@ -43,7 +43,7 @@ def exit_code(
     """
     wait_passively()
     with ended_at_once(program, signal.SIGINT):
-        from compare.trial.errors import ComparisonError, ManualError
+        from compare.trial.errors import ComparisonError, ManualError, UnjudgedError
         from torch_models.mnist import DataError
 
         use(threads, most_threads)
@@ -53,6 +53,8 @@ def exit_code(
                 code = 0 if work() else 1
         except ManualError as error:
             return fail(program, 1, error)
+        except UnjudgedError as error:
+            return fail(program, NOT_JUDGED, error)
         except (ComparisonError, DataError, NotWrittenError, extras.MissingExtraError) as error:
             return fail(program, 2, error)
         except KeyboardInterrupt as error:

@@ -4,7 +4,8 @@ import os
 
 from compare.blame.finding import Fault
 from compare.comparison import where
-from compare.comparison.report import Report, describe, tell
+from compare.comparison.report import Report
+from compare.comparison.told import describe, tell
 from torch_models.printable import printable
 
 

@@ -1,13 +1,22 @@
 """What a comparison found, for programs and in plain text."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, Fault, JudgedLayer
+from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, JudgedLayer
 from compare.comparison import where
-from compare.comparison.words import SIGN_OF_ZERO, exposed, incoming, on, on_what
+from compare.comparison.entries import check, judged_layer, less_accurate_tensor, tensor
+from compare.comparison.told import (
+    accuse,
+    culprit,
+    describe,
+    incoming,
+    on_what,
+    tell,
+    tell_less_accurate,
+)
+from compare.comparison.words import on
 from compare.verdict.judge import (
     BEHIND_SURROGATE,
     BUG,
@@ -18,14 +27,12 @@ from compare.verdict.judge import (
     ROUNDING,
     SUBGRADIENT,
     Row,
-    less_accurate,
 )
 from torch_models.printable import printable
 
 if TYPE_CHECKING:
     from compare.checks.check import Check
 
-COLUMNS = ("name", "kind", "exact", "max_abs", "max_rel", "max_ulp", "verdict")
 NOTHING_COMPARED = "nothing compared"
 #: Layers that one line names.
 _ACCUSED = 3
@@ -114,6 +121,13 @@ class Report:
         return not wrong and not self.nothing_compared
 
     @property
+    def unjudged(self) -> bool:
+        """Whether all that is held against manual is that the reference is no number."""
+        wrong = self.originators or any(not check.passed for check in self.checks)
+        failures = self.failures
+        return bool(failures) and not wrong and all(r.verdict == NO_TRUTH for r in failures)
+
+    @property
     def verdict(self) -> str:
         """The worst that was found, in one of the verdicts of a row, or that nothing was."""
         if self.nothing_compared and not self.failures:
@@ -142,18 +156,23 @@ class Report:
             also = f"; and {more} more" if more > 0 else ""
             return f"FAILED in {self.dtype}: {'; '.join(map(accuse, first))}{also}"
         failures = self.failures
+        if self.unjudged:
+            return (
+                f"not judged: the reference is infinite or NaN in {len(failures)} of {total} in "
+                f"{self.dtype} (seed {self.seed}): {', '.join(row.name for row in failures[:3])}"
+            )
         if failures:
             return (
                 f"FAILED: {len(failures)} of {total} disagree in {self.dtype} (seed {self.seed}). "
-                f"First in backward order: {blame(failures[0])}"
+                f"First in backward order: {culprit(failures[0])}"
             )
         wrong_checks = [check for check in self.checks if not check.passed]
         if wrong_checks:
             return f"FAILED: {'; '.join(f'{c.name}: {c.detail}' for c in wrong_checks)}"
         if self.nothing_compared:
             return (
-                "FAILED: nothing was compared. Every gradient is zero or missing on both sides: "
-                "check that inputs or parameters require gradients, and that the weights are random"
+                "FAILED: nothing was compared. Every gradient is zero or missing on both sides: check "
+                "that inputs or parameters require gradients, and that the weights are random"
             )
         return f"passed: {total} agree in {self.dtype} (seed {self.seed})"
 
@@ -192,115 +211,13 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """Strict JSON: what is infinite or no number is null."""
-        rows = [{column: finite(getattr(row, column)) for column in COLUMNS} for row in self.rows]
-        checks = [
-            {"name": c.name, "passed": c.passed, "verdict": c.verdict, "detail": c.detail}
-            for c in self.checks
-        ]
         return {
             "passed": self.passed,
             "verdict": self.verdict,
-            "rows": rows,
-            "layers": [_layer_as_json(layer) for layer in self.layers],
-            "less_accurate": [
-                {
-                    "layer": label,
-                    "name": row.name,
-                    "error": finite(row.error_manual),
-                    "allowed": finite(row.allowed),
-                    "conditioning": finite(row.conditioning),
-                    "input": row.input,
-                    "cotangent": row.cotangent,
-                }
-                for label, row in self.less_accurate
-            ],
+            "rows": [tensor(row) for row in self.rows],
+            "layers": [judged_layer(layer) for layer in self.layers],
+            "less_accurate": [less_accurate_tensor(*found) for found in self.less_accurate],
             "remarks": list(self.remarks),
             "inputs": [str(asked) for asked in self.inputs],
-            "checks": checks,
+            "checks": [check(c) for c in self.checks],
         }
-
-
-def _layer_as_json(layer: JudgedLayer) -> dict[str, Any]:
-    faults = [
-        {
-            "gradient": fault.gradient,
-            "diagnosis": fault.diagnosis.sentence,
-            "mistake": str(fault.diagnosis.mistake),
-            "factor": finite(fault.diagnosis.factor),
-            "input": fault.input,
-            "cotangent": fault.cotangent,
-            "seed": fault.seed,
-            "max_abs": finite(fault.row.max_abs),
-            **where.as_json(fault),
-        }
-        for fault in layer.faults
-    ]
-    return {
-        "layer": layer.name,
-        "label": layer.label,
-        "twin": layer.twin,
-        "verdict": layer.verdict,
-        "faults": faults,
-    }
-
-
-def finite(value: Any) -> Any:
-    """``value``, or None for a float that JSON does not know."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def count(steps: int) -> str:
-    """A number of ULP, in full while that is readable."""
-    return f"{steps:,}" if steps < 10**9 else f"{steps:.1e}"
-
-
-def accuse(layer: JudgedLayer) -> str:
-    """A layer at fault and its mistakes, for one line."""
-    mistakes = "; ".join(f"{f.gradient}: {f.diagnosis.sentence}" for f in layer.faults)
-    return f"{layer.label} is wrong ({mistakes or layer.remark})"
-
-
-def tell(fault: Fault) -> str:
-    """A fault in one line: the gradient, the mistake, what exposed it, the numbers."""
-    row = fault.row
-    found = f"found {exposed(fault.input, fault.cotangent)}, seed {fault.seed}"
-    if row.index is None:
-        return f"{fault.gradient}: {fault.diagnosis.sentence} ({found})"
-    numbers = f"{row.manual:.6g} instead of {row.reference:.6g} at {list(row.index)}"
-    return f"{fault.gradient}: {fault.diagnosis.sentence} ({numbers}; {found})"
-
-
-def tell_less_accurate(label: str, row: Row) -> str:
-    """A tensor that is less accurate than the reference's, in one line."""
-    name = f"{label}, {row.name}" if label else row.name
-    found = exposed(row.input, row.cotangent)
-    return f"{name}: {less_accurate(row).removeprefix('it is ')} (found {found})"
-
-
-def blame(row: Row) -> str:
-    """Which layer has to do with a row, as far as that is known."""
-    if row.kind == "output":
-        return f"{row.name}, so the forward itself is wrong"
-    return f"{row.name}, computed by the backward of {row.source}" if row.source else row.name
-
-
-def describe(row: Row) -> str:
-    """A row that disagrees, in one line."""
-    found = f" (found {exposed(row.input, row.cotangent)})" if row.cotangent else ""
-    parts = [row.verdict, row.reason]
-    if row.max_abs is not None:
-        parts += [
-            f"max abs {row.max_abs:.3g}" if row.max_abs or row.exact else SIGN_OF_ZERO[4:-1],
-            f"max rel {row.max_rel:.3g}",
-            f"{count(row.max_ulp or 0)} ULP",
-        ]
-    if row.index is not None:
-        parts += [f"{row.manual:.9g} instead of {row.reference:.9g} at {list(row.index)}"]
-    if row.verdict == BUG and row.allowed is not None:
-        parts += [
-            f"{row.error_manual:.2g} away from the float64 truth, where rounding explains at most "
-            f"{row.allowed:.2g}"
-        ]
-    if row.verdict == NO_TRUTH:
-        parts = [row.verdict, row.reason]
-    return f"{row.name}: {', '.join(part for part in parts if part)}{found}"

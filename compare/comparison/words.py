@@ -1,7 +1,5 @@
 """How a tensor was found out, in words."""
 
-from collections.abc import Mapping, Sequence
-
 from compare.trial import derived
 from compare.trial.given import GIVEN
 
@@ -10,6 +8,8 @@ _INPUTS = {
     derived.ROUNDED: "the rounded input",
     derived.BESIDE_KINKS: "the input moved next to kinks",
     derived.SATURATING: "the input pushed into saturation",
+    derived.FAR_OUT: "the input pushed out to where the exponential overflows",
+    derived.AWAKE: "the original input with other numbers for weights that are zero everywhere",
     derived.ODD_BATCH: "an odd number of samples",
     derived.ONE_SAMPLE: "a single sample",
     derived.MANY_SAMPLES: "a batch of 131 made from its samples",
@@ -35,20 +35,6 @@ def under(cotangent: str) -> str:
     return (
         "an incoming gradient of 1" if cotangent == "one" else f"the {cotangent} incoming gradient"
     )
-
-
-def on_what(inputs: Mapping[str, Sequence[str]]) -> str:
-    """The kinds of input with their incoming gradients, each list of these once."""
-    kinds: dict[str, list[str]] = {}
-    for kind, cotangents in inputs.items():
-        kinds.setdefault(incoming(cotangents), []).append(on(kind))
-    return "; ".join(f"on {', '.join(those)} with {fed_in}" for fed_in, those in kinds.items())
-
-
-def incoming(cotangents: Sequence[str]) -> str:
-    """Several of them, to stand behind "with"."""
-    names = ("unit" if name == "one" else name for name in cotangents)
-    return f"{', '.join(names)} incoming gradients"
 
 
 def exposed(kind: str, cotangent: str) -> str:

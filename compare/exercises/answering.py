@@ -18,9 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compare.exercises.by_hand import NotByHandError, Watch, watched
 from compare.exercises.exercise import Exercise, Scope
 from compare.exercises.making import made
+from compare.exercises.no_autograd import NotByHandError, Watch, watched
 from compare.repair import sandbox
 from compare.trial.errors import ComparisonError
 

@@ -15,7 +15,7 @@ from compare.repair import sandbox, wording
 from compare.repair.naming import named
 from compare.repair.program import Edit, install
 from compare.repair.search import Search
-from compare.repair.trying import Candidate
+from compare.repair.trying import Remedy
 from compare.repair.verification import probes, verdicts
 from compare.trial.key import Key
 
@@ -122,7 +122,7 @@ class _Work:
                     break
         self.send(self.answer)
 
-    def _by_verdict(self, candidate: Candidate) -> tuple[set[Key], int]:
+    def _by_verdict(self, candidate: Remedy) -> tuple[set[Key], int]:
         texts = tuple(e.text + str(e.start) for e in candidate.edits)
         if texts not in self.judged:
             install(self.search.functions, candidate.edits)
@@ -132,7 +132,7 @@ class _Work:
                 install(self.search.functions, ())
         return self.judged[texts]
 
-    def _repair(self, candidate: Candidate, alternatives: int, trials: int) -> Repair:
+    def _repair(self, candidate: Remedy, alternatives: int, trials: int) -> Repair:
         edits = _tidy(candidate.edits)
         line, old, new = wording.lines(edits)
         return Repair(
@@ -149,7 +149,7 @@ class _Work:
         )
 
 
-def _preference(c: Candidate) -> tuple[float, ...]:
+def _preference(c: Remedy) -> tuple[float, ...]:
     """What makes more right, then the simplest, the shortest, and what is nearest to the result."""
     grown = sum(len(e.text.encode()) - (e.end - e.start) for e in _tidy(c.edits))
     width = sum(e.end - e.start for e in c.edits)
@@ -165,6 +165,6 @@ def _tidy(edits: tuple[Edit, ...]) -> tuple[Edit, ...]:
         return edits
 
 
-def _texts(candidates: Sequence[Candidate]) -> set[tuple[str, str]]:
+def _texts(candidates: Sequence[Remedy]) -> set[tuple[str, str]]:
     """What the lines are with each of them."""
     return {wording.lines(c.edits)[1:] for c in candidates}

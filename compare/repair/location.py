@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compare.blame.finding import Fault, JudgedLayer, Source
+from compare.blame.finding import Fault, JudgedLayer, SourceLine
 from compare.blame.piece import Piece
 from compare.diagnosis.graph import nodes
 from compare.diagnosis.mistake import Mistake
@@ -46,7 +46,7 @@ class _Where:
             self.outputs = list(tensors_in(self.model(*args, **kwargs)))
         self.custom = custom(self.outputs)
 
-    def of(self, fault: Fault) -> Source | None:
+    def of(self, fault: Fault) -> SourceLine | None:
         if fault.diagnosis.mistake is Mistake.FORWARD:
             return self._forward()
         if fault.error is not None and (found := _where_raised(fault.error, self._backwards())):
@@ -60,7 +60,7 @@ class _Where:
                 return _source(place, line_of_result(place.tree, places[0] if places else None))
         for node in [node for node, _ in reversed(towards)] or list(nodes(self.outputs)):
             if call := made_at(node):
-                return Source(call.file, call.line, call.function, _line(call.file, call.line))
+                return SourceLine(call.file, call.line, call.function, _line(call.file, call.line))
         return self._forward()
 
     def _leaf(self, key: Key | None) -> Tensor | None:
@@ -74,7 +74,7 @@ class _Where:
         found = (written(node._forward_cls.backward) for node in self.custom)
         return [place.file for place in found if place]
 
-    def _forward(self) -> Source | None:
+    def _forward(self) -> SourceLine | None:
         """Of a Function where there is one, else of the module or function itself."""
         functions: list[Any] = [node._forward_cls.forward for node in self.custom[:1]]
         functions.append(type(self.model).forward if _is_module(self.model) else self.model)
@@ -87,15 +87,15 @@ def _is_module(model: Callable[..., Any]) -> bool:
     return isinstance(model, nn.Module)
 
 
-def _source(place: Written, line: int) -> Source:
-    return Source(place.file, line, place.name, place.text(line))
+def _source(place: Written, line: int) -> SourceLine:
+    return SourceLine(place.file, line, place.name, place.text(line))
 
 
 def _line(file: str, line: int) -> str:
     return linecache.getline(file, line).strip()
 
 
-def _where_raised(error: BaseException, files: Sequence[str]) -> Source | None:
+def _where_raised(error: BaseException, files: Sequence[str]) -> SourceLine | None:
     """The last line in one of these files that an error came through."""
     found = None
     trace = error.__traceback__
@@ -103,6 +103,8 @@ def _where_raised(error: BaseException, files: Sequence[str]) -> Source | None:
         code = trace.tb_frame.f_code
         if code.co_filename in files and code.co_name not in ("forward", "setup_context"):
             line = trace.tb_lineno
-            found = Source(code.co_filename, line, code.co_qualname, _line(code.co_filename, line))
+            found = SourceLine(
+                code.co_filename, line, code.co_qualname, _line(code.co_filename, line)
+            )
         trace = trace.tb_next
     return found

@@ -30,7 +30,7 @@ _NEAR, _ZERO = 2e-7, 1e-11
 
 
 @dataclass
-class Setting:
+class Arrangement:
     """Both models in float64, on copies of their own, and what they are given."""
 
     name: str
@@ -40,13 +40,13 @@ class Setting:
     given: Given
     apart: bool = False  # whether its sizes have been told apart
 
-    def copy(self, name: str) -> "Setting":
+    def copy(self, name: str) -> "Arrangement":
         """One that can be changed."""
         manual, reference = copy.deepcopy(self.manual), copy.deepcopy(self.reference)
-        return Setting(name, manual, reference, self.pairing, Case.given(self.given))
+        return Arrangement(name, manual, reference, self.pairing, Case.given(self.given))
 
 
-def setting(sides: Sides, given: Given) -> Setting:
+def setting(sides: Sides, given: Given) -> Arrangement:
     """Of a kind of input."""
     models = [
         copy.deepcopy(case.copies(torch.float64)[0]) for case in (sides.manual, sides.reference)
@@ -56,14 +56,14 @@ def setting(sides: Sides, given: Given) -> Setting:
             if isinstance(model, nn.Module):
                 model.train(given.training)
     inside = Case.given(given, torch.float64)
-    return Setting(given.kind, models[0], models[1], sides.pairing, inside)
+    return Arrangement(given.kind, models[0], models[1], sides.pairing, inside)
 
 
 @dataclass
 class Probe:
     """One input and one incoming gradient."""
 
-    at: Setting
+    at: Arrangement
     cotangents: Sequence[Tensor]
     right: dict[Key, Tensor]
     outputs: list[Tensor] = field(default_factory=list)
@@ -122,7 +122,7 @@ class Probe:
         return bool(((found.double() - true).abs() <= near).all())
 
 
-def probe(at: Setting, cotangents: Sequence[Tensor]) -> Probe | None:
+def probe(at: Arrangement, cotangents: Sequence[Tensor]) -> Probe | None:
     """Ready to be asked; None where the two do not compute the same there, or not in float64."""
     expected = reference_run(at, cotangents)
     made = Probe(at, cotangents, expected[1])
@@ -134,7 +134,7 @@ def probe(at: Setting, cotangents: Sequence[Tensor]) -> Probe | None:
 
 
 def reference_run(
-    at: Setting, cotangents: Sequence[Tensor] | None
+    at: Arrangement, cotangents: Sequence[Tensor] | None
 ) -> tuple[list[Tensor], dict[Key, Tensor]]:
     """The reference's outputs, and its gradients by manual's keys.
 
@@ -155,7 +155,7 @@ def reference_run(
     return outputs, gradients
 
 
-def manual_outputs(at: Setting) -> list[Tensor]:
+def manual_outputs(at: Arrangement) -> list[Tensor]:
     """What manual gives out.
 
     Raises:
@@ -175,7 +175,7 @@ def same(found: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
     )
 
 
-def accepted(at: Setting) -> list[Tensor] | None:
+def accepted(at: Arrangement) -> list[Tensor] | None:
     """The outputs, where the two agree on them."""
     try:
         expected = reference_run(at, None)[0]
@@ -184,7 +184,7 @@ def accepted(at: Setting) -> list[Tensor] | None:
         return None
 
 
-def moved(at: Setting, generator: Generator) -> None:
+def moved(at: Arrangement, generator: Generator) -> None:
     """Parameters and floating-point buffers, the same on both sides; positive ones stay so."""
     if not isinstance(at.manual, nn.Module) or not isinstance(at.reference, nn.Module):
         return
@@ -199,7 +199,7 @@ def moved(at: Setting, generator: Generator) -> None:
         twin.data.copy_(moved)
 
 
-def _forward(at: Setting) -> tuple[list[Tensor], dict[Key, Tensor]]:
+def _forward(at: Arrangement) -> tuple[list[Tensor], dict[Key, Tensor]]:
     given = Case.given(at.given)
     leaves = {Key(Kind.INPUT, place=i): x for i, x in enumerate(given.differentiated)}
     if isinstance(at.manual, nn.Module):

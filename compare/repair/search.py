@@ -16,7 +16,7 @@ from compare.repair.probes import Probe
 from compare.repair.program import Edit, Editable
 from compare.repair.single_edits import single_edits
 from compare.repair.source import names_stored, statements, written
-from compare.repair.trying import Candidate, Trying
+from compare.repair.trying import Remedy, Trying
 from compare.repair.whole import whole
 from compare.repair.wording import trimmed
 from compare.trial.key import Key
@@ -38,7 +38,7 @@ class Search:
     def __init__(self, probes: Sequence[Probe], keys: Sequence[Key], deadline: float) -> None:
         self.trying, self.deadline = Trying(probes, keys), deadline
         self.keys, self.functions = self.trying.keys, self.trying.functions
-        self.found: list[Candidate] = []
+        self.found: list[Remedy] = []
         self._until = deadline  # of the stage: sooner once there is a change for every gradient
 
     @property

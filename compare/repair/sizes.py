@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from compare.repair.probes import Setting, accepted, moved
+from compare.repair.probes import Arrangement, accepted, moved
 from compare.trial.given import map_tensors
 
 _TRIES = 160  # two forwards each
@@ -21,7 +21,7 @@ _OF_ONE_SIZE = 6  # dimensions of one size: 62 ways of telling them apart
 _LONGEST = 12  # what is larger is made smaller
 
 
-def other_sizes(at: Setting, seed: int) -> Setting | None:
+def other_sizes(at: Arrangement, seed: int) -> Arrangement | None:
     """As many different sizes as the reference takes; None where it takes no other."""
     return _Sizes(at, seed).apart()
 
@@ -29,7 +29,7 @@ def other_sizes(at: Setting, seed: int) -> Setting | None:
 class _Sizes:
     """Dimensions of inputs and parameters, told apart one group after the other."""
 
-    def __init__(self, at: Setting, seed: int) -> None:
+    def __init__(self, at: Arrangement, seed: int) -> None:
         self.at, self.seed, self.tries = at, seed, 0
         self.names: list[Any] = []  # of parameters, and the places of arguments
         self.shapes: list[list[int]] = []
@@ -41,7 +41,7 @@ class _Sizes:
                 self.names.append(name)
                 self.shapes.append(list(x.shape))
 
-    def apart(self) -> Setting | None:
+    def apart(self) -> Arrangement | None:
         found = None
         dims = [(t, d) for t, shape in enumerate(self.shapes) for d in range(len(shape))]
         for size in dict.fromkeys(self.shapes[t][d] for t, d in dims):
@@ -59,7 +59,7 @@ class _Sizes:
                     count += 1
         return found
 
-    def _changed(self, size: int, chosen: Sequence[tuple[int, int]]) -> Setting | None:
+    def _changed(self, size: int, chosen: Sequence[tuple[int, int]]) -> Arrangement | None:
         known = {n for shape in self.shapes for n in shape}
         near = (size + 1, size - 1, size + 3, size + 2, 2 * size)
         far = (11, 13, 10, 7, 9, 17)
@@ -78,7 +78,7 @@ class _Sizes:
             self.shapes = before
         return None
 
-    def _made(self, old: int | None, new: int) -> Setting:
+    def _made(self, old: int | None, new: int) -> Arrangement:
         generator = torch.Generator().manual_seed(self.seed)
         made = self.at.copy("other sizes")
         made.apart = True
@@ -100,7 +100,7 @@ class _Sizes:
         return made
 
 
-def _arguments(at: Setting) -> list[Tensor]:
+def _arguments(at: Arrangement) -> list[Tensor]:
     found: list[Tensor] = []
 
     def look(x: Tensor) -> Tensor:
@@ -121,7 +121,7 @@ def _resized(x: Tensor, shape: Sequence[int], generator: Generator) -> Tensor:
     return x.clone()
 
 
-def _resize(at: Setting, name: str, shape: Sequence[int], generator: Generator) -> None:
+def _resize(at: Arrangement, name: str, shape: Sequence[int], generator: Generator) -> None:
     twin = at.pairing.tensors.get(name, name)
     own = {**dict(at.manual.named_parameters()), **dict(at.manual.named_buffers())}[name]
     made = _resized(own, shape, generator)

@@ -15,7 +15,7 @@ from compare.trial.key import Key
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Remedy:
     """Edits that make some gradients right in every probe."""
 
     edits: tuple[Edit, ...]
@@ -53,10 +53,10 @@ class Trying:
         """Those that can be edited."""
         return self.scope.functions if self.scope else []
 
-    def candidate(self, edits: Sequence[Edit]) -> Candidate | None:
+    def candidate(self, edits: Sequence[Edit]) -> Remedy | None:
         """Of these edits, if they make anything right."""
         keys = self._right_with(edits)
-        return Candidate(tuple(edits), keys, self._is_summed(edits)) if keys else None
+        return Remedy(tuple(edits), keys, self._is_summed(edits)) if keys else None
 
     def effect(self, edit: Edit) -> Any:
         """What the wrong gradients are with this edit alone; None where it raises."""

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from compare.repair.probes import Setting, accepted, moved, reference_run, same
+from compare.repair.probes import Arrangement, accepted, moved, reference_run, same
 
 
-def other_numbers(at: Setting, seed: int) -> Setting:
+def other_numbers(at: Arrangement, seed: int) -> Arrangement:
     """Inputs and parameters of the same sizes."""
     generator = torch.Generator().manual_seed(seed)
     made = at.copy(f"other numbers {seed}")
@@ -27,7 +27,7 @@ def other_numbers(at: Setting, seed: int) -> Setting:
     return made
 
 
-def other_settings(at: Setting) -> Iterator[Setting]:
+def other_settings(at: Arrangement) -> Iterator[Arrangement]:
     """Each number among the module's attributes or the arguments changed, one at a time."""
     try:
         usual = reference_run(at, None)[0]
@@ -51,12 +51,14 @@ def _redrawn(x: Tensor, generator: Generator) -> Tensor:
     return shuffled * (1 - 0.1 * torch.rand(x.shape, generator=generator, dtype=torch.float64))
 
 
-def _numbers(at: Setting) -> Iterator[tuple[str, int | float, Callable[[Setting, Any], None]]]:
+def _numbers(
+    at: Arrangement,
+) -> Iterator[tuple[str, int | float, Callable[[Arrangement, Any], None]]]:
     """The numbers that both sides have, each with what puts another one there."""
     for i, value in enumerate(at.given.args):
         if type(value) in (int, float):
 
-            def put_argument(made: Setting, new: Any, i: int = i) -> None:
+            def put_argument(made: Arrangement, new: Any, i: int = i) -> None:
                 args = list(made.given.args)
                 args[i] = new
                 made.given = replace(made.given, args=args)
@@ -74,7 +76,7 @@ def _numbers(at: Setting) -> Iterator[tuple[str, int | float, Callable[[Setting,
                 and twin.__dict__.get(name) == value
             ):
 
-                def put(made: Setting, new: Any, path: str = path, name: str = name) -> None:
+                def put(made: Arrangement, new: Any, path: str = path, name: str = name) -> None:
                     names = path, made.pairing.modules.get(path, path)
                     for model, whose in zip((made.manual, made.reference), names, strict=True):
                         setattr(model.get_submodule(whose), name, new)

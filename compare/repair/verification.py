@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from compare.blame.judged_piece import judge_piece
 from compare.blame.piece import Piece
 from compare.diagnosis.mistake import Mistake
-from compare.repair.probes import Probe, Setting, probe, reference_run, same, setting
+from compare.repair.probes import Arrangement, Probe, probe, reference_run, same, setting
 from compare.repair.sizes import other_sizes
 from compare.repair.variations import other_numbers, other_settings
 from compare.trial.cotangents import feed, makers
@@ -45,7 +45,7 @@ def probes(piece: Piece, seed: int, at_kinks: bool) -> tuple[list[Probe], bool]:
     return found, wide
 
 
-def _alike(at: Setting, usual: Setting) -> bool:
+def _alike(at: Arrangement, usual: Arrangement) -> bool:
     """Whether the reference gives out the same in both."""
     try:
         return same(reference_run(at, None)[0], reference_run(usual, None)[0])
@@ -58,7 +58,7 @@ def _derived(piece: Piece, given: Given, seed: int) -> list[Given]:
     return [kind for kind in every if kind.kind != GIVEN and not kind.long]
 
 
-def _variations(at: Setting, seed: int) -> list[Setting]:
+def _variations(at: Arrangement, seed: int) -> list[Arrangement]:
     made = [other_numbers(at, seed + i) for i in (1, 2)]
     for i in (3, 4):
         if (sizes := other_sizes(at, seed + i)) is not None:
@@ -66,7 +66,7 @@ def _variations(at: Setting, seed: int) -> list[Setting]:
     return [*made, *other_settings(at)]
 
 
-def _asked(at: Setting, seed: int, names: Sequence[str]) -> list[Probe]:
+def _asked(at: Arrangement, seed: int, names: Sequence[str]) -> list[Probe]:
     """Under these incoming gradients, where the two compute the same."""
     try:
         outputs, _ = reference_run(at, None)

@@ -6,7 +6,8 @@ from html import escape as escaped
 from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, SURROGATE, Fault, JudgedLayer
 from compare.checks.check import AGREES
 from compare.comparison import where, words
-from compare.comparison.report import Report, count
+from compare.comparison.report import Report
+from compare.comparison.told import count
 from compare.reports import charts
 from compare.reports.style import CSS
 from compare.verdict.judge import Row

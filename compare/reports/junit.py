@@ -5,7 +5,8 @@ from xml.etree import ElementTree as ET
 
 from compare.blame.finding import ORIGINATES
 from compare.comparison import where
-from compare.comparison.report import Report, describe, tell
+from compare.comparison.report import Report
+from compare.comparison.told import describe, tell
 from torch_models.printable import printable
 
 

@@ -8,7 +8,8 @@ from typing import ParamSpec
 
 from compare.command.writing import json_text, write_text
 from compare.comparison import pair, words
-from compare.comparison.report import Report, count
+from compare.comparison.report import Report
+from compare.comparison.told import count
 from compare.reports import charts, html, junit
 from compare.reports.html import escape
 

@@ -8,7 +8,9 @@ from torch.utils.tensorboard import SummaryWriter
 
 from compare.blame.finding import Residual
 from compare.command.writing import NotWrittenError
-from compare.comparison.report import Report, finite, tell
+from compare.comparison.entries import finite
+from compare.comparison.report import Report
+from compare.comparison.told import tell
 from torch_models.printable import printable
 
 

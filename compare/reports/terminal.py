@@ -6,7 +6,8 @@ from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, SURROGATE
 from compare.checks.check import AGREES
 from compare.command import console
 from compare.comparison import where, words
-from compare.comparison.report import Report, count, describe, tell, tell_less_accurate
+from compare.comparison.report import Report
+from compare.comparison.told import count, describe, tell, tell_less_accurate
 from compare.verdict.judge import (
     BEHIND_SURROGATE,
     BUG,

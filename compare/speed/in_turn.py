@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from compare.speed.saved import Bytes
+from compare.speed.kept_bytes import Bytes
 from compare.speed.setting import Setting
 
 _SECONDS = 0.03  # of a candidate in a round, at least

@@ -20,11 +20,11 @@ from compare.command.writing import write_json
 from compare.comparison.pair import compare_gradients
 from compare.speed import pays_plot
 from compare.speed.in_turn import Candidate, peak_bytes
-from compare.speed.pays_cases import SMALL, Case, Sizes, cases, ways
+from compare.speed.pays_cases import SMALL, Dimensions, InThreeWays, cases, ways
 from compare.speed.pays_step import saved_bytes, step_of
 from compare.speed.setting import Setting
 
-SIZES = Sizes()
+SIZES = Dimensions()
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def pays(options: argparse.Namespace, out: Any) -> bool:
         console.say(out, "FAILED: no speed is measured of a wrong gradient", "bold red")
         return False
     made = cases(SIZES, device)
-    found: dict[str, tuple[Case, dict[str, Cost]]] = {}
+    found: dict[str, tuple[InThreeWays, dict[str, Cost]]] = {}
     with console.progress(out, "layers, in rounds", len(made) * options.rounds) as advance:
         for name, make in made.items():
             found[name] = costs(make(), Setting((), 1, device=device), options.rounds, advance)
@@ -91,8 +91,8 @@ def wrong_gradients(device: torch.device) -> list[str]:
 
 
 def costs(
-    case: Case, setting: Setting, rounds: int, advance: Callable[[], None]
-) -> tuple[Case, dict[str, Cost]]:
+    case: InThreeWays, setting: Setting, rounds: int, advance: Callable[[], None]
+) -> tuple[InThreeWays, dict[str, Cost]]:
     """The case, and what each way costs, measured in turn after a step of each to warm up."""
     steps = {name: step_of(module, case.inputs) for name, module in ways(case).items()}
     peaks = {name: peak_bytes(Candidate(step), setting) for name, step in steps.items()}
@@ -111,7 +111,7 @@ def costs(
     }
 
 
-def table(found: Mapping[str, tuple[Case, dict[str, Cost]]]) -> Table:
+def table(found: Mapping[str, tuple[InThreeWays, dict[str, Cost]]]) -> Table:
     """For each layer what it costs by hand, and its ratios to the other two."""
     view = console.table("layer", "time", "kept", "peak", numbers=("time", "kept", "peak"))
     for case, costs in found.values():
@@ -128,7 +128,7 @@ def table(found: Mapping[str, tuple[Case, dict[str, Cost]]]) -> Table:
     return view
 
 
-def as_json(case: Case, costs: Mapping[str, Cost]) -> dict[str, Any]:
+def as_json(case: InThreeWays, costs: Mapping[str, Cost]) -> dict[str, Any]:
     """The ratios to autograd, those to PyTorch's best, and what they are ratios of."""
     own = costs["by hand"]
     return {

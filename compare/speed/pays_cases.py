@@ -20,7 +20,7 @@ from manual_backprop.functional import attention_in_blocks, linear_cross_entropy
 
 
 @dataclass(frozen=True)
-class Sizes:
+class Dimensions:
     """Of attention (1, heads, length, width), of logits, and of a transformer's other parts."""
 
     heads: int = 8
@@ -34,11 +34,13 @@ class Sizes:
 
 
 #: With several blocks and chunks, of which the last ones are smaller.
-SMALL = Sizes(heads=2, length=300, width=8, tokens=300, features=16, classes=90, hidden=40, depth=2)
+SMALL = Dimensions(
+    heads=2, length=300, width=8, tokens=300, features=16, classes=90, hidden=40, depth=2
+)
 
 
 @dataclass(frozen=True)
-class Case:
+class InThreeWays:
     """A layer in three ways."""
 
     title: str
@@ -49,7 +51,7 @@ class Case:
     best_name: str
 
 
-def cases(sizes: Sizes, device: torch.device) -> dict[str, Callable[[], Case]]:
+def cases(sizes: Dimensions, device: torch.device) -> dict[str, Callable[[], InThreeWays]]:
     """By the names in JSON; what a case needs is made when it is called."""
     return {
         "attention": partial(attention, sizes, device, None),
@@ -81,7 +83,7 @@ def written_out(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None
     return S.softmax(-1) @ v
 
 
-def attention(sizes: Sizes, device: torch.device, kind: str | None) -> Case:
+def attention(sizes: Dimensions, device: torch.device, kind: str | None) -> InThreeWays:
     """Of all keys, of those before, or of half of them drawn at random and the query's own."""
     L, shape = sizes.length, (1, sizes.heads, sizes.length, sizes.width)
     seen = torch.ones(L, L, dtype=torch.bool, device=device).tril()
@@ -90,7 +92,7 @@ def attention(sizes: Sizes, device: torch.device, kind: str | None) -> Case:
     if kind == "masked":
         drawn = torch.rand(L, L, generator=_generator(3)).to(device) < 0.5
         options = of_autograd = {"attn_mask": drawn | torch.eye(L, device=device).bool()}
-    return Case(
+    return InThreeWays(
         f"{kind or ''} attention in blocks {shape}".strip(),
         tuple(_normal(*shape, seed=s, device=device) for s in range(3)),
         Called(written_out, **of_autograd),
@@ -100,7 +102,7 @@ def attention(sizes: Sizes, device: torch.device, kind: str | None) -> Case:
     )
 
 
-class Classifier(nn.Module):
+class LinearUnderLoss(nn.Module):
     """Linear under a loss; the input is samples and their classes."""
 
     def __init__(self, weight: Tensor, loss: Callable[..., Tensor]) -> None:
@@ -116,7 +118,7 @@ def logits_and_loss(x: Tensor, weight: Tensor, t: Tensor) -> Tensor:
     return F.cross_entropy(F.linear(x, weight), t)
 
 
-def classifier(sizes: Sizes, device: torch.device) -> Case:
+def classifier(sizes: Dimensions, device: torch.device) -> InThreeWays:
     """The last layer of a language model with its loss."""
     N, D, C = sizes.tokens, sizes.features, sizes.classes
     weight = 0.02 * _normal(C, D, seed=1, device=device).detach()
@@ -126,12 +128,12 @@ def classifier(sizes: Sizes, device: torch.device) -> Case:
         best = partial(F.linear_cross_entropy, options=options)
         name = "F.linear_cross_entropy"
     t = torch.randint(C, (N,), generator=_generator(2)).to(device)
-    return Case(
+    return InThreeWays(
         f"linear cross entropy {N:,} × {D} → {C:,}",
         (_normal(N, D, seed=0, device=device), t),
-        Classifier(weight, logits_and_loss),
-        Classifier(weight, linear_cross_entropy),
-        Classifier(weight, best),
+        LinearUnderLoss(weight, logits_and_loss),
+        LinearUnderLoss(weight, linear_cross_entropy),
+        LinearUnderLoss(weight, best),
         name,
     )
 
@@ -144,10 +146,10 @@ class WrittenOutNorm(nn.RMSNorm):
         return x * torch.rsqrt((x * x).mean(-1, keepdim=True) + ε) * self.weight
 
 
-def normalization(sizes: Sizes, device: torch.device) -> Case:
+def normalization(sizes: Dimensions, device: torch.device) -> InThreeWays:
     """RMSNorm of tokens."""
     N, D = sizes.tokens, sizes.features
-    return Case(
+    return InThreeWays(
         f"RMSNorm {N:,} × {D}",
         (_normal(N, D, seed=0, device=device),),
         WrittenOutNorm(D).to(device),
@@ -181,13 +183,13 @@ class Checkpointed(nn.Module):
         return checkpoint(self.module, _Kept.apply(x), use_reentrant=False)
 
 
-def swiglu(sizes: Sizes, device: torch.device) -> Case:
+def swiglu(sizes: Dimensions, device: torch.device) -> InThreeWays:
     """The upper half of a transformer's feed-forward layer."""
     N, H, D = sizes.tokens, sizes.hidden, sizes.features
     reference = GatedLinear(H, D).to(device)
     manual = manual_backprop.SwiGLULinear(H, D).to(device)
     manual.load_state_dict(reference.state_dict())
-    return Case(
+    return InThreeWays(
         f"SwiGLU with its Linear {N:,} × {H:,} → {D}",
         (_normal(N, 2 * H, seed=0, device=device),),
         reference,
@@ -197,7 +199,7 @@ def swiglu(sizes: Sizes, device: torch.device) -> Case:
     )
 
 
-def reversible(sizes: Sizes, device: torch.device) -> Case:
+def reversible(sizes: Dimensions, device: torch.device) -> InThreeWays:
     """Blocks of two feed-forward layers, each with its norm in front, by PyTorch's own layers."""
     N, D = sizes.tokens, sizes.features // 2
     torch.manual_seed(0)
@@ -207,7 +209,7 @@ def reversible(sizes: Sizes, device: torch.device) -> Case:
     ]
     reference = Couplings(layers).to(device)
     manual = manual_backprop.Reversible(copy.deepcopy(list(reference.layers)))
-    return Case(
+    return InThreeWays(
         f"{sizes.depth} reversible blocks {N:,} × {2 * D}",
         (_normal(N, 2 * D, seed=0, device=device),),
         reference,
@@ -225,6 +227,6 @@ def _normal(*shape: int, seed: int, device: torch.device) -> Tensor:
     return torch.randn(shape, generator=_generator(seed)).to(device).requires_grad_()
 
 
-def ways(case: Case) -> Mapping[str, nn.Module]:
+def ways(case: InThreeWays) -> Mapping[str, nn.Module]:
     """The three modules by name, autograd's first."""
     return {"autograd": case.autograd, "by hand": case.manual, case.best_name: case.best}

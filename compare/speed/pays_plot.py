@@ -11,7 +11,7 @@ import torch
 from compare.command import console
 from compare.command.writing import write_picture
 from compare.speed.in_turn import Candidate, peak_bytes
-from compare.speed.pays_cases import Case, Sizes, attention, classifier, ways
+from compare.speed.pays_cases import Dimensions, InThreeWays, attention, classifier, ways
 from compare.speed.pays_step import step_of
 from compare.speed.setting import Setting
 
@@ -53,11 +53,11 @@ class Sweep:
 def sweep(device: torch.device, memory: int, out: Any) -> Sweep:
     """Each way's peak at each size, one step each, while it is likely to fit into the memory."""
 
-    def at_length(L: int) -> Case:
-        return attention(replace(Sizes(), length=L), device, "causal")
+    def at_length(L: int) -> InThreeWays:
+        return attention(replace(Dimensions(), length=L), device, "causal")
 
-    def at_vocabulary(C: int) -> Case:
-        return classifier(replace(Sizes(), tokens=TOKENS, classes=C), device)
+    def at_vocabulary(C: int) -> InThreeWays:
+        return classifier(replace(Dimensions(), tokens=TOKENS, classes=C), device)
 
     with console.progress(out, "sizes", len(LENGTHS) + len(VOCABULARIES)) as advance:
         length = _curves(at_length, LENGTHS, memory, Setting((), 1, device=device), advance)
@@ -67,7 +67,7 @@ def sweep(device: torch.device, memory: int, out: Any) -> Sweep:
 
 
 def _curves(
-    case_at: Callable[[int], Case],
+    case_at: Callable[[int], InThreeWays],
     sizes: Sequence[int],
     memory: int,
     setting: Setting,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from compare.speed.saved import saved_by_layer
+from compare.speed.kept_bytes import saved_by_layer
 
 
 def step_of(module: nn.Module, inputs: tuple[Tensor, ...]) -> Callable[[int], object]:

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compare.comparison.report import Report, finite
+from compare.comparison.entries import finite
+from compare.comparison.report import Report
 from compare.training.trainee import Judge, Loss, Trainee, Way
 from compare.trial.case import state
 from compare.trial.errors import ComparisonError, ManualError, said

@@ -2,7 +2,9 @@
 
 A kernel works on memory, and so does ``.data``: neither moves the version counter by which PyTorch
 notices that a saved tensor has been changed. So values are compared before and after. The backward
-runs twice on one graph: where it has written over what it saved, the second is another one.
+runs twice on one graph: where it has written over what it saved, the second is another one. And the
+forward runs again on other numbers before the backward of the first: a buffer that both write to
+has the wrong ones then.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,8 +23,11 @@ from compare.trial.strides import copy_with_layout
 # largest number is no rounding in any precision, 2⁻⁷ being bfloat16's.
 _ROUNDING = 2.0**-5
 
+# What a second call is given: no number leaves its domain, be it a probability or a logarithm.
+_SMALLER = 0.75
 
-class Written(NamedTuple):
+
+class Overwritten(NamedTuple):
     """A tensor that was written over, and by whom."""
 
     what: str  # "input", "weight", "the incoming gradient", "what it saved", …
@@ -30,7 +35,7 @@ class Written(NamedTuple):
     refused: bool = False  # rather: a second backward raised, and nobody got a wrong gradient
 
 
-def written_over(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list[Written]:
+def written_over(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list[Overwritten]:
     """What one forward and two backwards of the model wrote over.
 
     Args:
@@ -54,7 +59,7 @@ def written_over(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list
         watched = _Watched({numbered.format(i): x for i, x in enumerate(inputs)} | state(model))
         outputs = list(tensors_in(model(*args, **kwargs)))
         found = [
-            Written(name, f"its forward overwrites {_the(name)} without telling autograd")
+            Overwritten(name, f"its forward overwrites {_the(name)} without telling autograd")
             for name in watched.changed()
         ]
         return found + list(_in_backward(model, inside, watched, outputs, cotangents))
@@ -88,7 +93,7 @@ def _in_backward(
     watched: _Watched,
     outputs: Sequence[Tensor],
     cotangents: Sequence[Tensor],
-) -> Iterator[Written]:
+) -> Iterator[Overwritten]:
     leaves = {f"input {i}": x for i, x in enumerate(inside.differentiated)}
     leaves |= {n: p for n, p in getattr(model, "named_parameters", dict)() if p.requires_grad}
     connected = [(y, c) for y, c in zip(outputs, cotangents, strict=True) if y.requires_grad]
@@ -107,7 +112,7 @@ def _in_backward(
             if run == 0:
                 raise
             why = f"a second backward on the same graph raised {said(error)}"
-            yield Written("what it saved", why, refused=True)
+            yield Overwritten("what it saved", why, refused=True)
             return
         runs.append({name: leaf.grad for name, leaf in leaves.items()})
         if run == 0:
@@ -119,10 +124,10 @@ def _in_backward(
                     "still read"
                 )
                 told = True
-                yield Written("the incoming gradient", why)
+                yield Overwritten("the incoming gradient", why)
             for name in watched.changed():
                 told = True
-                yield Written(name, f"its backward overwrites {_the(name)}")
+                yield Overwritten(name, f"its backward overwrites {_the(name)}")
     if told:
         return  # which is why a second backward is another one
     for name, first in runs[0].items():
@@ -132,8 +137,49 @@ def _in_backward(
                 "a second backward on the same graph gives other gradients: the first one wrote "
                 "over what was saved, or left something behind"
             )
-            yield Written("what it saved", why)
+            yield Overwritten("what it saved", why)
             return
+
+
+def written_over_by_the_next_call(
+    case: Case, given: Given, cotangents: Sequence[Tensor]
+) -> list[Overwritten]:
+    """Whether calling the model once more changes what the first call's backward gives.
+
+    Args and raises as ``written_over``.
+    """
+    alone, together = (_gradients(case, given, cotangents, again=again) for again in (False, True))
+    if any(a is not None and not _same(a, b) for a, b in zip(alone, together, strict=True)):
+        why = "calling it again overwrites what the first call saved for its backward"
+        return [Overwritten("what it saved", why)]
+    return []
+
+
+def _gradients(
+    case: Case, given: Given, cotangents: Sequence[Tensor], *, again: bool
+) -> list[Tensor | None]:
+    """Of one call, with another one on smaller numbers between its forward and its backward."""
+    model, _ = case.copies()
+    inside = case.given(given)
+    with undisturbed(given.tensors), torch.enable_grad():
+        given.random_state.restore()
+        args, kwargs = map_tensors(
+            lambda x: x.clone() if x.requires_grad else x, (inside.args, inside.kwargs)
+        )
+        outputs = list(tensors_in(model(*args, **kwargs)))
+        if again:
+            other = inside.with_tensors([_SMALLER * x.detach() for x in inside.tensors])
+            model(*other.args, **other.kwargs)
+        connected = [(y, c) for y, c in zip(outputs, cotangents, strict=True) if y.requires_grad]
+        own: list[Tensor] = list(getattr(model, "parameters", list)())
+        leaves = [*inside.differentiated, *(p for p in own if p.requires_grad)]
+        if not connected or not leaves:
+            return []
+        return list(
+            torch.autograd.grad(
+                [y for y, _ in connected], leaves, [c for _, c in connected], allow_unused=True
+            )
+        )
 
 
 def _same(first: Tensor, second: Tensor | None) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from compare.trial.derived import WITHOUT_GRADIENT
+from compare.trial.derived import FAR_OUT, WITHOUT_GRADIENT
 from compare.trial.errors import ComparisonError, said
 from compare.trial.given import GIVEN
 from compare.trial.key import Key, Kind
@@ -33,7 +33,7 @@ def judge_trials(trials: Iterable[Trial], pairing: Pairing) -> Results:
             input without one is left out.
     """
     trials = list(trials)
-    sizes = Sizes(trials)
+    sizes = GradientSizes(trials)
     judged = []
     for trial in trials:
         try:
@@ -44,7 +44,7 @@ def judge_trials(trials: Iterable[Trial], pairing: Pairing) -> Results:
     return judged
 
 
-class Sizes:
+class GradientSizes:
     """Of each gradient, on each kind of input, for an incoming one of size 1."""
 
     def __init__(self, trials: Sequence[Trial]) -> None:
@@ -88,17 +88,19 @@ def _sizes(trials: Iterable[Trial]) -> dict[Key, float]:
     return sizes
 
 
-def judge_trial(trial: Trial, sizes: Sizes, pairing: Pairing) -> list[Row]:
+def judge_trial(trial: Trial, sizes: GradientSizes, pairing: Pairing) -> list[Row]:
     """One row for each tensor; ``sizes`` are those of all trials that this one is among."""
     return list(_rows(trial, sizes, pairing))
 
 
-def _rows(trial: Trial, sizes: Sizes, pairing: Pairing) -> Iterator[Row]:
+def _rows(trial: Trial, sizes: GradientSizes, pairing: Pairing) -> Iterator[Row]:
     for found, expected in pairs(trial, pairing):
         if expected.kind is Kind.DELTA and not same_place(found, expected, trial):
             continue
         if trial.given.kind == WITHOUT_GRADIENT and found.unrecorded and found.tensor is None:
             continue  # it can be had only where an input needs one, as in reentrant checkpointing
+        if trial.given.kind == FAR_OUT and not trial.raised and not _lost_it(found, expected):
+            continue  # nobody is asked for more than a number there
         row = _row(found, expected, trial, sizes)
         if trial.given.kind != GIVEN and row.verdict == NO_TRUTH:
             continue  # nobody claimed that the reference has a gradient there
@@ -114,7 +116,7 @@ def _rows(trial: Trial, sizes: Sizes, pairing: Pairing) -> Iterator[Row]:
         )
 
 
-def _row(found: Item, expected: Item, trial: Trial, sizes: Sizes) -> Row:
+def _row(found: Item, expected: Item, trial: Trial, sizes: GradientSizes) -> Row:
     row = measure(found.name, expected.kind, found.tensor, expected.tensor)
     m, a = found.tensor, expected.tensor
     if row.verdict or m is None or a is None:
@@ -124,6 +126,14 @@ def _row(found: Item, expected: Item, trial: Trial, sizes: Sizes) -> Row:
     true = next(item.tensor for item in trial.truth if item.key == expected.key)
     scale = sizes.of(expected.key, trial)
     return judge(found.name, expected.kind, m, a, true, scale=scale)
+
+
+def _lost_it(found: Item, expected: Item) -> bool:
+    """Whether manual is infinite or NaN where the reference is a number all over."""
+    m, a = found.tensor, expected.tensor
+    if m is None or a is None or m.shape != a.shape:
+        return False
+    return bool(a.isfinite().all()) and not bool(m.isfinite().all())
 
 
 def same_place(found: Item, expected: Item, trial: Trial) -> bool:

@@ -41,7 +41,7 @@ class ReversibleFunction(Function):
 
     @staticmethod
     def forward(
-        input: Tensor, layers: Sequence["Layer"], autocast: Any, *parameters: Tensor
+        input: Tensor, layers: Sequence["FunctionalLayer"], autocast: Any, *parameters: Tensor
     ) -> Tensor:
         a, b = in_opmath(input)[0].chunk(2, -1)
         for f, θ in zip(layers, for_each(layers, parameters), strict=True):
@@ -71,7 +71,7 @@ class ReversibleFunction(Function):
         return grad_input, None, None, *(g if needs else None for g, needs in needed)
 
 
-class Layer:
+class FunctionalLayer:
     """f(b, *θ) of a module, θ being its parameters."""
 
     def __init__(self, module: nn.Module) -> None:
@@ -83,7 +83,9 @@ class Layer:
         return functional_call(self.module, dict(zip(self.names, θ, strict=True)), (b,))
 
 
-def for_each(layers: Sequence[Layer], parameters: Sequence[Tensor]) -> list[Sequence[Tensor]]:
+def for_each(
+    layers: Sequence[FunctionalLayer], parameters: Sequence[Tensor]
+) -> list[Sequence[Tensor]]:
     """The parameters of all layers, cut into those of each."""
     ends = accumulate((len(f.names) for f in layers), initial=0)
     return [parameters[start:end] for start, end in pairwise(ends)]
@@ -116,7 +118,7 @@ def reversible(input: Tensor, layers: Iterable[nn.Module]) -> Tensor:
         "enabled": torch.is_autocast_enabled(device),
         "dtype": torch.get_autocast_dtype(device),
     }
-    of_module = [Layer(module) for module in layers]
+    of_module = [FunctionalLayer(module) for module in layers]
     θ = [t for f in of_module for t in f.parameters]
     if torch.compiler.is_compiling():
         return ReversibleFunction.apply(input, of_module, autocast, *θ).to(input.dtype)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from manual_backprop.kit.function import Function
-from manual_backprop.kit.precision import in_opmath
+from manual_backprop.kit.precision import in_opmath, rounded
 from manual_backprop.kit.public import public
 
 
@@ -52,7 +52,7 @@ def rotated(x: Tensor, θ: Tensor) -> Tensor:
     cos, sin = θ.cos().to(x_.dtype), θ.sin().to(x_.dtype)
     even, odd = x_[..., 0::2], x_[..., 1::2]
     y = torch.stack([even * cos - odd * sin, even * sin + odd * cos], -1)
-    return y.flatten(-2).to(x.dtype)
+    return rounded(y.flatten(-2), x.dtype)
 
 
 def angles(positions: Tensor, features: int, base: float) -> Tensor:

@@ -184,7 +184,8 @@ class TestPages:
         result.stdout.fnmatch_lines(["no page: *", "reproduce with: *"])
 
 
-def test_several_workers(run, pytester):
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.exhaustive)])
+def test_in_workers(run, pytester, workers):
     """And nothing is imported where nothing is asked."""
     pytester.makepyfile(test_mine=TESTS)
     pytester.makepyfile(
@@ -203,7 +204,7 @@ def test_several_workers(run, pytester):
         "pages",
         "--deselect",
         "test_mine.py::test_seen",
-        workers=2,
+        workers=workers,
     )
     result.assert_outcomes(passed=5, failed=2)
     assert len(list((pytester.path / "pages").iterdir())) == 2

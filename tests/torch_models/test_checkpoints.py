@@ -7,15 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.forked import forked
 from torch_models import train
 from torch_models.checkpoints import NotSavedError, WrittenAside
 from torch_models.interrupts import Interrupts
-from torch_models.progress import Report
+from torch_models.progress import EpochReport
 
 SMALL = ["--dataset", "digits", "--hidden", "8", "--epochs", "3"]
 
@@ -94,7 +96,7 @@ def test_training_on_a_full_disk_is_one_line(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("instead", ["nothing", "a file"])
 def test_folder_that_vanishes(tmp_path, monkeypatch, capsys, instead):
-    end_of_epoch = Report.on_train_epoch_end
+    end_of_epoch = EpochReport.on_train_epoch_end
 
     def vanish(self, trainer, module):
         end_of_epoch(self, trainer, module)
@@ -103,28 +105,26 @@ def test_folder_that_vanishes(tmp_path, monkeypatch, capsys, instead):
             if instead == "a file":
                 (tmp_path / "autograd").write_text("")
 
-    monkeypatch.setattr(Report, "on_train_epoch_end", vanish)
+    monkeypatch.setattr(EpochReport, "on_train_epoch_end", vanish)
     assert train.main([*SMALL, "--log-dir", str(tmp_path)]) == 1
     line = one_line(capsys)
     assert "version_0 is gone, with its checkpoints" in line
     assert "cannot be written" in line
 
 
-# Kills itself in the middle of writing its n-th checkpoint.
-KILLED = """
-import os, signal, sys, torch
-save, n = torch.save, [int(sys.argv[1])]
-def dying(checkpoint, file):
-    n[0] -= 1
-    if n[0] == 0:
-        file.write(b"half of it")
-        file.flush()
-        os.kill(os.getpid(), signal.SIGKILL)
-    save(checkpoint, file)
-torch.save = dying
-from torch_models import train
-sys.exit(train.main(sys.argv[2:]))
-"""
+def killed_while_writing(number):
+    """Ends this process in the middle of the checkpoint of this number, counted from 1."""
+    save, n = torch.save, [number]
+
+    def dying(checkpoint, file):
+        n[0] -= 1
+        if n[0] == 0:
+            file.write(b"half of it")
+            file.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+        save(checkpoint, file)
+
+    torch.save = dying
 
 
 def weights(run):
@@ -137,7 +137,7 @@ def test_killed_while_saving_goes_on_and_ends_the_same(tmp_path):
     assert train.main([*SMALL, "--log-dir", str(whole)]) == 0
     options = [*SMALL, "--log-dir", str(killed)]
     # Each epoch saves two: the fourth is the last one of the second epoch.
-    done = subprocess.run([sys.executable, "-c", KILLED, "4", *options], capture_output=True)
+    done = forked(train.main, options, before=partial(killed_while_writing, 4))
     assert done.returncode == -signal.SIGKILL
     assert train.main([*options, "--resume", "last"]) == 0
     ours, theirs = weights(killed), weights(whole)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.torch_models.outcome import outcome
+from tests.torch_models.short_trainings import outcome
 from torch_models.batches import Executions, ShuffledBatches
 
 

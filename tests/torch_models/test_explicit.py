@@ -5,7 +5,7 @@ import torch
 
 from manual_backprop import Network
 from manual_backprop.network.captured import Captured
-from tests.torch_models.outcome import outcome
+from tests.torch_models.short_trainings import outcome
 from torch_models import datasets, explicit
 from torch_models.explicit import Explicit
 from torch_models.networks.mlp import mlp

@@ -77,7 +77,7 @@ def folder(tmp_path, monkeypatch):
 
 
 @settings(
-    max_examples=120,
+    max_examples=60,
     derandomize=True,
     database=None,
     deadline=None,

@@ -1,55 +1,68 @@
 """A training that is killed again and again ends as if it had never been."""
 
+import contextlib
+import os
+import random
 import shutil
-import subprocess
-import sys
+import signal
+import time
 
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tests.forked import fork
 from torch_models import classifier, train
 
 OPTIONS = ["--manual", "--dataset", "digits", "--hidden", "8", "--epochs", "40"]
 
-# Imports once, forks a training for each moment, kills it there, and lets the last one finish.
-KILLER = """
-import os, random, signal, sys, time
-from pathlib import Path
-from torch_models import classifier, checkpoints, data, progress, resume, train
-import sklearn.datasets
 
-def start(arguments):
-    child = os.fork()
-    if child:
-        return child
-    code = 1
-    try:
-        code = train.main(arguments)
-    finally:
-        os._exit(code)
+def start(options):
+    """A training in a process of its own, forked so that nothing is imported again."""
+    child = fork()
+    if child == 0:
+        code = 1
+        try:
+            with contextlib.redirect_stdout(None):
+                code = train.main(options)
+        finally:
+            os._exit(code)
+    return child
 
-options, logs = sys.argv[1:], Path(sys.argv[-1])
-last = lambda: list(logs.glob("*/*/checkpoints/last.ckpt"))
-draw, killed, trials = random.Random(0), 0, 0
-while killed < 10 and trials < 40:
-    trials += 1
-    go_on = ["--resume", "last"] if trials > 1 else []
-    before = last()[0].stat().st_mtime_ns if last() else 0
-    child = start(options + go_on)
+
+def ended(child):
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def wait(condition):
     limit = time.monotonic() + 60
-    if trials == 1:  # in the first epoch
-        while time.monotonic() < limit and not list(logs.glob("*/*/events*")):
-            time.sleep(0.0005)
-    else:
-        while time.monotonic() < limit and not (last() and last()[0].stat().st_mtime_ns != before):
-            time.sleep(0.002)
-        time.sleep(draw.uniform(0, 0.05))
-    os.kill(child, signal.SIGKILL)
-    killed += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-code = os.waitstatus_to_exitcode(os.waitpid(start(options + ["--resume", "last"]), 0)[1])
-sys.stderr.write(f"killed {killed}\\n")
-sys.exit(code)
-"""
+    while not condition() and time.monotonic() < limit:
+        time.sleep(0.001)
+
+
+def kill_again_and_again(logs, options, times):
+    """Kills a training in its first epoch, then at moments drawn at random after a checkpoint.
+
+    Gives how often it was killed before its end.
+    """
+
+    def saved():
+        found = list(logs.glob("*/*/checkpoints/last.ckpt"))
+        return found and found[0].stat().st_mtime_ns
+
+    draw, killed = random.Random(0), 0
+    for trial in range(4 * times):
+        if killed == times:
+            break
+        before = saved()
+        child = start([*options, *(["--resume", "last"] if trial else [])])
+        if trial == 0:
+            wait(lambda: list(logs.glob("*/*/events*")))
+        else:
+            wait(lambda before=before: saved() != before)
+            time.sleep(draw.uniform(0, 0.05))
+        os.kill(child, signal.SIGKILL)
+        killed += ended(child) == -signal.SIGKILL
+    return killed
 
 
 def curves(logs):
@@ -71,10 +84,9 @@ def weights(logs):
 def test_killed_ten_times(tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert train.main([*OPTIONS, "--log-dir", str(whole)]) == 0
-    command = [sys.executable, "-c", KILLER, *OPTIONS, "--log-dir", str(killed)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "killed 10" in done.stderr
+    options = [*OPTIONS, "--log-dir", str(killed)]
+    assert kill_again_and_again(killed, options, times=10) == 10
+    assert ended(start([*options, "--resume", "last"])) == 0
     ours, theirs = weights(killed), weights(whole)
     for name, weight in theirs["state_dict"].items():
         assert torch.equal(ours["state_dict"][name], weight)

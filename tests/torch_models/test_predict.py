@@ -4,7 +4,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from tests.torch_models.outcome import train_digits
+from tests.torch_models.short_trainings import train_digits
 from torch_models import datasets, predict
 from torch_models.drawn_digit import PictureError, as_in_mnist, read
 

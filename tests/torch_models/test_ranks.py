@@ -119,7 +119,17 @@ def test_tied_weights_and_clipping_in_two(tmp_path):
     text.mkdir()
     (text / "a.txt").write_bytes(bytes(range(256)) * 20)
     options = ["--network", "gpt", "--text-dir", str(text), "--val-size", "2", *EXACT]
-    options += ["--batch-size", "8", "--clip", "0.1", "--accelerator", "cpu", "--log-dir"]
+    options += [
+        "--epochs",
+        "1",
+        "--batch-size",
+        "8",
+        "--clip",
+        "0.1",
+        "--accelerator",
+        "cpu",
+        "--log-dir",
+    ]
     assert train.main([*options, str(tmp_path / "one")]) == 0
     command = [sys.executable, "-m", "torch_models.train", *options, str(tmp_path / "two"), *TWO]
     done = subprocess.run(command, capture_output=True, text=True, env=ONE_THREAD)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.torch_models.outcome import train_digits as train
+from tests.torch_models.short_trainings import train_digits as train
 from torch_models.train import main
 
 

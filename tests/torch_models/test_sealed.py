@@ -8,7 +8,7 @@ import time
 import pytest
 import torch
 
-from tests.torch_models.outcome import train_digits
+from tests.torch_models.short_trainings import train_digits
 from torch_models.checkpoints import WrittenAside
 from torch_models.resume import CheckpointError, read
 from torch_models.sealed import DamagedError

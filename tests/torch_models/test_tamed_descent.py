@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from tests.torch_models.outcome import outcome
+from tests.torch_models.short_trainings import outcome
 from torch_models.classifier import Classifier
 from torch_models.tamed_descent import prepare
 

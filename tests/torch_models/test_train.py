@@ -10,8 +10,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from manual_backprop.activation.rectifiers import ReLUFunction
 from manual_backprop.network.losses import LOSSES
+from tests.forked import forked
 from tests.seconds import spent_on_children
-from tests.torch_models.outcome import train_digits as train
+from tests.torch_models.short_trainings import train_digits as train
 from torch_models import curves, datasets
 from torch_models.networks.loss_function import loss_function
 from torch_models.networks.mlp import mlp
@@ -207,10 +208,8 @@ def test_real_mnist_in_a_terminal(tmp_path, monkeypatch, mnist_root):
 
 
 def test_a_command_in_a_pipe(tmp_path):
-    command = [sys.executable, "-m", "torch_models.train", "--manual", "--dataset", "digits"]
-    result = subprocess.run(
-        [*command, "--epochs", "1", "--log-dir", tmp_path], capture_output=True, text=True
-    )
+    options = ["--manual", "--dataset", "digits", "--epochs", 1, "--log-dir", tmp_path]
+    result = forked(main, options)
     assert result.returncode == 0
     assert result.stderr == ""
     assert "\x1b" not in result.stdout

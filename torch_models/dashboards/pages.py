@@ -125,7 +125,7 @@ class Pages(L.Callback):
             name = f"last hidden layer, epoch {epoch:0{len(str(trainer.max_epochs))}}"
             self._embedding(Path(writer.log_dir), pl_module, name, points)
 
-    def _look(self, classifier: Classifier) -> list[probe.Layer]:
+    def _look(self, classifier: Classifier) -> list[probe.ProbedLayer]:
         assert self._val is not None
         x, labels = self._val
         probed = PROBE_TEXT if self._samples.is_text else PROBE

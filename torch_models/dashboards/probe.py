@@ -21,7 +21,7 @@ from torch_models.names import LOSSES, Reads
 AT_ONCE = 1_000
 
 
-class Layer(NamedTuple):
+class ProbedLayer(NamedTuple):
     """What a layer that multiplies by weights does on m samples; n neurons of a perceptron's."""
 
     name: str
@@ -36,7 +36,7 @@ class Layer(NamedTuple):
     """aˡ, (m, nˡ); of the last layer what the loss reads; of another network's layer zˡ itself."""
 
 
-def layers(classifier: Classifier, x: Tensor, labels: Tensor) -> list[Layer]:
+def layers(classifier: Classifier, x: Tensor, labels: Tensor) -> list[ProbedLayer]:
     """Layer 1 first, differentiated in the way that the classifier is trained.
 
     Args:
@@ -51,7 +51,7 @@ def layers(classifier: Classifier, x: Tensor, labels: Tensor) -> list[Layer]:
     return _of_modules(classifier, x, labels)
 
 
-def _of_perceptron(classifier: Classifier, x: Tensor, labels: Tensor) -> list[Layer]:
+def _of_perceptron(classifier: Classifier, x: Tensor, labels: Tensor) -> list[ProbedLayer]:
     network = classifier.network
     assert isinstance(network, nn.Sequential)
     linears = [layer for layer in network if isinstance(layer, nn.Linear)]
@@ -73,7 +73,7 @@ def _of_perceptron(classifier: Classifier, x: Tensor, labels: Tensor) -> list[La
     return _numbered([W.detach() for W in weights], [x.detach() for x in a], of_weights, deltas)
 
 
-def _by_recursion(classifier: Classifier, x: Tensor, labels: Tensor) -> list[Layer]:
+def _by_recursion(classifier: Classifier, x: Tensor, labels: Tensor) -> list[ProbedLayer]:
     # One of its own: the training's keeps the z and a of the training's last batch.
     assert isinstance(classifier.network, nn.Sequential)
     explicit = Explicit(
@@ -88,12 +88,12 @@ def _by_recursion(classifier: Classifier, x: Tensor, labels: Tensor) -> list[Lay
     return _numbered(network.weights, a, gradients.weights, deltas)
 
 
-def _numbered(weights: Any, a: Any, gradients: Any, deltas: Any) -> list[Layer]:
+def _numbered(weights: Any, a: Any, gradients: Any, deltas: Any) -> list[ProbedLayer]:
     rows = zip(weights, gradients, deltas, a, strict=True)
-    return [Layer(f"layer {number}", *row) for number, row in enumerate(rows, 1)]
+    return [ProbedLayer(f"layer {number}", *row) for number, row in enumerate(rows, 1)]
 
 
-def _of_modules(classifier: Classifier, x: Tensor, labels: Tensor) -> list[Layer]:
+def _of_modules(classifier: Classifier, x: Tensor, labels: Tensor) -> list[ProbedLayer]:
     """Each module that has matrices of its own; it is differentiated in evaluation mode."""
     network = classifier.network
     weights = {
@@ -112,7 +112,7 @@ def _of_modules(classifier: Classifier, x: Tensor, labels: Tensor) -> list[Layer
         flat = torch.cat([w.detach().flatten() for w in of])
         found.append((name, flat, torch.cat(of_weights), z[name].detach()))
     return [
-        Layer(name, W, gradient, δ, a)
+        ProbedLayer(name, W, gradient, δ, a)
         for (name, W, gradient, a), δ in zip(found, gradients, strict=True)
     ]
 

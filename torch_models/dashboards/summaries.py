@@ -13,19 +13,19 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard._pytorch_graph import graph as traced
 
-from torch_models.dashboards.probe import Layer
+from torch_models.dashboards.probe import ProbedLayer
 
 BINS = 60
 
 
-def norms(writer: SummaryWriter, layers: list[Layer], step: int) -> None:
+def norms(writer: SummaryWriter, layers: list[ProbedLayer], step: int) -> None:
     """Frobenius norms of δ and of the weights' gradients, layer by layer."""
     for layer in layers:
         writer.add_scalar(f"norm of delta/{layer.name}", layer.delta.norm(), step)
         writer.add_scalar(f"norm of gradient/{layer.name}", layer.gradient.norm(), step)
 
 
-def histograms(writer: SummaryWriter, layers: list[Layer], step: int) -> None:
+def histograms(writer: SummaryWriter, layers: list[ProbedLayer], step: int) -> None:
     """Weights, their gradients, δ and activations, layer by layer."""
     for layer in layers:
         for name, values in (

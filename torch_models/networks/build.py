@@ -12,9 +12,9 @@ from torch_models.names import NAMESPACES, known
 from torch_models.networks.gpt import gpt
 from torch_models.networks.lenet import lenet
 from torch_models.networks.loss_function import loss_function
-from torch_models.networks.lstm import lstm
 from torch_models.networks.mlp import mlp
 from torch_models.networks.resnet import resnet
+from torch_models.networks.row_by_row import lstm
 from torch_models.networks.vit import vit
 
 #: All but the perceptron, whose layers are up to the user.

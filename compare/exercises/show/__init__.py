@@ -67,7 +67,7 @@ def show(options: argparse.Namespace) -> bool:
     from compare.command import console
     from compare.command.writing import write_text
     from compare.exercises.show import in_terminal, page
-    from compare.exercises.show.steps import steps
+    from compare.exercises.show.step_by_step import steps
     from compare.trial.errors import ComparisonError
 
     if options.sizes[-1] == 1 and options.loss == "cross-entropy":

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from compare.exercises.show.numbers import shown
-from compare.exercises.show.steps import BACKWARD, FORWARD, LOSS, Step, raised
+from compare.exercises.show.step_by_step import BACKWARD, FORWARD, LOSS, Step, raised
+from compare.exercises.show.three_decimals import shown
 from manual_backprop import Network
 
 _ACROSS, _DOWN, _RADIUS, _MARGIN = 170, 76, 25, 48  # pixels

@@ -9,8 +9,8 @@ from rich.text import Text
 from torch import Tensor
 
 from compare.command import console
-from compare.exercises.show.numbers import rows, shown
-from compare.exercises.show.steps import BACKWARD, FORWARD, Step, Term, raised
+from compare.exercises.show.step_by_step import BACKWARD, FORWARD, Step, Term, raised
+from compare.exercises.show.three_decimals import rows, shown
 from manual_backprop import Network
 
 _COLOURS = {FORWARD: "cyan", BACKWARD: "magenta"}

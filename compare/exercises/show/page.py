@@ -5,8 +5,8 @@ from html import escape
 
 from compare.exercises.show.controls import CSS, SCRIPT
 from compare.exercises.show.drawing import drawing
-from compare.exercises.show.numbers import rows
-from compare.exercises.show.steps import BACKWARD, FORWARD, LOSS, Step, Term
+from compare.exercises.show.step_by_step import BACKWARD, FORWARD, LOSS, Step, Term
+from compare.exercises.show.three_decimals import rows
 from compare.reports import style
 from manual_backprop import Network
 

@@ -14,6 +14,7 @@ from compare.catalogue import entries
 from compare.trial.given import map_tensors
 from tests import ROOT
 from tests.manual_backprop import calls
+from tests.manual_backprop.older_pytorch import differs
 
 ENTRIES = entries()
 TABLE = "manual_backprop/README.md"
@@ -164,6 +165,8 @@ def outputs_and_gradients(module, inputs):
 
 @pytest.mark.parametrize(("entry", "options"), EVERY_OPTION)
 def test_module_is_its_twin(entry, options):
+    if differs(entry.function_name, (), options, special=False):
+        pytest.skip("this release of PyTorch computes it otherwise")
     with calls.same_random_numbers():
         manual, reference = (twin.double() for twin in entry.twins(options))
         inputs = map_tensors(

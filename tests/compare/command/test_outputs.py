@@ -3,16 +3,18 @@
 import io
 import json
 import os
-import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
 
 from compare import gradients, layers, mutants, notes, speed, training
+from compare.command.supervised import supervised
 from compare.command.writing import write_json, write_picture
+from tests.forked import forked
 from torch_models.outputs import NotWrittenError, require_writable, write
 
 SMALL = ["--dataset", "digits", "--hidden", "4", "--batch-size", "8"]
@@ -152,30 +154,47 @@ def test_json_has_every_name(tmp_path):
     assert text.replace("\n", "").isprintable()
 
 
-def run(redirection, tmp_path, *arguments):
+def run(redirected, tmp_path, *arguments):
     (tmp_path / "mine.py").write_text("import torch\nmanual = reference = torch.tanh\n")
-    asked = ["mine:manual", "mine:reference", "--shape", "4,3", *map(str, arguments)]
-    words = [sys.executable, "-m", "compare.gradients", *asked]
-    return subprocess.run(
-        ["bash", "-c", f'set -o pipefail; "$@" {redirection}', "bash", *words],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+
+    def before():
+        os.chdir(tmp_path)
+        sys.path.insert(0, str(tmp_path))
+        redirected()
+
+    def command(words):
+        return supervised("python -m compare.gradients", partial(gradients.main, words))
+
+    asked = ["mine:manual", "mine:reference", "--shape", "4,3", *arguments]
+    return forked(command, asked, before)
+
+
+def closed(*streams):
+    return lambda: [os.close(stream) for stream in streams]
+
+
+def to_a_reader_who_left():
+    reader, writer = os.pipe()
+    os.dup2(writer, 1)
+    os.close(reader)
+
+
+def into(path):
+    return lambda: os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), 1)
 
 
 @pytest.mark.parametrize(
-    ("redirection", "code", "err"),
+    ("redirected", "code", "err"),
     [
-        (">&-", 0, ""),
-        (">&- 2>&-", 0, ""),
-        ("| head -n 1", 0, ""),
-        ("> /dev/full", 2, "error: stdout cannot be written: No space left on device\n"),
+        (closed(1), 0, ""),
+        (closed(1, 2), 0, ""),
+        (to_a_reader_who_left, 0, ""),
+        (into("/dev/full"), 2, "error: stdout cannot be written: No space left on device\n"),
     ],
+    ids=["closed", "both closed", "reader left", "full device"],
 )
-def test_stdout_that_takes_nothing(redirection, code, err, tmp_path):
-    done = run(redirection, tmp_path, "--json", tmp_path / "out.json")
+def test_stdout_that_takes_nothing(redirected, code, err, tmp_path):
+    done = run(redirected, tmp_path, "--json", tmp_path / "out.json")
     assert done.returncode == code
     assert done.stderr.endswith(err)
     assert "Traceback" not in done.stderr
@@ -184,7 +203,7 @@ def test_stdout_that_takes_nothing(redirection, code, err, tmp_path):
 
 def test_json_into_the_file_that_is_stdout(tmp_path):
     path = tmp_path / "all"
-    assert run(f"> {path}", tmp_path, "--json", "/dev/stdout").returncode == 0
+    assert run(into(path), tmp_path, "--json", "/dev/stdout").returncode == 0
     text = path.read_text()
     assert text.startswith("mine:manual against mine:reference")
     assert '"passed": true' in text

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from compare import compare_gradients
-from tests.compare.repair import layers
+from tests.compare.repair import slipped_layers
 
 
 def said(*arguments):
@@ -32,14 +32,14 @@ def said(*arguments):
     ],
 )
 def test_of_functions(name, gradient, sentence):
-    function, reference, shapes, _ = layers.FORGOTTEN[name]
+    function, reference, shapes, _ = slipped_layers.FORGOTTEN[name]
     found = said(function.apply, reference, *[torch.randn(shape) for shape in shapes])
     assert sentence in found[gradient]
 
 
 def test_dropout_is_told_the_factor_and_no_other_p():
     torch.manual_seed(0)
-    models = layers.Dropout(0.3).train(), nn.Dropout(0.3).train()
+    models = slipped_layers.Dropout(0.3).train(), nn.Dropout(0.3).train()
     sentence = said(*models, torch.randn(9, 6))["input"]
     assert "it is 0.538462 of what it should be" in sentence
     assert "p =" not in sentence

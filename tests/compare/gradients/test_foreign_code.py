@@ -1,11 +1,17 @@
 """Whatever somebody's file does, there is a verdict or exit code 3, and no traceback."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
+
+from compare import gradients
+from compare.command.supervised import supervised
+from tests.forked import forked
 
 MODELS = """
 import atexit, ctypes, os, signal, sys, threading, time, warnings
@@ -91,27 +97,28 @@ NOT_JUDGED = {
 }
 
 
+def asked(tmp_path, line, manual="wrong"):
+    (tmp_path / "mine.py").write_text(f"{MODELS}\n{line}\n")
+    words = [f"mine:{manual}", "mine:right", "--shape", "7,6", "--repair", "off"]
+    return [*words, "--json", "out.json"]
+
+
 @pytest.fixture
 def run(tmp_path):
-    def call(line, manual="wrong"):
-        (tmp_path / "mine.py").write_text(f"{MODELS}\n{line}\n")
-        words = ["-m", "compare.gradients", f"mine:{manual}", "mine:right"]
-        words += ["--shape", "7,6", "--repair", "off"]
-        return subprocess.run(
-            [sys.executable, *words, "--json", "out.json"],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+    def before():
+        os.chdir(tmp_path)
+        sys.path.insert(0, str(tmp_path))
 
-    return call
+    def command(words):
+        return supervised("python -m compare.gradients", partial(gradients.main, words))
+
+    return lambda *line: forked(command, asked(tmp_path, *line), before)
 
 
 @pytest.mark.parametrize("lines", [JUDGED[:6], JUDGED[6:]])
-def test_judged_all_the_same(lines, run, tmp_path):
-    done = run("\n".join(lines))
+def test_judged_all_the_same(lines, tmp_path):
+    words = [sys.executable, "-m", "compare.gradients", *asked(tmp_path, "\n".join(lines))]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (1, "")
     assert "FAILED in float32: 1 Relu is wrong" in done.stdout
     assert (tmp_path / "out.json").is_file()
@@ -142,6 +149,8 @@ def test_signals_reach_it(number, code, tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Who starts the tests in the background lets them ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "here\n"

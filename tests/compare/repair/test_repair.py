@@ -7,7 +7,7 @@ from torch import nn
 from compare import compare_gradients
 from compare.diagnosis.mistake import Mistake
 from compare.repair import patch
-from tests.compare.repair import functions, layers
+from tests.compare.repair import functions, slipped_layers
 
 SECONDS = 60.0  # the machine may be busy; most are found within one
 
@@ -78,7 +78,7 @@ def test_off():
     ],
 )
 def test_the_change_gives_the_name(name, place, new, sentence):
-    function, reference, shapes, _ = layers.FORGOTTEN[name]
+    function, reference, shapes, _ = slipped_layers.FORGOTTEN[name]
     [fault] = faults(function.apply, reference, *[torch.randn(shape) for shape in shapes])
     assert fault.gradient == place
     assert fault.repair.new == new
@@ -86,7 +86,7 @@ def test_the_change_gives_the_name(name, place, new, sentence):
 
 
 def test_two_wrong_gradients_each_by_itself():
-    function, reference, shapes, _ = layers.FORGOTTEN["loss: N times N"]
+    function, reference, shapes, _ = slipped_layers.FORGOTTEN["loss: N times N"]
     found = faults(function.apply, reference, *[torch.randn(shape) for shape in shapes])
     assert [f.gradient for f in found] == ["input 0", "input 1"]
     assert all("/ a.numel()" in f.repair.new for f in found)
@@ -94,7 +94,7 @@ def test_two_wrong_gradients_each_by_itself():
 
 
 def test_dropout_is_not_told_another_p():
-    question = layers.Dropout(0.3), nn.Dropout(0.3)
+    question = slipped_layers.Dropout(0.3), nn.Dropout(0.3)
     [fault] = faults(*[m.train() for m in question], torch.randn(9, 6))[:1]
     assert fault.repair.new == "return g * ctx.mask / (1 - ctx.p), None"
     assert "0.462" not in fault.diagnosis.sentence

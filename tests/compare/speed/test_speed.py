@@ -14,7 +14,7 @@ from compare.speed.setting import Setting
 from manual_backprop.activation.rectifiers import ReLUFunction
 from manual_backprop.affine.activated_linear import ActivatedLinearFunction
 from manual_backprop.network.fused_step import FusedStep
-from tests import recording
+from tests import played_graphs
 
 SMALL = ["--batch-size", "4", "--hidden", "6", "--rounds", "2", "--eager"]
 
@@ -199,7 +199,7 @@ def test_in_turn():
 def test_a_wrong_recording_is_seen(graphs, monkeypatch):
     setting = Setting((7, 5, 3), batch=4)
     assert wrong_when_recorded(setting) == []
-    monkeypatch.setattr(recording.Graph, "replay", lambda self: None)
+    monkeypatch.setattr(played_graphs.Graph, "replay", lambda self: None)
     assert len(wrong_when_recorded(setting)) == 4
     assert len(graphs) == 2
 

@@ -1,4 +1,4 @@
-"""A recorded step is the step itself: on a GPU, and on the CPU with ``recording``'s graphs."""
+"""A recorded step is the step itself: on a GPU, and on the CPU with ``played_graphs``'s graphs."""
 
 import pytest
 import torch

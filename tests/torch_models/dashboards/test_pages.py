@@ -107,7 +107,7 @@ OWN = {
     "vit": {f"attention of blocks.{i}.attention" for i in range(4)},
     "gpt": {f"attention of blocks.{i}.attention" for i in range(2)},
 }
-FEW = ["--epochs", "2", "--train-size", "24", "--val-size", "12", "--batch-size", "8"]
+FEW = ["--epochs", "2", "--train-size", "16", "--val-size", "8", "--batch-size", "8"]
 
 
 @pytest.mark.parametrize("network", OWN)

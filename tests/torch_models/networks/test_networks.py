@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.torch_models.outcome import outcome
+from tests.torch_models.short_trainings import outcome
 from torch_models.networks.build import BUILDERS, build
 from torch_models.networks.gpt import CONTEXT, continued
 from torch_models.networks.transformer import Attention

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from compare.exercises.show import add_options, in_terminal, show, small
-from compare.exercises.show.numbers import shown
 from compare.exercises.show.page import page
-from compare.exercises.show.steps import LOSSES, steps
+from compare.exercises.show.step_by_step import LOSSES, steps
+from compare.exercises.show.three_decimals import shown
 from tests import chromium
 
 
