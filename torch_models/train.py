@@ -231,8 +231,8 @@ def warn_loudly(reason: str) -> None:
     """Say on stderr that the data are not MNIST, so that nobody takes the figures for MNIST's."""
     bar = "!" * 100
     streams().err.write(
-        f"{bar}\nWARNING: this is NOT MNIST. It is digits instead: 1,797 scans of 8 × 8 pixels that "
-        f"come with scikit-learn.\n{one_line(reason)}\n{bar}\n"
+        f"{bar}\nWARNING: this is NOT MNIST. It is digits instead: 1,797 scans of 8 × 8 pixels "
+        f"that come with scikit-learn.\n{one_line(reason)}\n{bar}\n"
     )
 
 

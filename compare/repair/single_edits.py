@@ -102,6 +102,7 @@ class _Edits(StatementEdits):
             says = f"the operands of `{was}` are swapped"
             yield self.put(node, f"({right} {was} {left})", 1.2, "operator", says)
         what = {ast.Mult: "factor", ast.Div: "divisor", ast.Add: "term", ast.Sub: "term"}
+        what[ast.Pow] = "exponent"
         word = what.get(type(node.op), "operand")
         yield self.put(
             node,
