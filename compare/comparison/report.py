@@ -171,8 +171,8 @@ class Report:
             return f"FAILED: {'; '.join(f'{c.name}: {c.detail}' for c in wrong_checks)}"
         if self.nothing_compared:
             return (
-                "FAILED: nothing was compared. Every gradient is zero or missing on both sides: check "
-                "that inputs or parameters require gradients, and that the weights are random"
+                "FAILED: nothing was compared. Every gradient is zero or missing on both sides: "
+                "check that inputs or parameters require gradients, and that the weights are random"
             )
         return f"passed: {total} agree in {self.dtype} (seed {self.seed})"
 
