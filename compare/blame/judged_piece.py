@@ -47,7 +47,7 @@ _RIGHT_ONES = 4
 class Judged:
     """What came out: a row for each gradient, the first wrong one or else the first.
 
-    No rows at all: it could not be run by itself, and ``remark`` says why.
+    No rows at all: it could not be run on its own, and ``remark`` says why.
     """
 
     rows: dict[str, Row] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def judge_piece(piece: Piece, seed: int, strict: bool) -> Judged:
             asked_on = without_slow(derived, reference)
             trials = [t for kind in asked_on for t in _trials(piece, kind, incoming, seed)]
         except Exception as error:  # of the reference's: manual's are in the trials
-            judged.remark = f"could not be run by itself: {said(error)}"
+            judged.remark = f"could not be run on its own: {said(error)}"
             continue
         judged.trials += len(trials)
         results = judge_trials(trials, piece.sides.pairing)
@@ -208,18 +208,18 @@ def _faults(
         if row.reason == NO_REFERENCE:
             diagnosis = Diagnosis(
                 Mistake.NO_REFERENCE,
-                "the reference has no gradient there, and manual has one; if that is on purpose, "
-                "declare it as a surrogate",
+                "the reference has no gradient here and manual has one; if that is intended, "
+                "declare the layer as a surrogate",
             )
         if all(row.verdict == LESS_ACCURATE for _, row in seen):
             diagnosis = Diagnosis(Mistake.ROUNDING, less_accurate(row))
         if all(row.reason == NO_SUBGRADIENT for _, row in seen):
             diagnosis = Diagnosis(
                 Mistake.NO_SUBGRADIENT,
-                "at kinks and ties it is neither one of the gradients around nor a mixture of them",
+                "at kinks and ties it is neither of the one-sided gradients, nor a mixture of them",
             )
         if key.kind is Kind.OUTPUT and _gradients_are_right(results):
-            told = f"{diagnosis.sentence}; its backward is the derivative of the right one"
+            told = f"{diagnosis.sentence}; its backward is the derivative of the correct forward"
             diagnosis = replace(diagnosis, sentence=told)
         yield Fault(row.name, diagnosis, row, trial.given.kind, seed, picture)
 

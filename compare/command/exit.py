@@ -63,9 +63,7 @@ def exit_code(
             return fail(program, 130, "interrupted")
         except BaseException as error:
             if isinstance(error, MemoryError | RuntimeError) and is_exhausted(error):
-                return fail(
-                    program, 2, "this takes more memory than there is: choose smaller sizes"
-                )
+                return fail(program, 2, "not enough memory: choose smaller sizes")
             if sys.flags.dev_mode:
                 traceback.print_exc()
             return fail(program, NOT_JUDGED, not_judged(error))
@@ -86,7 +84,7 @@ def not_judged(error: BaseException) -> str:
     where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     return (
         f"could not be judged, {type(error).__name__}: {error}{where}; "
-        f"python -X dev shows how it came to that"
+        f"python -X dev shows the traceback"
     )
 
 

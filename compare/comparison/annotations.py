@@ -12,7 +12,7 @@ from torch_models.printable import printable
 def lines(report: Report) -> list[str]:
     """Workflow commands; none where all agrees."""
     found: list[tuple[str, str, Fault | None]] = [
-        (f"{layer.label} is wrong by itself", "\n".join([tell(fault), *where.lines(fault)]), fault)
+        (f"{layer.label} is wrong", "\n".join([tell(fault), *where.lines(fault)]), fault)
         for layer in report.originators
         for fault in layer.faults
     ]

@@ -115,12 +115,14 @@ def diagnose(gradient: Key, trials: Sequence[Evidence], wrong: int | None = None
     elsewhere = list(dict.fromkeys(e.input for e in trials[wrong:] if e.input not in there))
     only = _named(every.among(trials[:wrong]))
     if GIVEN not in there:
-        return replace(only, sentence=f"only on {', '.join(there)}: {only.sentence}")
+        return replace(only, sentence=f"only on some inputs ({', '.join(there)}): {only.sentence}")
     if elsewhere and only.mistake is not Mistake.UNKNOWN:
-        return replace(only, sentence=f"except on {', '.join(elsewhere)}: {only.sentence}")
+        return replace(
+            only, sentence=f"on all inputs but some ({', '.join(elsewhere)}): {only.sentence}"
+        )
     given = _named(every.among([e for e in trials if e.input == GIVEN]))
     if given.mistake is not Mistake.UNKNOWN:
-        return replace(given, sentence=f"on the input as given: {given.sentence}")
+        return replace(given, sentence=f"on the original input: {given.sentence}")
     return diagnosis
 
 

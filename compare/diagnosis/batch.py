@@ -34,7 +34,7 @@ def part(clues: Clues) -> Diagnosis | None:
     scaled = "" if abs(factor - 1) < 1e-3 else f", times {factor:.4g}"
     return Diagnosis(
         Mistake.PART_OF_BATCH,
-        f"only {_which(there, len(weights))} of the {len(weights)} samples in it{scaled}",
+        f"it uses only {_which(there, len(weights))} of the {len(weights)} samples{scaled}",
         factor,
     )
 
@@ -102,5 +102,5 @@ def _which(there: list[int], n: int) -> str:
             return f"the first {len(there)}"
         return f"the last {len(there)}" if there[-1] == n - 1 else f"{there[0]} to {there[-1]}"
     if there == list(range(there[0], n, 2)):
-        return "every second one"
+        return "every second"
     return f"{len(there)}"

@@ -76,7 +76,7 @@ def _scaled(clues: Clues, which: int) -> Diagnosis | None:
         else:
             if factors and (found := scale.named(factors)):
                 operand, whole = shown(graph, [step])
-                said = f"what comes back through {operand} in {whole}: {found.sentence}"
+                said = f"the gradient through {operand} in {whole}: {found.sentence}"
                 return Diagnosis(found.mistake, said, found.factor)
     return None
 

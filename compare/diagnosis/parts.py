@@ -137,6 +137,8 @@ def mask(clues: Clues) -> Diagnosis | None:
     if below is None or above is None or len(clues.trials) < len(clues.all):
         return None
     sentence = f"where the input is negative it is {below[0]}, where it is positive {above[0]}"
+    if below[0] == above[0]:
+        sentence = f"it is {below[0]}"
     inverted = below[1] == 1.0 and above[1] == 0.0
     return Diagnosis(
         Mistake.IN_A_PART, f"the mask is inverted: {sentence}" if inverted else sentence

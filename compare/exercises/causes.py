@@ -65,7 +65,7 @@ def _handed_on(trials: Sequence[TrialOfAnswer], found: Found, place: int) -> Cau
             is_right(row[place], trial.scope[name])
             for trial, row in zip(trials, found, strict=True)
         ):
-            return Cause("handed on", f"this is `{name}` as it came in")
+            return Cause("passed through", f"this is `{name}`, passed through unchanged")
     return None
 
 

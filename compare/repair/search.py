@@ -171,7 +171,7 @@ def _saved(editable: Editable) -> Iterator[Edit]:
     for node in ast.walk(editable.tree):
         if isinstance(node, ast.Call) and maker.t(node.func).endswith(".save_for_backward"):
             for a, b, text in maker.exchanged(node.args):
-                says = f"`{a}` and `{b}` are saved in each other's place"
+                says = f"`{a}` and `{b}` are saved in the wrong order"
                 made = maker.put(node, f"{maker.t(node.func)}({text})", 1.9, "saved", says)
                 yield replace(made, forward=True)
     names = {n for n in editable.arguments if n not in ("ctx", "self")}

@@ -129,8 +129,7 @@ def _copied(model: Any, dtype: torch.dtype | None) -> Any:
         model = copy.deepcopy(model)
     except Exception as error:
         raise ComparisonError(
-            f"{type(model).__name__} cannot be copied, so it cannot be run without being changed: "
-            f"{said(error)}"
+            f"{type(model).__name__} cannot be copied, so running it would change it: {said(error)}"
         ) from error
     return model.to(dtype) if dtype and isinstance(model, nn.Module) else model
 
@@ -167,8 +166,8 @@ def truth(case: Case, given: Given, cotangents: Sequence[Tensor], after: RandomS
         ) from error
     if any(item.tensor is not None and item.tensor.dtype != torch.float64 for item in items):
         raise ComparisonError(
-            "the reference leaves float64 although all that it is given is float64, so there is no "
-            "truth to judge by: let its dtype follow its inputs"
+            "the reference leaves float64 although its inputs and weights are float64, so there is "
+            "no truth to judge by: let its dtype follow its inputs"
         )
     if after != after_in_float64:
         raise ComparisonError(

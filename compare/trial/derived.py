@@ -41,7 +41,7 @@ from compare.trial.recorder import Model
 from compare.trial.strides import copy_with_layout
 
 ROUNDED = "rounded"
-BESIDE_KINKS = "beside kinks"
+BESIDE_KINKS = "next to kinks"
 SATURATING = "saturating"
 FAR_OUT = "far out"
 AWAKE = "zero weights drawn"

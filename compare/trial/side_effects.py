@@ -59,7 +59,7 @@ def written_over(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list
         watched = _Watched({numbered.format(i): x for i, x in enumerate(inputs)} | state(model))
         outputs = list(tensors_in(model(*args, **kwargs)))
         found = [
-            Overwritten(name, f"its forward writes over {_the(name)} without telling autograd")
+            Overwritten(name, f"its forward overwrites {_the(name)} without telling autograd")
             for name in watched.changed()
         ]
         return found + list(_in_backward(model, inside, watched, outputs, cotangents))
@@ -119,12 +119,15 @@ def _in_backward(
             if any(
                 not torch.equal(a, c.detach()) for a, (_, c) in zip(fed_in, connected, strict=True)
             ):
-                why = "its backward writes over the incoming gradient, which others may read"
+                why = (
+                    "its backward overwrites the incoming gradient, which other operations may "
+                    "still read"
+                )
                 told = True
                 yield Overwritten("the incoming gradient", why)
             for name in watched.changed():
                 told = True
-                yield Overwritten(name, f"its backward writes over {_the(name)}")
+                yield Overwritten(name, f"its backward overwrites {_the(name)}")
     if told:
         return  # which is why a second backward is another one
     for name, first in runs[0].items():
@@ -147,7 +150,7 @@ def written_over_by_the_next_call(
     """
     alone, together = (_gradients(case, given, cotangents, again=again) for again in (False, True))
     if any(a is not None and not _same(a, b) for a, b in zip(alone, together, strict=True)):
-        why = "calling it again writes over what the first call saved for its backward"
+        why = "calling it again overwrites what the first call saved for its backward"
         return [Overwritten("what it saved", why)]
     return []
 

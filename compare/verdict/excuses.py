@@ -221,7 +221,7 @@ def _in_float64(
     right = _right_in_float64(trial, rows, sides, sizes)
     # A ReLU whose input is 0 but for rounding opens on one side and stays shut on the other, and
     # all behind it differs.
-    behind = "made larger by the layers behind: in float64 the two agree"
+    behind = "amplified by later layers: in float64 the two agree"
 
     def called(row: Row) -> Row:
         if row not in wrong or row.key not in right:

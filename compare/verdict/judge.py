@@ -56,9 +56,11 @@ NOT_FINITE = "infinite or NaN"
 NO_GRADIENT = "manual has no gradient here, the reference has one"
 NO_REFERENCE = "the reference has no gradient here, manual has one"
 #: The reason of being less accurate where nothing else is wrong.
-IN_FLOAT64 = "in float64 it is right"
+IN_FLOAT64 = "it is correct in float64"
 #: The reason of being less accurate where float16 does not reach far enough.
-OUT_OF_RANGE = "numbers on the way are too large or too small for float16; in float64 it is right"
+OUT_OF_RANGE = (
+    "intermediate numbers are too large or too small for float16; it is correct in float64"
+)
 #: The reason of a ``BUG`` that is wrong at kinks and ties alone.
 NO_SUBGRADIENT = "no subgradient of the reference, which is not differentiable there"
 
@@ -221,9 +223,11 @@ def less_accurate(row: Row) -> str:
     """A row of that verdict in words: how far from the truth, and what is allowed."""
     if row.reason in (OUT_OF_RANGE, IN_FLOAT64):
         return f"it is less accurate than the reference: {row.reason}"
-    allowed = f", where rounding explains {row.allowed:.2g}" if row.allowed is not None else ""
+    allowed = (
+        f", where rounding explains at most {row.allowed:.2g}" if row.allowed is not None else ""
+    )
     beyond = f" and ill-conditioning {row.conditioning:.2g}" if row.conditioning else ""
-    error = f"{row.error_manual:.2g} from the float64 truth"
+    error = f"{row.error_manual:.2g} away from the float64 truth"
     return f"it is less accurate than the reference: {error}{allowed}{beyond}"
 
 

@@ -85,11 +85,11 @@ class OneBuffer(torch.autograd.Function):
 
 
 WRITERS = [
-    (OverIncoming, "the incoming gradient", "its backward writes over the incoming gradient"),
-    (OverOutput, "its output", "its backward writes over its output"),
-    (OverInputInForward, "input", "its forward writes over its input without telling autograd"),
-    (OverInputInBackward, "input", "its backward writes over its input"),
-    (OneBuffer, "what it saved", "calling it again writes over what the first call saved"),
+    (OverIncoming, "the incoming gradient", "its backward overwrites the incoming gradient"),
+    (OverOutput, "its output", "its backward overwrites its output"),
+    (OverInputInForward, "input", "its forward overwrites its input without telling autograd"),
+    (OverInputInBackward, "input", "its backward overwrites its input"),
+    (OneBuffer, "what it saved", "calling it again overwrites what the first call saved"),
     (OverScratch, "what it saved", "a second backward on the same graph gives other gradients"),
 ]
 
@@ -147,7 +147,7 @@ def test_over_a_weight():
     report = compare_gradients(one(Linear), one(nn.Linear), torch.randn(6, 5))
     [layer] = report.originators
     assert [(f.gradient, f.diagnosis.sentence) for f in layer.faults] == [
-        ("weight", "its backward writes over weight")
+        ("weight", "its backward overwrites weight")
     ]
 
 

@@ -19,7 +19,7 @@ def test_a_size_that_the_forward_refuses_is_no_fault():
     report = compare_gradients(manual, torch.tanh, torch.randn(6, 5))
     assert report.passed
     left_out = {a.kind: a.left_out for a in report.inputs if a.left_out}
-    assert left_out["one sample"] == "manual does not take it: ValueError: six rows, please"
+    assert left_out["one sample"] == "manual rejects it: ValueError: six rows, please"
 
 
 def test_a_size_that_the_backward_refuses_is_one():
@@ -255,7 +255,7 @@ def test_parameters_that_nothing_was_compared_of_are_named():
             return self.last(x[:, :3]) + 0 * self.first(x).sum()
 
     report = compare_gradients(Model(torch.tanh), Model(torch.tanh), torch.randn(5, 4))
-    assert any(r.startswith("first.weight, first.bias: zero all over") for r in report.remarks)
+    assert any(r.startswith("first.weight, first.bias: zero everywhere") for r in report.remarks)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
