@@ -22,7 +22,7 @@ from compare.trial.given import GIVEN, Given
 from compare.trial.key import Key, Kind
 from compare.trial.kink_places import kink_places
 from compare.trial.pairing import Pairing
-from compare.trial.side_effects import Written, written_over, written_over_by_the_next_call
+from compare.trial.side_effects import Overwritten, written_over, written_over_by_the_next_call
 from compare.trial.trial import Trial, is_slow, pairs, run, without_slow
 from compare.verdict.excuses import excused
 from compare.verdict.judge import (
@@ -137,7 +137,7 @@ def _note_side_effects(
     judged.remark = judged.remark or "; ".join(remarks)
 
 
-def _written_over(case: Case, trial: Trial, *, again: bool) -> list[Written]:
+def _written_over(case: Case, trial: Trial, *, again: bool) -> list[Overwritten]:
     found = written_over(case, trial.given, trial.fed_in)
     if again and not found:
         found = written_over_by_the_next_call(case, trial.given, trial.fed_in)
@@ -192,7 +192,8 @@ def _faults(
             yield Fault(row.name, raised, row, trial.given.kind, seed, error=trial.raised)
             return  # and nothing else can be told
         trials = [t for t, _ in seen if not t.raised]
-        right = [t for t, _ in results if not t.raised and all(t is not s for s in trials)]
+        # One without a row has not been judged: far out only numbers that are none are wrong.
+        right = [t for t, r in results if r and not t.raised and all(t is not s for s in trials)]
         derived = {t.given.kind: t for t in right if t.given.kind != GIVEN}
         trials += [*right[:_RIGHT_ONES], *derived.values()]
         found_in = {id(t): rows for t, rows in results}
