@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor
 
 from compare.blame.finding import Fault
-from compare.blame.layer_evidence import evidence
+from compare.blame.layer_evidence import Graphs, evidence
 from compare.blame.piece import Piece
 from compare.blame.residual import residual
 from compare.diagnosis import diagnose
@@ -185,6 +185,8 @@ def _faults(
     outputs = [key for key in wrong if key.kind is Kind.OUTPUT]
     if any(wrong[key][0][0].given.kind == GIVEN for key in outputs):
         wrong = {key: wrong[key] for key in outputs}
+    graphs: Graphs = {}
+    known: dict[int, Evidence] = {}  # by the trial's id
     for key, seen in wrong.items():
         trial, row = seen[0]
         if trial.raised:
@@ -197,10 +199,13 @@ def _faults(
         derived = {t.given.kind: t for t in right if t.given.kind != GIVEN}
         trials += [*right[:_RIGHT_ONES], *derived.values()]
         found_in = {id(t): rows for t, rows in results}
-        shown = [evidence(t, found_in[id(t)], piece.sides, piece.label) for t in trials]
+        for t in trials:
+            if id(t) not in known:
+                known[id(t)] = evidence(t, found_in[id(t)], piece.sides, piece.label, graphs)
+        shown = [known[id(t)] for t in trials]
         found, true = _tensors(trial, piece.sides.pairing, key)
         picture = residual(found, true, row)
-        diagnosis = _diagnosis(key, shown, len([t for t, _ in seen if not t.raised]))
+        diagnosis = diagnose(key, shown, len([t for t, _ in seen if not t.raised]))
         if row.reason == NO_REFERENCE:
             diagnosis = Diagnosis(
                 Mistake.NO_REFERENCE,
@@ -224,27 +229,6 @@ def _gradients_are_right(results: Sequence[tuple[Trial, Sequence[Row]]]) -> bool
     """All of them, and not because they are all zero."""
     rows = [row for _, found in results for row in found if row.kind != Kind.OUTPUT]
     return all(row.passed for row in rows) and any(row.scale > 0 for row in rows)
-
-
-def _diagnosis(key: Key, shown: Sequence[Evidence], wrong: int) -> Diagnosis:
-    """What the mistake is; the first ``wrong`` are those that show it.
-
-    Where nothing explains all of them, perhaps it is made in some settings only.
-    """
-    diagnosis = diagnose(key, shown)
-    if diagnosis.mistake is not Mistake.UNKNOWN:
-        return diagnosis
-    there = list(dict.fromkeys(e.input for e in shown[:wrong]))
-    elsewhere = list(dict.fromkeys(e.input for e in shown[wrong:] if e.input not in there))
-    only = diagnose(key, shown[:wrong])
-    if GIVEN not in there:
-        return replace(only, sentence=f"only on {', '.join(there)}: {only.sentence}")
-    if elsewhere and only.mistake is not Mistake.UNKNOWN:
-        return replace(only, sentence=f"except on {', '.join(elsewhere)}: {only.sentence}")
-    given = diagnose(key, [e for e in shown if e.input == GIVEN])
-    if given.mistake is not Mistake.UNKNOWN:
-        return replace(given, sentence=f"on the input as given: {given.sentence}")
-    return diagnosis
 
 
 def _raised(trial: Trial) -> Diagnosis:

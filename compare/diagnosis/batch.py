@@ -15,10 +15,12 @@ def part(clues: Clues) -> Diagnosis | None:
     if len(clues.trials) < len(clues.all):
         return None
     small = [trial for trial in clues.wrong() if trial.of_input or trial.samples <= _SAMPLES]
-    seen = [(trial, _weights(trial)) for trial in small]
-    if any(weights is None for _, weights in seen):
-        return None
-    found = [weights for _, weights in seen if weights is not None and len(weights) > 1]
+    seen = []
+    for trial in small:
+        if (weights := _weights(trial)) is None:
+            return None
+        seen.append(weights)
+    found = [weights for weights in seen if len(weights) > 1]
     if not found:
         return None
     weights = found[0]
@@ -48,10 +50,12 @@ def _weights(trial: Clue) -> Tensor | None:
     elif not trial.g.dim():
         return None
     else:
-        found = [_of_sample(trial, i) for i in range(n)]
-        if any(part is None for part in found):
-            return None
-        parts = torch.stack([part for part in found if part is not None])
+        found = []
+        for i in range(n):
+            if (of_this := _of_sample(trial, i)) is None:
+                return None
+            found.append(of_this)
+        parts = torch.stack(found)
     matrix = parts.reshape(n, -1).T
     return _subset(trial, matrix) if n > 1 else _fitted(trial, matrix)
 

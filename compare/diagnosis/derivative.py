@@ -128,10 +128,16 @@ def _is_elementwise(clues: Clues) -> bool:
     trial = clues.first
     if trial.x.numel() == 0:
         return False
+    if trial.g.numel() != trial.t.numel():
+        return False
+    place = int(trial.t.abs().argmax())  # one that something comes back to
     one = torch.zeros_like(trial.g)
-    one.view(-1)[0] = 1
+    one.view(-1)[place] = 1
     found = trial.vjp(incoming=[one, *map(torch.zeros_like, trial.evidence.incoming[1:])])
-    return found is not None and not bool(found.reshape(-1)[1:].any())
+    if found is None:
+        return False
+    found = found.flatten()
+    return not bool(found[:place].any() or found[place + 1 :].any())
 
 
 def cross_term(clues: Clues) -> Diagnosis | None:

@@ -63,7 +63,7 @@ def _repaired(
         _Work(layer, faults, seed, time.monotonic() + 0.9 * limit, send).run()
 
     said = f"looking for the change that makes {layer.label} right, {limit:g} s at most"
-    answer: Answer | None = sandbox.run_apart(work, limit, lambda: waiting(said))
+    answer: Answer | None = sandbox.run_apart(work, limit, lambda: waiting(said), reads=False)
     if not answer:
         return layer
     return replace(layer, faults=tuple(_with(f, answer) for f in layer.faults))

@@ -100,6 +100,7 @@ class _Edits(StatementEdits):
             says = f"the sides of `{was}` are exchanged"
             yield self.put(node, f"({right} {was} {left})", 1.2, "operator", says)
         what = {ast.Mult: "factor", ast.Div: "divisor", ast.Add: "term", ast.Sub: "term"}
+        what[ast.Pow] = "exponent"
         word = what.get(type(node.op), "operand")
         yield self.put(
             node, left, 1.1, f"{word} too many", f"the {word} `{self.t(node.right)}` is too much"

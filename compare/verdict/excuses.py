@@ -99,9 +99,10 @@ def _explained(
 ) -> Iterator[Row]:
     """Those of the rows that a kink, the conditioning or float16's range accounts for."""
     dtype = next(i.tensor.dtype for i in trial.reference if i.tensor is not None)
-    moved = _moved(trial, sides, dtype)
     truth = {item.key: item.tensor for item in trial.truth}
     items = {found.key: (found, expected) for found, expected in pairs(trial, sides.pairing)}
+    errors = {items[row.key][1].key: row.error_manual or 0.0 for row in wrong if row.key}
+    moved = _moved(trial, sides, dtype, None if kinks else errors)
     gradients = {
         expected.key: found.tensor.double()
         for found, expected in items.values()
@@ -278,9 +279,11 @@ def _right_in_float64(
     }
 
 
-def _moved(trial: Trial, sides: Sides, dtype: torch.dtype) -> dict[Key, Tensor]:
+def _moved(
+    trial: Trial, sides: Sides, dtype: torch.dtype, errors: dict[Key, float] | None = None
+) -> dict[Key, Tensor]:
     """``movement``, or nothing where an operation cannot be watched."""
     try:
-        return movement(trial, sides.reference, dtype)
+        return movement(trial, sides.reference, dtype, errors)
     except Exception:
         return {}
