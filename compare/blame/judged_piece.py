@@ -194,7 +194,8 @@ def _faults(
             yield Fault(row.name, raised, row, trial.given.kind, seed, error=trial.raised)
             return  # and nothing else can be told
         trials = [t for t, _ in seen if not t.raised]
-        right = [t for t, _ in results if not t.raised and all(t is not s for s in trials)]
+        # One without a row has not been judged: far out only numbers that are none are wrong.
+        right = [t for t, r in results if r and not t.raised and all(t is not s for s in trials)]
         derived = {t.given.kind: t for t in right if t.given.kind != GIVEN}
         trials += [*right[:_RIGHT_ONES], *derived.values()]
         found_in = {id(t): rows for t, rows in results}
