@@ -22,7 +22,7 @@ from compare.trial.given import GIVEN, Given
 from compare.trial.key import Key, Kind
 from compare.trial.kink_places import kink_places
 from compare.trial.pairing import Pairing
-from compare.trial.side_effects import Written, written_over, written_over_by_the_next_call
+from compare.trial.side_effects import Overwritten, written_over, written_over_by_the_next_call
 from compare.trial.trial import Trial, is_slow, pairs, run, without_slow
 from compare.verdict.excuses import excused
 from compare.verdict.judge import (
@@ -137,7 +137,7 @@ def _note_side_effects(
     judged.remark = judged.remark or "; ".join(remarks)
 
 
-def _written_over(case: Case, trial: Trial, *, again: bool) -> list[Written]:
+def _written_over(case: Case, trial: Trial, *, again: bool) -> list[Overwritten]:
     found = written_over(case, trial.given, trial.fed_in)
     if again and not found:
         found = written_over_by_the_next_call(case, trial.given, trial.fed_in)

@@ -140,7 +140,7 @@ def _in_backward(
 
 def written_over_by_the_next_call(
     case: Case, given: Given, cotangents: Sequence[Tensor]
-) -> list[Written]:
+) -> list[Overwritten]:
     """Whether calling the model once more changes what the first call's backward gives.
 
     Args and raises as ``written_over``.
@@ -148,7 +148,7 @@ def written_over_by_the_next_call(
     alone, together = (_gradients(case, given, cotangents, again=again) for again in (False, True))
     if any(a is not None and not _same(a, b) for a, b in zip(alone, together, strict=True)):
         why = "calling it again writes over what the first call saved for its backward"
-        return [Written("what it saved", why)]
+        return [Overwritten("what it saved", why)]
     return []
 
 
