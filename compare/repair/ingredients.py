@@ -127,9 +127,10 @@ def _every(
 
 def _derivatives(text: str, value: Tensor) -> Iterator[Ingredient]:
     """Of what may be a sigmoid or a tanh, in terms of itself."""
-    if not value.numel() or float(value.abs().max()) > 1:
+    known = value.detach()
+    if not known.numel() or float(known.abs().max()) > 1:
         return
-    if float(value.min()) >= 0:
+    if float(known.min()) >= 0:
         yield Ingredient(f"({text} * (1 - {text}))", value * (1 - value), 0.4)
     yield Ingredient(f"(1 - {text} * {text})", 1 - value * value, 0.43)
 

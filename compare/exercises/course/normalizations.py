@@ -173,7 +173,7 @@ EXERCISES = [
             "rho * w * g": TERM,
             "rho * (g * w - (g * w).mean(1, keepdim=True))": TERM,
             "rho * w * (g - g.mean(1, keepdim=True) - x_hat * (g * x_hat).mean(1, keepdim=True))": MISSING
-            | {"wrong weight", "unknown"},
+            | {"wrong weight", "unknown", "transposed"},
             "rho * (g - g.mean(1, keepdim=True) - x_hat * (g * x_hat).mean(1, keepdim=True))": MISSING
             | {"wrong weight"},
             "g * w - (g * w).mean(1, keepdim=True) - x_hat * (g * w * x_hat).mean(1, keepdim=True)": MISSING,

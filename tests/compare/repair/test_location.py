@@ -39,6 +39,13 @@ def test_through_decorators_to_where_a_name_gets_its_value():
     assert source.text == "grad_x = slope(g, a)"
 
 
+def test_through_a_decorator_that_forgot_wraps():
+    x = torch.randn(5, 4)
+    function = functions.KeptFunction.apply
+    source = fault(compare_gradients(function, lambda x: 3 * x.tanh(), x, repair=0)).source
+    assert source.function == "KeptFunction.backward"
+
+
 def test_without_a_source_it_is_the_line_of_the_call():
     function = functions.without_source()
     source = fault(compare_gradients(function, torch.tanh, torch.randn(5, 4))).source

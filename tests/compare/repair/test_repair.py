@@ -235,3 +235,30 @@ def test_what_is_unpacked_in_the_wrong_order():
     [fault] = faults(UnpackedInTheWrongOrder.apply, lambda x, y: x * x * y, *tensors)
     assert fault.repair.new == "y, x = ctx.saved_tensors"
     assert fault.diagnosis.sentence == "`x` and `y` are unpacked in the wrong order"
+
+
+@pytest.mark.parametrize(
+    ("function", "reference", "new"),
+    [
+        (functions.KeptFunction, lambda x: 3 * x.tanh(), "(1 - a * a)"),
+        (functions.LoopFunction, lambda x: x**4, "return 4 * g"),
+    ],
+)
+def test_what_it_keeps_is_put_back_and_loops_end(function, reference, new):
+    report = compare_gradients(function.apply, reference, torch.randn(5, 4), repair=SECONDS)
+    [fault] = report.originators[0].faults
+    assert fault.repair is not None
+    assert new in fault.repair.new
+
+
+def test_what_is_no_tensor_raises():
+    x = torch.randn(3)
+    report = compare_gradients(functions.NoTensorFunction.apply, lambda x: 2 * x, x, repair=0)
+    [fault] = report.originators[0].faults
+    assert "expected Variable or None (got int)" in fault.diagnosis.sentence
+
+
+def test_a_patch_keeps_the_ends_of_the_lines(tmp_path):
+    file = tmp_path / "f.py"
+    file.write_bytes(b"a\r\nb")
+    assert patch._as_on_disk("a\nb\n", str(file)) == ["a\r\n", "b"]

@@ -4,9 +4,10 @@ import os
 import subprocess
 import time
 
+import pytest
 import torch
 
-from compare.repair.sandbox import run_apart
+from compare.repair.sandbox import bounded, run_apart
 
 
 def test_the_last_word():
@@ -65,3 +66,25 @@ def test_memory_is_limited():
             send("refused")
 
     assert run_apart(work, 30) == "refused"
+
+
+def test_files_are_read_only_where_that_is_asked(tmp_path):
+    (tmp_path / "there").write_text("x")
+
+    def work(send):
+        try:
+            send((tmp_path / "there").read_text())
+        except RuntimeError as error:
+            send(type(error).__name__)
+
+    assert run_apart(work, 30) == "x"
+    assert run_apart(work, 30, reads=False) == "ForbiddenError"
+
+
+def test_a_loop_that_does_not_end_is_left():
+    def loop():
+        while True:
+            pass
+
+    with pytest.raises(TimeoutError), bounded(0.05):
+        loop()
