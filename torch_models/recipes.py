@@ -3,8 +3,9 @@
 Without torch, so that ``--help`` can show it at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Recipe:
     classes: int = 10
     """What it chooses from."""
     threads: int | None = None
-    """The most that it is given unasked: more would find too little to share in a step."""
+    """The most that its steps can share without waiting longer than they compute."""
     compared: int = 128
     """Samples that two ways are compared on."""
 
@@ -44,8 +45,10 @@ PIXELS, IMAGE, ROWS, TEXT = (784,), (1, 28, 28), (28, 28), (128,)
 #: By the name that ``--network`` takes.
 RECIPES = {
     # With the five epochs of MNIST, digits would stop at about 94 %.
-    "mlp": Recipe("multilayer perceptron", PIXELS, _images(5, 20), lr=0.1, threads=4),
-    "lenet": Recipe("LeNet-5", IMAGE, _images(8, 20), lr=0.05, half_life=860, compared=32),
+    "mlp": Recipe("multilayer perceptron", PIXELS, _images(5, 20), lr=0.1, threads=1),
+    "lenet": Recipe(
+        "LeNet-5", IMAGE, _images(8, 20), lr=0.05, half_life=860, threads=1, compared=32
+    ),
     "resnet": Recipe(
         "small residual network", IMAGE, _images(4, 20), lr=0.05, half_life=430, compared=16
     ),
@@ -56,6 +59,7 @@ RECIPES = {
         lr=0.3,
         half_life=430,
         clip=1.0,
+        threads=1,
         compared=32,
     ),
     "vit": Recipe(
@@ -66,6 +70,7 @@ RECIPES = {
         batch_size=64,
         warmup=300,
         half_life=1800,
+        threads=1,
         compared=16,
     ),
     "gpt": Recipe(
@@ -82,8 +87,30 @@ RECIPES = {
     ),
 }
 
+_HIDDEN = [160]
 #: What only the perceptron has, by the name of its option.
-OF_THE_PERCEPTRON = {"hidden": [160], "activation": "relu", "loss": "cross-entropy"}
+OF_THE_PERCEPTRON = {"hidden": _HIDDEN, "activation": "relu", "loss": "cross-entropy"}
+
+
+def most_threads(network: str, batch_size: int | None, hidden: Sequence[int]) -> int | None:
+    """As many as the steps of this network can share: more than its recipe says if they are larger.
+
+    Args:
+        network: its name.
+        batch_size: its own where None.
+        hidden: of the perceptron, the sizes of its hidden layers.
+    """
+    recipe = RECIPES[network]
+    if recipe.threads is None:
+        return None
+    work = (batch_size or recipe.batch_size) / recipe.batch_size
+    if network == "mlp":
+        work *= _weights(hidden, recipe) / _weights(_HIDDEN, recipe)
+    return max(1, int(recipe.threads * work / 2))  # each with twice what one is too little to share
+
+
+def _weights(hidden: Sequence[int], recipe: Recipe) -> int:
+    return sum(n * m for n, m in pairwise((*recipe.sample, *hidden, recipe.classes)))
 
 
 def each(setting: str) -> str:

@@ -11,6 +11,8 @@ import os
 import statistics
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from torch_models.arguments import integer
@@ -68,6 +70,33 @@ def use(
             threads = min(threads, most or threads)
     os.environ["OMP_NUM_THREADS"] = str(threads)
     torch.set_num_threads(threads)
+
+
+@contextmanager
+def kept_to(threads: int | None, most: int | None = None) -> Iterator[int]:
+    """As many cores for this process as threads compute; before any library counts them.
+
+    So that whoever takes part in a comparison has the same: NumPy and JAX start as many threads as
+    there are cores.
+
+    Args:
+        threads, most: as for ``use``.
+
+    Yields:
+        How many they are.
+    """
+    said = [os.environ[name] for name in _NUMBER if os.environ.get(name, "").isdecimal()]
+    n = threads or (int(said[0]) if said else min(free_cores(), most or MOST_THREADS))
+    os.environ["OMP_NUM_THREADS"] = str(n)
+    if not hasattr(os, "sched_setaffinity"):  # not on Linux
+        yield n
+        return
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(allowed)[-n:])
+    try:
+        yield n
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def number() -> str:

@@ -11,7 +11,7 @@ from torch_models import extras, threads
 from torch_models.names import run_name
 from torch_models.options import parse_train
 from torch_models.printable import one_line
-from torch_models.recipes import RECIPES
+from torch_models.recipes import RECIPES, most_threads
 from torch_models.runs import RefusedError, run_folder
 from torch_models.streams import kept, streams
 from torch_models.too_little_memory import is_exhausted
@@ -102,7 +102,8 @@ def train(options: argparse.Namespace) -> None:
         # Before the data: what this machine cannot do needs no download.
         logger = run_logger(run.parent.parent, run.parent.name, run.name)
         trainer = build_trainer(options, logger)
-        threads.use(options.threads, recipe.threads, contents.get("threads"), trainer.num_devices)
+        most = most_threads(options.network, options.batch_size, options.hidden)
+        threads.use(options.threads, most, contents.get("threads"), trainer.num_devices)
         data = TrainingData(
             options.dataset,
             options.data_dir,

@@ -14,7 +14,7 @@ from compare.command.shared_options import add_comparison_options, changed, chec
 from torch_models.arguments import OneLineParser
 from torch_models.names import LOSSES
 from torch_models.network_options import add_data_options, add_network_options
-from torch_models.recipes import RECIPES
+from torch_models.recipes import most_threads
 
 #: Options that only our own network has, and only any two models have.
 _OWN = (
@@ -36,11 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = gradients_parser()
     options = checked_gradients(parser, parser.parse_args(arguments))
     # From here on it takes seconds to import; --help and wrong options have been answered.
+    own = not options.manual
+    most = most_threads(options.network, options.batch_size, options.hidden) if own else None
     return exit_code(
         parser.prog,
         lambda: _compare(options),
         threads=options.threads,
-        most_threads=None if options.manual else RECIPES[options.network].threads,
+        most_threads=most,
         foreign=True,
     )
 

@@ -14,21 +14,20 @@ from compare.command.shared_options import changed
 from torch_models.arguments import OneLineParser, integer, number
 from torch_models.names import ACTIVATIONS
 from torch_models.network_options import add_network_option
-from torch_models.recipes import RECIPES
-from torch_models.threads import add_threads_option
+from torch_models.recipes import most_threads
+from torch_models.threads import add_threads_option, kept_to
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 measured, 1 a wrong gradient, 2 bad input)."""
     parser = speed_parser()
     options = checked_speed(parser, parser.parse_args(arguments))
-    # From here on it takes seconds to import; --help and wrong options have been answered.
-    return exit_code(
-        parser.prog,
-        lambda: _measure(options),
-        threads=options.threads,
-        most_threads=RECIPES[options.network].threads,
-    )
+    hidden = [options.hidden] * options.depth
+    large = options.sweep or options.pays
+    most = None if large else most_threads(options.network, options.batch_size, hidden)
+    with kept_to(options.threads, most) as threads:
+        # From here on it takes seconds to import; --help and wrong options have been answered.
+        return exit_code(parser.prog, lambda: _measure(options), threads=threads)
 
 
 def _measure(options: argparse.Namespace) -> bool:
@@ -44,7 +43,8 @@ def speed_parser() -> OneLineParser:
         description="Time a training step by autograd, by hand-written layers, by Network, and by "
         "NumPy, JAX and scikit-learn where they are installed: in turn in one process, medians, "
         "ratios to autograd and to the step's matrix products alone; of another network than mlp, "
-        "by autograd and by hand-written layers. The gradients are compared first.",
+        "by autograd and by hand-written layers. The gradients are compared first. All "
+        "take part with as many cores as there are threads.",
         epilog="Exit code 0: measured; 1: a gradient is wrong; " + NOT_DONE,
     )
     add_network_option(parser)
@@ -77,7 +77,7 @@ def speed_parser() -> OneLineParser:
     parser.add_argument(
         "--eager",
         action="store_true",
-        help="leave out what is compiled, as of all networks but mlp",
+        help="leave out what is compiled",
     )
     parser.add_argument(
         "--device",

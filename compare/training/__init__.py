@@ -18,7 +18,7 @@ from torch_models import extras
 from torch_models.arguments import OneLineParser, integer
 from torch_models.names import run_name
 from torch_models.network_options import add_data_options, add_descent_options, add_network_options
-from torch_models.recipes import RECIPES
+from torch_models.recipes import most_threads
 
 if TYPE_CHECKING:
     from compare.training.disagreement import Disagreement
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.prog,
         lambda: _compare(options),
         threads=options.threads,
-        most_threads=RECIPES[options.network].threads,
+        most_threads=most_threads(options.network, options.batch_size, options.hidden),
     )
 
 

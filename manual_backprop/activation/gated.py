@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from manual_backprop.activation.gelu import gelu_gradient
 from manual_backprop.activation.sigmoids import sigmoid_gradient
 from manual_backprop.activation.smooth_rectifiers import silu_gradient
+from manual_backprop.kit.blocks import in_blocks
 from manual_backprop.kit.function import Function
 from manual_backprop.kit.precision import in_opmath
 from manual_backprop.kit.public import public
@@ -72,7 +73,7 @@ class SwiGLUFunction(Function):
         g, u, v = in_opmath(grad_output, *ctx.saved_tensors)
         grad_gate = grad_value = None
         if ctx.needs_input_grad[0]:
-            grad_gate = silu_gradient(g * v, u).to(grad_output.dtype)  # g ⊙ v ⊙ silu′(u)
+            grad_gate = in_blocks(silu_gradient, g * v, u).to(grad_output.dtype)  # g ⊙ v ⊙ silu′(u)
         if ctx.needs_input_grad[1]:
             grad_value = (g * F.silu(u)).to(grad_output.dtype)  # g ⊙ silu(u)
         return grad_gate, grad_value
@@ -95,7 +96,7 @@ class GEGLUFunction(Function):
         g, u, v = in_opmath(grad_output, *ctx.saved_tensors)
         grad_gate = grad_value = None
         if ctx.needs_input_grad[0]:
-            grad_gate = gelu_gradient(g * v, u).to(grad_output.dtype)  # g ⊙ v ⊙ gelu′(u)
+            grad_gate = in_blocks(gelu_gradient, g * v, u).to(grad_output.dtype)  # g ⊙ v ⊙ gelu′(u)
         if ctx.needs_input_grad[1]:
             grad_value = (g * F.gelu(u)).to(grad_output.dtype)  # g ⊙ gelu(u)
         return grad_gate, grad_value

@@ -21,6 +21,7 @@ import math
 import torch
 from torch import Tensor
 
+from manual_backprop.kit.blocks import in_blocks
 from manual_backprop.kit.function import Function
 from manual_backprop.kit.precision import in_opmath
 from manual_backprop.kit.public import public
@@ -43,7 +44,7 @@ class GELUFunction(Function):
     @staticmethod
     def backward(ctx, grad_output):
         g, z = in_opmath(grad_output, *ctx.saved_tensors)
-        return gelu_gradient(g, z).to(grad_output.dtype)
+        return in_blocks(gelu_gradient, g, z).to(grad_output.dtype)
 
 
 def gelu_gradient(g: Tensor, z: Tensor) -> Tensor:
@@ -67,7 +68,7 @@ class GELUTanhFunction(Function):
     @staticmethod
     def backward(ctx, grad_output):
         g, z = in_opmath(grad_output, *ctx.saved_tensors)
-        return gelu_tanh_gradient(g, z).to(grad_output.dtype)
+        return in_blocks(gelu_tanh_gradient, g, z).to(grad_output.dtype)
 
 
 def gelu_tanh_gradient(g: Tensor, z: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ Source: Dugas et al. 2001 (softplus); Hendrycks, Gimpel 2016 (SiLU).
 import torch
 from torch import Tensor
 
+from manual_backprop.kit.blocks import in_blocks
 from manual_backprop.kit.function import Function
 from manual_backprop.kit.inplace import overwrite
 from manual_backprop.kit.precision import in_opmath
@@ -64,7 +65,7 @@ class SiLUFunction(Function):
     @staticmethod
     def backward(ctx, grad_output):
         g, z = in_opmath(grad_output, *ctx.saved_tensors)
-        return silu_gradient(g, z).to(grad_output.dtype)
+        return in_blocks(silu_gradient, g, z).to(grad_output.dtype)
 
 
 def silu_gradient(g: Tensor, z: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 
 from manual_backprop.kit.function import Function
+from manual_backprop.kit.plain import plain
 from manual_backprop.kit.precision import in_opmath
 from manual_backprop.kit.public import public
 from manual_backprop.normalization.channels import (
@@ -36,6 +37,7 @@ from manual_backprop.normalization.channels import (
     check_channels,
     check_running,
     per_channel,
+    sum_of_products,
 )
 from manual_backprop.normalization.fixed_batch_norm import FixedBatchNormFunction
 from manual_backprop.normalization.statistics import of_backward, where_needed
@@ -82,12 +84,15 @@ class BatchNormFunction(Function):
         from_μ = x - per_channel(μ, x)  # x̂/ρ: ρ is brought in by channel
         grad_input = None
         grad_bias = g.sum(dims)  # ∂L/∂b = Σ g
-        grad_weight = (g * from_μ).sum(dims) * ρ  # ∂L/∂w = Σ g x̂
+        grad_weight = sum_of_products(g, from_μ) * ρ  # ∂L/∂w = Σ g x̂
         if ctx.needs_input_grad[0]:
             mean_g, ρ_mean_gx̂ = per_channel(grad_bias / m, x), per_channel(ρ * grad_weight / m, x)
-            # ∂L/∂x = wρ (g − 1/m Σ g − x̂ 1/m Σ g x̂)
-            grad_input = torch.addcmul(g - mean_g, from_μ, ρ_mean_gx̂, value=-1)
-            grad_input = grad_input * per_channel(ρ if weight is None else ρ * weight, x)
+            wρ = per_channel(ρ if weight is None else ρ * weight, x)
+            # Nobody needs x − μ again: what follows is written over it.
+            over = from_μ if plain(g, x) else None
+            through_v = torch.mul(from_μ, ρ_mean_gx̂, out=over)
+            # ∂L/∂x = −wρ (x̂ 1/m Σ g x̂ − g + 1/m Σ g)
+            grad_input = through_v.sub_(g).add_(mean_g).mul_(-wρ)
         found = where_needed(ctx, input.dtype, weight, grad_input, grad_weight, grad_bias)
         return *found, None, None, None, None
 

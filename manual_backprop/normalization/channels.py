@@ -2,6 +2,7 @@
 
 from typing import overload
 
+import torch
 from torch import Tensor
 
 
@@ -17,6 +18,13 @@ def per_channel(t: Tensor | None, x: Tensor) -> Tensor | float:
 def all_but_channels(x: Tensor) -> list[int]:
     """The dimensions of x other than that of the channels."""
     return [0, *range(2, x.dim())]
+
+
+def sum_of_products(a: Tensor, b: Tensor) -> Tensor:
+    """Σ a b over all but the channels: (N, C, …) → (C), without a tensor of all products."""
+    if a.dim() == 2:
+        return (a * b).sum(0)
+    return torch.linalg.vecdot(a.flatten(2), b.flatten(2)).sum(0)
 
 
 def check_channels(name: str, input: Tensor, **per_channel: Tensor | None) -> None:

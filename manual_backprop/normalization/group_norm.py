@@ -21,11 +21,12 @@ Source: Wu, He 2018.
 import torch
 from torch import Tensor
 
+from manual_backprop.kit.blocks import in_blocks
 from manual_backprop.kit.function import Function
 from manual_backprop.kit.precision import in_opmath
 from manual_backprop.kit.public import public
 from manual_backprop.normalization.channels import all_but_channels, check_channels, per_channel
-from manual_backprop.normalization.statistics import mean_and_rstd, where_needed
+from manual_backprop.normalization.statistics import mean_and_rstd, over_blocks, where_needed
 
 
 class GroupNormFunction(Function):
@@ -49,21 +50,27 @@ class GroupNormFunction(Function):
     def backward(ctx, grad_output):
         input, weight = ctx.saved_tensors
         g, x = in_opmath(grad_output, input)
-        groups = (len(x), ctx.num_groups, x.shape[1:].numel() // ctx.num_groups)  # (N, G, m)
-        grouped = x.reshape(groups)
-        μ, ρ = mean_and_rstd(grouped, [2], ctx.eps, keepdim=True)
-        x̂ = (grouped - μ) * ρ
-        grad_input = grad_weight = grad_bias = None
-        if ctx.needs_input_grad[0]:
-            ĝ = (g * per_channel(weight, x)).reshape(groups)
-            of_mean = ĝ.mean(2, keepdim=True)
-            of_variance = (ĝ * x̂).mean(2, keepdim=True)
-            grad_input = ρ * (ĝ - of_mean - x̂ * of_variance)  # ρ (ĝ − 1/m Σ ĝ − x̂ 1/m Σ ĝ x̂)
-            grad_input = grad_input.reshape(x.shape)
-        if ctx.needs_input_grad[1]:
-            grad_weight = (g * x̂.reshape(x.shape)).sum(all_but_channels(x))  # ∂L/∂w = Σ g x̂
-        if ctx.needs_input_grad[2]:
-            grad_bias = g.sum(all_but_channels(x))  # ∂L/∂b = Σ g
+        m = x.shape[1:].numel() // ctx.num_groups
+        dims = all_but_channels(x)
+
+        def of_samples(g: Tensor, x: Tensor) -> tuple[Tensor | None, ...]:
+            groups = (len(x), ctx.num_groups, m)
+            grouped = x.reshape(groups)
+            μ, ρ = mean_and_rstd(grouped, [2], ctx.eps, keepdim=True)
+            x̂ = (grouped - μ) * ρ
+            grad_input = grad_weight = grad_bias = None
+            if ctx.needs_input_grad[0]:
+                ĝ = (g * per_channel(weight, x)).reshape(groups)
+                of_mean = ĝ.mean(2, keepdim=True)
+                of_variance = (ĝ * x̂).mean(2, keepdim=True)
+                grad_input = ρ * (ĝ - of_mean - x̂ * of_variance)  # ρ (ĝ − 1/m Σ ĝ − x̂ 1/m Σ ĝ x̂)
+            if ctx.needs_input_grad[1]:
+                grad_weight = (g * x̂.reshape(x.shape)).sum(dims)[None]  # ∂L/∂w = Σ g x̂
+            if ctx.needs_input_grad[2]:
+                grad_bias = g.sum(dims)[None]  # ∂L/∂b = Σ g
+            return grad_input, grad_weight, grad_bias
+
+        grad_input, grad_weight, grad_bias = over_blocks(in_blocks(of_samples, g, x), x.shape)
         found = where_needed(ctx, input.dtype, weight, grad_input, grad_weight, grad_bias)
         return *found, None, None
 

@@ -22,11 +22,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from manual_backprop.kit.blocks import in_blocks
 from manual_backprop.kit.function import Function
 from manual_backprop.kit.precision import in_opmath
 from manual_backprop.kit.public import public
 from manual_backprop.normalization.features import check_features
-from manual_backprop.normalization.statistics import of_backward, where_needed
+from manual_backprop.normalization.statistics import of_backward, over_blocks, where_needed
 
 
 class LayerNormFunction(Function):
@@ -58,17 +59,24 @@ class LayerNormFunction(Function):
         g, x = in_opmath(grad_output, input)
         dims = list(range(-len(ctx.features), 0))
         μ, ρ = of_backward(saved, x, dims, ctx.eps, keepdim=True)
-        x̂ = (x - μ) * ρ
-        grad_input = grad_weight = grad_bias = None
-        if ctx.needs_input_grad[0]:
-            ĝ = g if weight is None else g * weight
-            mean_ĝ, mean_ĝx̂ = ĝ.mean(dims, keepdim=True), (ĝ * x̂).mean(dims, keepdim=True)
-            # ∂L/∂x = ρ (ĝ − 1/m Σ ĝ − x̂ 1/m Σ ĝ x̂)
-            grad_input = torch.addcmul(ĝ - mean_ĝ, x̂, mean_ĝx̂, value=-1) * ρ
-        if ctx.needs_input_grad[1]:
-            grad_weight = (g * x̂).sum_to_size(ctx.features)  # ∂L/∂w = Σ_n g x̂
-        if ctx.needs_input_grad[2]:
-            grad_bias = g.sum_to_size(ctx.features)  # ∂L/∂b = Σ_n g
+
+        def of_samples(g: Tensor, x: Tensor, μ: Tensor, ρ: Tensor) -> tuple[Tensor | None, ...]:
+            x̂ = (x - μ) * ρ
+            grad_input = grad_weight = grad_bias = None
+            if ctx.needs_input_grad[0]:
+                ĝ = g if weight is None else g * weight
+                mean_ĝ, mean_ĝx̂ = ĝ.mean(dims, keepdim=True), (ĝ * x̂).mean(dims, keepdim=True)
+                # ∂L/∂x = ρ (ĝ − 1/m Σ ĝ − x̂ 1/m Σ ĝ x̂)
+                grad_input = torch.addcmul(ĝ - mean_ĝ, x̂, mean_ĝx̂, value=-1) * ρ
+            if ctx.needs_input_grad[1]:
+                grad_weight = (g * x̂).sum(0)[None]  # ∂L/∂w = Σ_n g x̂
+            if ctx.needs_input_grad[2]:
+                grad_bias = g.sum(0)[None]  # ∂L/∂b = Σ_n g
+            return grad_input, grad_weight, grad_bias
+
+        samples = [t.reshape(-1, *t.shape[x.dim() - len(dims) :]) for t in (g, x, μ, ρ)]
+        found = in_blocks(of_samples, *samples)
+        grad_input, grad_weight, grad_bias = over_blocks(found, x.shape)
         found = where_needed(ctx, input.dtype, weight, grad_input, grad_weight, grad_bias)
         return *found, None, None
 

@@ -34,6 +34,13 @@ def of_backward(
     return saved
 
 
+def over_blocks(found: tuple[Tensor | None, ...], shape: torch.Size) -> list[Tensor | None]:
+    """What ``in_blocks`` found: the gradient of the input in its shape, the others summed."""
+    of_input, *others = found
+    of_input = None if of_input is None else of_input.reshape(shape)
+    return [of_input, *(None if of is None else of.sum(0) for of in others)]
+
+
 def where_needed(
     ctx: Any, dtype: torch.dtype, weight: Tensor | None, *gradients: Tensor | None
 ) -> list[Tensor | None]:

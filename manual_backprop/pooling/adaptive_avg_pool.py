@@ -60,6 +60,8 @@ class AdaptiveAvgPoolFunction(Function):
         if delta.numel() == 0:
             return delta.new_zeros(ctx.shape).to(grad_output.dtype), None, None
         S, T = ctx.shape[-ctx.dims :], delta.shape[-ctx.dims :]
+        if set(T) == {1}:  # one part, which holds all
+            return (delta / S.numel()).to(grad_output.dtype).expand(ctx.shape), None, None
         mean = _POOL[ctx.dims](delta / part_sizes(S, T, delta), S)  # Σ δ_t/m_t over part i of S …
         grad_input = mean * part_sizes(T, S, delta)  # … and not its mean
         return grad_input.to(grad_output.dtype), None, None

@@ -27,6 +27,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from manual_backprop.kit.blocks import in_blocks
 from manual_backprop.kit.function import Function
 from manual_backprop.kit.precision import in_opmath, rounded
 from manual_backprop.kit.public import public
@@ -52,11 +53,14 @@ class ScaledDotProductAttentionFunction(Function):
         scale: float,
         need_weights: bool,
     ) -> Any:
-        q, k, v = in_opmath(query, key, value)
-        P = probabilities(q, k, attn_mask, is_causal, scale, need_weights)
-        w = dropped(P, keep, dropout_p)
-        o = rounded(w @ v, query.dtype)
-        return (o, rounded(w, query.dtype)) if need_weights else o
+        def answers(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor | None]:
+            P = probabilities(q, k, attn_mask, is_causal, scale, need_weights)
+            w = dropped(P, keep, dropout_p)
+            return w @ v, w if need_weights else None
+
+        o, w = by_samples(answers, *in_opmath(query, key, value), alone=attn_mask is None is keep)
+        o = rounded(o, query.dtype)
+        return o if w is None else (o, rounded(w, query.dtype))
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -68,23 +72,40 @@ class ScaledDotProductAttentionFunction(Function):
         query, key, value, attn_mask, keep = ctx.saved_tensors
         g, q, k, v = in_opmath(grad_output, query, key, value)
         of_query, of_key, of_value, of_mask, *_ = ctx.needs_input_grad
-        grad_query = grad_key = grad_value = grad_mask = None
-        P = probabilities(q, k, attn_mask, ctx.is_causal, ctx.scale, ctx.need_weights)
-        if of_value:
-            grad_value = summed(dropped(P, keep, ctx.dropout_p).mT @ g, value)  # Pᵀ g
-        if of_query or of_key or of_mask:
-            grad_w = (g @ v.mT).sum_to_size(P.shape)  # ∂L/∂w = g vᵀ
-            for of_weights in grad_weights:  # w is an output, too
-                grad_w = grad_w + of_weights
-            grad_P = dropped(grad_w, keep, ctx.dropout_p)  # D ⊙ ∂L/∂w
-            grad_S = P * (grad_P - (P * grad_P).sum(-1, keepdim=True))
-        if of_query:
-            grad_query = summed(grad_S @ (k * ctx.scale), query)  # ∂L/∂S k·scale
-        if of_key:
-            grad_key = summed(grad_S.mT @ (q * ctx.scale), key)  # (∂L/∂S)ᵀ q·scale
-        if of_mask:
-            grad_mask = summed(grad_S, attn_mask)  # ∂L/∂M = ∂L/∂S
-        return grad_query, grad_key, grad_value, grad_mask, None, None, None, None, None
+
+        def gradients(q: Tensor, k: Tensor, v: Tensor, g: Tensor) -> tuple[Tensor | None, ...]:
+            grad_query = grad_key = grad_value = grad_mask = None
+            P = probabilities(q, k, attn_mask, ctx.is_causal, ctx.scale, ctx.need_weights)
+            if of_value:
+                grad_value = dropped(P, keep, ctx.dropout_p).mT @ g  # Pᵀ g
+            if of_query or of_key or of_mask:
+                grad_w = (g @ v.mT).sum_to_size(P.shape)  # ∂L/∂w = g vᵀ
+                for of_weights in grad_weights:  # w is an output, too
+                    grad_w = grad_w + of_weights
+                grad_P = dropped(grad_w, keep, ctx.dropout_p)  # D ⊙ ∂L/∂w
+                grad_S = P * (grad_P - (P * grad_P).sum(-1, keepdim=True))
+            if of_query:
+                grad_query = grad_S @ (k * ctx.scale)  # ∂L/∂S k·scale
+            if of_key:
+                grad_key = grad_S.mT @ (q * ctx.scale)  # (∂L/∂S)ᵀ q·scale
+            if of_mask:
+                grad_mask = grad_S  # ∂L/∂M = ∂L/∂S
+            return grad_query, grad_key, grad_value, grad_mask
+
+        alone = attn_mask is None is keep and not grad_weights
+        found = by_samples(gradients, q, k, v, g, alone=alone)
+        of = (query, key, value, attn_mask)
+        found = [None if d is None else summed(d, t) for d, t in zip(found, of, strict=True)]
+        return *found, None, None, None, None, None
+
+
+def by_samples(function: Any, q: Tensor, k: Tensor, *others: Tensor, alone: bool) -> Any:
+    """``function`` of all samples, in blocks where each stands ``alone`` and none is broadcast."""
+    tensors = (q, k, *others)
+    if alone and q.dim() > 2 and len({t.shape[:-2] for t in tensors}) == 1:
+        scores = q.shape[1:-1].numel() * k.shape[-2]  # elements of S in a sample
+        return in_blocks(function, *tensors, width=scores)
+    return function(*tensors)
 
 
 def probabilities(

@@ -9,7 +9,7 @@ import torch
 
 from tests.torch_models.short_trainings import train_digits as train
 from torch_models import threads
-from torch_models.recipes import RECIPES
+from torch_models.recipes import RECIPES, most_threads
 
 SAYS = "import os, torch; print(os.environ.get('OMP_WAIT_POLICY'), torch.get_num_threads())"
 
@@ -67,6 +67,41 @@ def chosen(monkeypatch):
 def test_who_decides(chosen, asked, number):
     assert chosen(**asked) == number
     assert os.environ["OMP_NUM_THREADS"] == str(number)
+
+
+@pytest.mark.parametrize(
+    ("network", "batch_size", "hidden", "most"),
+    [
+        ("mlp", None, [160], 1),
+        ("mlp", 128, [40], 1),
+        ("mlp", 1024, [160], 4),
+        ("mlp", 128, [2048], 6),
+        ("lenet", 512, None, 2),
+        ("vit", 128, None, 1),
+        ("gpt", 4, None, None),
+    ],
+)
+def test_larger_steps_are_shared_by_more(network, batch_size, hidden, most):
+    assert most_threads(network, batch_size, hidden) == most
+
+
+def test_a_comparison_is_kept_to_its_cores(monkeypatch):
+    for name in threads._NUMBER:
+        monkeypatch.setenv(name, "1")
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(threads, "free_cores", lambda: 3)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3}, raising=False)
+    kept = []
+    monkeypatch.setattr(os, "sched_setaffinity", lambda pid, to: kept.append(to), raising=False)
+    for said, n in (((None,), 3), ((None, 1), 1), ((4, 1), 4)):
+        with threads.kept_to(*said) as found:
+            assert found == n
+        assert os.environ.pop("OMP_NUM_THREADS") == str(n)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    with threads.kept_to(None) as found:
+        assert found == 2
+    assert kept[::2] == [[1, 2, 3], [3], [0, 1, 2, 3], [2, 3]]
+    assert kept[1::2] == [{0, 1, 2, 3}] * 4
 
 
 def test_the_environment_stands(chosen, monkeypatch):

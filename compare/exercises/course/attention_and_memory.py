@@ -174,6 +174,7 @@ grad_h (m, h) = ∂L/∂h; grad_c (m, h) what reaches c from the next step; o an
             names={
                 "γ[t] + from_c": "grad_c",
                 "dh": "grad_h",
+                "slope_of_h[t]": "(o * (1 - tanh_c * tanh_c))",
             },
         ),
         lambda d: {
@@ -213,9 +214,8 @@ grad_h (m, h) = ∂L/∂h; grad_c (m, h) what reaches c from the next step; o an
 i, f, g, c_before (m, h), c_before is c₋₁. Return the three slopes of c, each (m, h).""",
         Source(
             LSTMFunction.backward,
-            "δ_ifgo =",
+            "each =",
             alone=("i", "f", "g", "c_before"),
-            names={"di": "g", "df": "c_before", "dg": "i"},
             part=slice(3),
         ),
         lambda d: {n: d("mh", 1) for n in ("a_i", "a_f", "a_g", "c_before")},

@@ -73,14 +73,13 @@ EXERCISES = [
         _OF_BATCH,
         Source(
             BatchNormFunction.backward,
-            "g - g.mean(0)",
+            "grad_input =",
             alone=("g", "x_hat", "rho", "w"),
             names={
                 **_NAMES,
                 "grad_input = None": "",
-                "grad_input = torch.addcmul(g - mean_g, from_μ, ρ_mean_gx̂, value=-1)": "",
-                "grad_input": "g - g.mean(0) - x_hat * (g * x_hat).mean(0)",
-                "per_channel(ρ if weight is None else ρ * weight, x)": "(rho * w)",
+                "through_v.sub_(g).add_(mean_g).mul_(-wρ)": "rho * w * (g - g.mean(0) - x_hat * "
+                "(g * x_hat).mean(0))",
             },
         ),
         **_BATCH,
@@ -114,7 +113,11 @@ EXERCISES = [
             LayerNormFunction.backward,
             "grad_weight =",
             alone=("g", "x_hat"),
-            names={**_NAMES, "ctx.features": "g.shape[1:]", "grad_weight = None": ""},
+            names={
+                **_NAMES,
+                "grad_weight = None": "",
+                "(g * x̂).sum(0)[None]": "(g * x_hat).sum(0)",
+            },
         ),
         _drawn,
         {"x": [[2, 2]], "w": [1, 3], "b": [0, 0], "g": [[4, 2]]},

@@ -13,7 +13,7 @@ from torch_models.networks.build import BUILDERS
 @pytest.mark.parametrize("network", BUILDERS)
 def test_measured(network, tmp_path, capsys):
     path = tmp_path / "out.json"
-    few = ["--batch-size", "2", "--rounds", "2", "--json", str(path)]
+    few = ["--batch-size", "2", "--rounds", "2", "--eager", "--json", str(path)]
     assert speed.main(["--network", network, *few]) == 0
     found = json.loads(path.read_text())
     assert list(found["candidates"]) == ["autograd", "manual"]
