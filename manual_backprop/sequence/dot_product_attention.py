@@ -92,7 +92,7 @@ class ScaledDotProductAttentionFunction(Function):
                 grad_mask = grad_S  # ∂L/∂M = ∂L/∂S
             return grad_query, grad_key, grad_value, grad_mask
 
-        alone = attn_mask is None is keep and not grad_weights
+        alone = attn_mask is None is keep and len(grad_weights) == 0  # the compiler has no `not`
         found = by_samples(gradients, q, k, v, g, alone=alone)
         of = (query, key, value, attn_mask)
         found = [None if d is None else summed(d, t) for d, t in zip(found, of, strict=True)]
