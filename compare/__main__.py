@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 #: Name → the module of ``python -m``, and what it is for. Nothing is imported for them.
 COMMANDS = {
-    "train": ("torch_models.train", "train on MNIST, the gradient by autograd or by hand"),
-    "predict": ("torch_models.predict", "tell which digit a picture shows, by a trained run"),
-    "curves": ("torch_models.curves", "draw the newest trainings' curves over each other"),
+    "train": ("torch_models.train", "train a network, with autograd or hand-written gradients"),
+    "predict": ("torch_models.predict", "say which digit a picture shows, using a trained run"),
+    "curves": ("torch_models.curves", "plot the newest training curves in one picture"),
     "gradients": ("compare.gradients", "compare the gradients of two models, layer by layer"),
     "training": ("compare.training", "compare two whole trainings, step by step"),
-    "layers": ("compare.layers", "compare every layer by itself with torch.nn"),
-    "speed": ("compare.speed", "time a training step of each way"),
-    "mutants": ("compare.mutants", "plant bugs and see that each is found"),
+    "layers": ("compare.layers", "compare every layer with torch.nn"),
+    "speed": ("compare.speed", "time a training step"),
+    "mutants": ("compare.mutants", "plant bugs, and check that each is found"),
     "notes": ("compare.notes", "recompute the lecture notes"),
-    "exercises": ("compare.exercises", "learn: write backwards yourself, and be told the mistake"),
+    "exercises": ("compare.exercises", "learn: write backward passes, and be told what is wrong"),
 }
 
 
@@ -40,7 +40,7 @@ def _help() -> str:
     return (
         "usage: manual-backprop COMMAND [options]\n\n"
         f"{''.join(lines)}\n"
-        "manual-backprop COMMAND --help lists its options; each is python -m MODULE as well.\n"
+        "manual-backprop COMMAND --help lists its options; each is also python -m MODULE.\n"
     )
 
 

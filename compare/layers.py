@@ -54,16 +54,26 @@ def layers_parser() -> OneLineParser:
     """The parser of ``python -m compare.layers``."""
     parser = OneLineParser(
         prog="python -m compare.layers",
-        description="Compare every layer and loss by itself with its twin in torch.nn, on random "
-        "values.",
+        description="Compare every layer and loss with its counterpart in torch.nn, on "
+        "random inputs.",
         epilog=EXIT_CODES,
     )
-    parser.add_argument("--dtype", choices=DTYPES, default="float64", help="(default: %(default)s)")
     parser.add_argument(
-        "--seed", type=integer(0, 2**32 - 1), default=0, help="of the values (default: %(default)s)"
+        "--dtype",
+        choices=DTYPES,
+        default="float64",
+        help="dtype to compare in (default: %(default)s)",
     )
-    add_threads_option(parser, "1, since the tensors are small")
-    parser.add_argument("--json", type=new_file, metavar="FILE", help="write the outcome there")
+    parser.add_argument(
+        "--seed",
+        type=integer(0, 2**32 - 1),
+        default=0,
+        help="seed of the inputs (default: %(default)s)",
+    )
+    add_threads_option(parser, "1, as the tensors are small")
+    parser.add_argument(
+        "--json", type=new_file, metavar="FILE", help="write the result to FILE as JSON"
+    )
     return parser
 
 

@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 _MARKER = (
     "gradients(seeds=(0,), dtypes=()): run a test that uses assert_gradients_match once for each "
-    'seed, and for each dtype, as "float64", that its models and inputs are moved to'
+    'seed and each dtype, such as "float64", to which its models and inputs are converted'
 )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options, in a group of their own."""
-    group = parser.getgroup("gradients", "gradients by hand (compare)")
+    group = parser.getgroup("gradients", "gradient comparison (compare)")
     group.addoption(
         "--gradients",
         action="append",
         default=[],
         type=_pair,
         metavar="MANUAL,REFERENCE",
-        help="compare these two, with or without test files; each as package.module:Name or "
-        "path/to/file.py:Name; repeat it for several",
+        help="compare these two models, with or without test files; each is "
+        "package.module:Name or path/to/file.py:Name; repeatable",
     )
     shape = {
         "action": "append",
@@ -43,16 +43,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "dest": "gradients_shape",
         "type": _shape,
         "metavar": "N,N",
-        "help": "of a random input to --gradients; repeat it for several inputs",
+        "help": "shape of a random input for --gradients; repeat for several inputs",
     }
     try:
         group.addoption("--gradients-shape", "--shape", **shape)
     except ValueError:  # another plugin's
         group.addoption("--gradients-shape", **shape)
+    group.addoption("--gradients-seed", type=int, metavar="N", help="random seed (default: 0)")
     group.addoption(
-        "--gradients-seed", type=int, metavar="N", help="of all that is random (default: 0)"
+        "--gradients-html", metavar="DIR", help="write an HTML page there for each failure"
     )
-    group.addoption("--gradients-html", metavar="DIR", help="leave a page there for each failure")
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -215,4 +215,4 @@ def _left_behind(report: "Report", node: pytest.Item, again: list[str]) -> Itera
             yield f"page: {path}"
         except (OSError, NotWrittenError) as error:
             yield f"no page: {error}"
-    yield f"again: {shlex.join(again)}"
+    yield f"reproduce with: {shlex.join(again)}"

@@ -75,7 +75,7 @@ class Learning:
         picked: the example (row of x) that caused each update.
         picks: how many examples were looked at.
         stopped: ``"no error left"``, ``"enough correct"``, ``"predictions stopped changing"`` or
-            ``"maximum of picks"``.
+            ``"maximum number of picks"``.
         best: (1 + i), the weights that got most examples right; the perceptron keeps these.
         correct: their share of right predictions.
         separable: ``True`` if a line was found, ``False`` if there is none, ``None`` if neither
@@ -192,7 +192,7 @@ def _why_stop(
         return "enough correct"
     if patience is not None and quiet >= patience:
         return "predictions stopped changing"
-    return "maximum of picks" if picks >= max_picks else ""
+    return "maximum number of picks" if picks >= max_picks else ""
 
 
 def _prove_inseparable(steps: Tensor, picked: list[int]) -> bool:

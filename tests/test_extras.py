@@ -81,7 +81,7 @@ def test_two_models_are_compared_with_torch_and_rich_alone(said):
 def test_a_missing_extra_is_named_in_one_line(said, number, what, module, extra):
     line, code = said[2 * number - 1 : 2 * number + 1]
     assert f"{what} needs {module}, which is not installed" in line
-    assert f'the extra {extra}, pip install ".[{extra}]"' in line
+    assert f'the extra {extra}: pip install ".[{extra}]"' in line
     assert code == "-> 2"
 
 

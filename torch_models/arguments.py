@@ -57,7 +57,7 @@ def number(accept: Callable[[float], bool], wanted: str) -> Callable[[str], floa
 def folder(text: str) -> str:
     """A folder of this machine's; what Lightning would expand is expanded here, for all of us."""
     if "://" in text or "\0" in text:
-        raise argparse.ArgumentTypeError(f"expected a folder of this machine, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a local folder, got {text!r}")
     return os.path.expandvars(os.path.expanduser(text))
 
 

@@ -30,7 +30,9 @@ class Batches:
             ValueError: no samples, not one label for each sample, or a batch size below 1.
         """
         if len(samples) == 0 or len(samples) != len(labels):
-            raise ValueError(f"{len(samples)} samples and {len(labels)} labels make no batches")
+            raise ValueError(
+                f"cannot form a batch of {len(samples)} samples with {len(labels)} labels"
+            )
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         self.samples, self.labels = samples.to(device), labels.to(device)

@@ -77,7 +77,7 @@ class WrittenAside(TorchCheckpointIO):
                 # weights_only: a pickle can run any code, this subset of it cannot.
                 return torch.load(file, map_location=map_location, weights_only=True)
             except Exception as error:  # torch.load raises whatever the broken bytes lead to
-                raise DamagedError("is no checkpoint") from error
+                raise DamagedError("is not a checkpoint") from error
 
 
 def what_is_left(run: Path) -> str:
@@ -86,8 +86,8 @@ def what_is_left(run: Path) -> str:
     if last.exists():
         return f"the last good checkpoint is {last}"
     if run.exists():  # taken away and made again by who still writes into it, for all we know
-        return "there is no checkpoint to go on from"
-    return f"{run} is gone, checkpoints too"
+        return "there is no checkpoint to resume from"
+    return f"{run} is gone, with its checkpoints"
 
 
 def _cause(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:

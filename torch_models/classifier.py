@@ -105,7 +105,7 @@ class Classifier(L.LightningModule):
             return x
         if x.shape[1:].numel() != math.prod(self._sample):
             raise ValueError(
-                f"expected samples that have the {math.prod(self._sample)} numbers of shape "
+                f"expected samples with the {math.prod(self._sample)} numbers of shape "
                 f"{self._sample}, got {tuple(x.shape[1:])}"
             )
         return x.reshape(len(x), *self._sample)

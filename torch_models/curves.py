@@ -34,10 +34,24 @@ Curve = tuple[list[int], list[float]]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 drawn, 2 bad input)."""
-    parser = OneLineParser(prog="python -m torch_models.curves", description=__doc__)
+    parser = OneLineParser(
+        prog="python -m torch_models.curves",
+        description="Plot training and validation loss and accuracy per epoch, of the "
+        "newest run of each way of computing the gradient, in one picture.",
+    )
     add_network_option(parser)
-    parser.add_argument("--log-dir", default="lightning_logs", metavar="DIR")
-    parser.add_argument("--output", default="curves.png", metavar="FILE", help="a PNG, SVG or PDF")
+    parser.add_argument(
+        "--log-dir",
+        default="lightning_logs",
+        metavar="DIR",
+        help="folder of the runs (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--output",
+        default="curves.png",
+        metavar="FILE",
+        help="a PNG, SVG or PDF file (default: %(default)s)",
+    )
     options = parser.parse_args(arguments)
     if Path(options.output).suffix.lower() not in PICTURES:
         parser.error(f"--output {options.output}: expected a name that ends in .png, .svg or .pdf")

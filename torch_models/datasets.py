@@ -184,8 +184,8 @@ def _split(
     wanted = val_size + (train_size or 1)
     if wanted > len(labels):
         raise DataError(
-            f"{train_size or 'at least 1'} samples for training and {val_size} for validation are "
-            f"more than the {len(labels)} that there are for both: choose a smaller --train-size "
+            f"{train_size or 'at least 1'} samples for training and {val_size} for "
+            f"validation are more than the {len(labels)} available: choose a smaller --train-size "
             f"or --val-size"
         )
     order = shuffled(len(labels), seed)

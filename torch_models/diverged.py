@@ -57,7 +57,7 @@ def where(
         if found:
             return f"it first appeared in {found} at step {step}"
     if error.stage == "train":
-        return "every step's own loss was finite, their mean is not"
+        return "the loss of every step was finite, but their mean is not"
     again.eval()
     found = in_evaluation(again, samples.val_batches(device), context, precision)
     return f"it first appeared in {found} after step {step}"
@@ -115,7 +115,7 @@ def in_forward(network: nn.Module, x: Tensor, context: AbstractContextManager) -
                 handle = layer.register_forward_hook(partial(look, name))
                 stack.callback(handle.remove)
         network.forward(x)  # not its compiled form, where no hook is called
-    return found[0] if found else "the loss, of finite outputs"
+    return found[0] if found else "the loss, although the outputs are finite"
 
 
 def in_evaluation(classifier: Classifier, batches: Batches, context, precision) -> str:
@@ -125,4 +125,4 @@ def in_evaluation(classifier: Classifier, batches: Batches, context, precision) 
         found = in_forward(classifier.network, x, context())
         if not found.startswith("the loss"):
             return found
-    return "the loss, of finite outputs"
+    return "the loss, although the outputs are finite"

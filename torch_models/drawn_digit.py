@@ -36,9 +36,7 @@ def read(path: Path | str) -> Tensor:
         with Image.open(path) as opened:
             picture = ImageOps.exif_transpose(opened).convert("RGBA")
     except UnidentifiedImageError:
-        raise PictureError(
-            f"{path} is no picture that can be read: expected PNG, JPEG, …"
-        ) from None
+        raise PictureError(f"{path} cannot be read as a picture: expected PNG, JPEG, …") from None
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or error
         raise PictureError(f"{path} cannot be read: {reason}") from error
@@ -62,7 +60,7 @@ def as_in_mnist(picture: Tensor) -> Tensor:
     ink = ground - picture if ground > 0.5 else picture - ground
     ink = ink.clamp(min=0)
     if ink.max() < 0.1:
-        raise ValueError("nothing is drawn on it")
+        raise ValueError("the picture is blank")
     ink = ink / ink.max()
     if picture.shape == (SIDE, SIDE):
         return ink

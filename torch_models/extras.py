@@ -40,7 +40,7 @@ def need(module: str, what: str = "this") -> None:
 def _missing(module: str, what: str) -> MissingExtraError:
     extra = EXTRA[module]
     return MissingExtraError(
-        f"{what} needs {module}, which is not installed: it comes with the extra {extra}, "
+        f"{what} needs {module}, which is not installed; install the extra {extra}: "
         f'pip install ".[{extra}]" in the checkout',
         name=module,
     )

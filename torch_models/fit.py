@@ -64,7 +64,7 @@ def fit(
     on = f"{device}, {threads.number()}" if device.type == "cpu" else device
     lines = [
         f"{samples.name}: {sizes} {kind}",
-        f"{_described(classifier)}, {hparams['loss']}, gradient by {hparams['backprop']}, on {on}",
+        f"{_described(classifier)}, {hparams['loss']}, {hparams['backprop']} gradients, on {on}",
     ]
     for line in lines:
         say(line)
@@ -92,15 +92,17 @@ def fit(
     except NotSavedError as error:
         raise NotSavedError(f"{error}; {what_is_left(_run(trainer))}") from error
     except DamagedError as error:  # it was not when it was read before
-        raise resume.CheckpointError(f"{checkpoint} {error}, somebody has written to it") from error
+        raise resume.CheckpointError(
+            f"{checkpoint} {error}, it was changed while it was in use"
+        ) from error
     except OSError as error:
         reason = f"{_run(trainer)} cannot be written: {error.strerror or error}"
         raise NotSavedError(f"{reason}; {what_is_left(_run(trainer))}") from error
     say(f"test accuracy {tested['accuracy/test']:.4f}")
     say(f"test loss {tested['loss/test']:.4f}")
     if samples.is_text:
-        say(f"test bits a byte {tested['loss/test'] / math.log(2):.4f}")
-        say("what it writes:")
+        say(f"test bits per byte {tested['loss/test'] / math.log(2):.4f}")
+        say("generated text:")
         for line in sample_of_text(classifier.network, samples).split("\n"):
             say(f"    {line}")
     say(f"run         {logger.log_dir}")
@@ -118,11 +120,13 @@ def _described(classifier: Classifier) -> str:
 
 def _going_on(checkpoint: Path, contents: dict[str, Any] | None, epochs: int) -> str:
     if not contents:
-        return f"starting {checkpoint.parent.parent} over, which was ended in its first epoch"
+        return f"starting {checkpoint.parent.parent} over: it was interrupted in its first epoch"
     done = contents["epoch"] + 1
     if done < epochs:
         return f"resuming {checkpoint} after epoch {done} of {epochs}"
-    return f"{checkpoint} has {done} epochs: nothing left to train, unless --epochs is more"
+    return (
+        f"{checkpoint} has {done} epochs: nothing left to train; give a larger --epochs to continue"
+    )
 
 
 def _run(trainer: L.Trainer) -> Path:

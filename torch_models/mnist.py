@@ -70,7 +70,7 @@ def load(dataset: str, data_dir: Path | str, download_absent: bool = True) -> li
     for name, md5 in files:
         if contents[name] is None:
             if not download_absent:
-                raise NoDataError(f"{where / name} is absent")
+                raise NoDataError(f"{where / name} is missing")
             _fetch(dataset, where, name, md5)
             contents[name] = _verified(where / name, md5)
     return [_tensor(name, contents[name]) for name, _ in files]
@@ -115,8 +115,8 @@ def _fetch(dataset: str, where: Path, name: str, md5: str) -> None:
     except DownloadError as error:
         files = ", ".join(name for name, _ in published.resources)
         raise NoDataError(
-            f"{where} lacks {name}, and no mirror gave it ({error}); "
-            f"to do without a network, put these four files into {where}: {files}"
+            f"{where} lacks {name}, and it could not be downloaded ({error}); "
+            f"to work offline, put these four files into {where}: {files}"
         ) from error
 
 

@@ -42,8 +42,8 @@ def train_parser() -> OneLineParser:
     parser.add_argument(
         "--backprop",
         choices=NAMESPACES,
-        help="what computes the gradient: torch.nn's autograd (the default), manual_backprop's "
-        "hand-written layers, or its explicit Network, without any autograd",
+        help="how the gradient is computed: by torch.nn and autograd (the default), by "
+        "manual_backprop's hand-written layers, or by its explicit Network without any autograd",
     )
     parser.add_argument("--manual", action="store_true", help="short for --backprop manual")
     add_data_options(parser)
@@ -60,28 +60,30 @@ def train_parser() -> OneLineParser:
         "--batch-size",
         type=batch_size,
         metavar="N|full",
-        help="images or sequences a step; full takes all of them at once (default: "
+        help="images or sequences per step; full takes all at once (default: "
         f"{each('batch_size')})",
     )
     training.add_argument(
         "--train-size",
         type=integer(1),
         metavar="N",
-        help=f"training images or sequences (default: all the rest; {TEXT_TRAINING:,} of text)",
+        help=f"training images or sequences (default: all that are left; {TEXT_TRAINING:,} "
+        "for text)",
     )
     training.add_argument(
         "--val-size",
         type=integer(1),
         metavar="N",
-        help="images or sequences held out for validation (default: 5,000 of MNIST, 137 of "
-        "digits, 500 of text)",
+        help="images or sequences held out for validation (default: 5,000 for MNIST, 137 "
+        "for digits, 500 for text)",
     )
     add_descent_options(training)
     training.add_argument(
         "--momentum-form",
         choices=("torch", "ema"),
         default="torch",
-        help="torch: v ← βv + g; ema, the lecture notes': v ← βv + (1 − β)g (default: %(default)s)",
+        help="torch: v ← βv + g; ema, as in the lecture notes: v ← βv + (1 − β)g (default: "
+        "%(default)s)",
     )
     training.add_argument("--compile", action="store_true", help="torch.compile the network")
     training.add_argument(
@@ -89,8 +91,8 @@ def train_parser() -> OneLineParser:
         type=integer(1, 2**31 - 1),
         default=STEPS_PER_EXECUTION,
         metavar="N",
-        help="steps between two looks at loss and accuracy, and at Ctrl-C; the fewer, the slower, "
-        "with the same result (default: %(default)s)",
+        help="optimiser steps in each Lightning step; loss, accuracy and Ctrl-C are "
+        "handled between them. Smaller is slower, with the same result (default: %(default)s)",
     )
 
     runs = parser.add_argument_group("runs")
@@ -99,43 +101,45 @@ def train_parser() -> OneLineParser:
         type=folder,
         default="lightning_logs",
         metavar="DIR",
-        help="a run lies in DIR/<backprop>/version_N, of another network than mlp in "
-        "DIR/<network>-<backprop>/version_N (default: %(default)s)",
+        help="runs are written to DIR/<backprop>/version_N, or for other networks than mlp "
+        "to DIR/<network>-<backprop>/version_N (default: %(default)s)",
     )
     runs.add_argument(
         "--dashboards",
         choices=("off", "lean", "full"),
         default="lean",
-        help="what TensorBoard shows: off loss, accuracy and a page of text alone; lean every "
-        "page, for less than a tenth of the training's time; full pictures and an embedding after "
-        "each epoch as well (default: %(default)s)",
+        help="what to log for TensorBoard: off: loss, accuracy and a page of text; lean: "
+        "every page, for less than a tenth of the training time; full: also pictures and "
+        "an embedding after each epoch (default: %(default)s)",
     )
     runs.add_argument(
         "--resume",
         metavar="PATH|last",
-        help="go on from a checkpoint, in its run's folder; last is that of the newest run of this "
-        "--log-dir, --network and --backprop. The other options must be those of that run, but "
-        "--epochs may be more",
+        help="continue from a checkpoint, in the folder of its run; last takes the newest "
+        "run with this --log-dir, --network and --backprop. The other options must match "
+        "that run, but --epochs may be larger",
     )
 
-    machine = parser.add_argument_group("machine (as lightning.Trainer takes them)")
+    machine = parser.add_argument_group("machine (passed to lightning.Trainer)")
     machine.add_argument("--accelerator", default="auto", help="cpu, gpu, … (default: %(default)s)")
     machine.add_argument(
-        "--devices", type=devices, default="1", help="how many, or which (default: %(default)s)"
+        "--devices",
+        type=devices,
+        default="1",
+        help="number of devices, or which (default: %(default)s)",
     )
     machine.add_argument(
         "--num-nodes",
         type=integer(1, MOST_DEVICES),
         default=1,
         metavar="N",
-        help="machines with as many devices each, where torchrun starts the processes "
-        "(default: %(default)s)",
+        help="number of machines, when torchrun starts the processes (default: %(default)s)",
     )
     machine.add_argument(
         "--strategy",
         choices=("auto", "ddp"),
         default="auto",
-        help="ddp: each device takes its share of each batch (default: %(default)s)",
+        help="ddp: each device takes a share of each batch (default: %(default)s)",
     )
     add_threads_option(machine)
     machine.add_argument(
@@ -159,11 +163,15 @@ def parse_train(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     settle(parser, options)
     if options.backprop == "explicit":
         if options.precision not in ("32-true", "64-true"):
-            parser.error("--backprop explicit computes in --precision 32-true or 64-true only")
+            parser.error("--backprop explicit supports only --precision 32-true and 64-true")
         if options.compile:
-            parser.error("--compile is for autograd and manual: there is no module to compile")
+            parser.error(
+                "--compile does not work with --backprop explicit: there is no module to compile"
+            )
         if options.devices not in ("1", "auto", "0", "0,") or options.num_nodes > 1:
-            parser.error("--backprop explicit runs on one device: nothing averages its gradients")
+            parser.error(
+                "--backprop explicit runs on one device only: nothing averages its gradients"
+            )
     if options.precision == "16-mixed" and options.clip:
         parser.error(
             "--precision 16-mixed scales the gradients that --clip measures: choose bf16-mixed, or "

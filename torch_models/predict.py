@@ -40,9 +40,9 @@ def predict_parser() -> OneLineParser:
     """The parser of ``python -m torch_models.predict``."""
     parser = OneLineParser(
         prog="python -m torch_models.predict",
-        description="Tell which digit a picture shows: of any size, dark on light or light on "
-        "dark. It is scaled and centred as MNIST's digits are.",
-        epilog="Exit code 0: told; 2: a file is wrong.",
+        description="Say which digit a picture shows. The picture may have any size, dark "
+        "on light or light on dark: it is scaled and centred like the digits of MNIST.",
+        epilog="Exit code 0: done; 2: a file is wrong.",
     )
     parser.add_argument(
         "run",
@@ -76,7 +76,7 @@ def predict(options: argparse.Namespace) -> None:
     view.add_column("picture", overflow="fold")
     view.add_column("digit", justify="right")
     view.add_column("probability", justify="right")
-    view.add_column("or else")
+    view.add_column("alternatives")
     for path, shares, digits in zip(options.images, *(f.tolist() for f in found), strict=True):
         others = zip(digits[1:], shares[1:], strict=True)
         also = ", ".join(f"{digit} ({share:.1%})" for digit, share in others)
@@ -116,10 +116,10 @@ def load(path: Path):
         classifier = Classifier(**contents["hyper_parameters"])
         classifier.load_state_dict(contents["state_dict"])
     except (TypeError, ValueError, RuntimeError, KeyError) as error:
-        raise CheckpointError(f"{path} holds no network of ours: {error}") from error
+        raise CheckpointError(f"{path} holds no network of torch_models.train: {error}") from error
     if not classifier.reads_pictures:
         raise CheckpointError(
-            f"{path} holds a network that reads no pictures of 28 × 28: choose another run"
+            f"{path} holds a network that does not read pictures of 28 × 28: choose another run"
         )
     return classifier.eval()
 

@@ -72,17 +72,15 @@ def read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
     except DamagedError as error:
-        raise CheckpointError(
-            f"{path} {error}: give one that torch_models.train has saved"
-        ) from error
+        raise CheckpointError(f"{path} {error}: give one that torch_models.train saved") from error
     if not reader.sealed:
-        say(f"{path} has no checksum, as those of older versions; its records' CRC-32 are right")
+        say(f"{path} has no checksum, as in older versions; the CRC-32 of its records is correct")
     if not isinstance(contents, dict) or not all(
         isinstance(contents.get(name), kind) and contents[name] not in ({}, [])
         for name, kind in CONTENTS.items()
     ):
         raise CheckpointError(
-            f"{path} is not a checkpoint of torch_models.train: give one that it has saved"
+            f"{path} is not a checkpoint of torch_models.train: give one that it saved"
         )
     return contents
 
@@ -106,7 +104,7 @@ def check_progress(
     """
     if wrong := list(malformed(contents, trainer, model, steps)):
         raise CheckpointError(
-            f"{path} is malformed in {', '.join(wrong)}: give one that torch_models.train has saved"
+            f"{path} is malformed in {', '.join(wrong)}: give one that torch_models.train saved"
         )
 
 
@@ -124,15 +122,15 @@ def check(path: Path, contents: dict[str, Any], wanted: dict[str, Any], weights:
     """
     saved = contents["hyper_parameters"] | contents["datamodule_hyper_parameters"]
     differences = [
-        f"{name} {saved.get(name)} there, {value} here"
+        f"{name} is {saved.get(name)} there and {value} here"
         for name, value in wanted.items()
         if type(saved.get(name)) is not type(value) or saved[name] != value
     ]
     if not differences and _shapes(contents["state_dict"]) != _shapes(weights):
-        differences = ["weights of other names, shapes or precision"]
+        differences = ["weights with other names, shapes or precision"]
     if differences:
         raise CheckpointError(
-            f"{path} is of another training: {'; '.join(differences)}: "
+            f"{path} belongs to another training: {'; '.join(differences)}: "
             f"give the options of that run, or start a new one without --resume"
         )
 

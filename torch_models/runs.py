@@ -68,7 +68,7 @@ def _alone_in(run: Path) -> Iterator[None]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(lock)
-        raise RefusedError(f"another training writes into {run}: wait for it to end") from None
+        raise RefusedError(f"another training is writing to {run}: wait for it to end") from None
     except OSError:
         pass  # a file system without locks
     try:

@@ -55,7 +55,7 @@ def verify(file: BufferedReader) -> bool:
     """Whether it had a checksum of ours; else the records' own were verified.
 
     Raises:
-        DamagedError: It is truncated, has other bytes than were saved, or is no checkpoint.
+        DamagedError: It is truncated, has other bytes than were saved, or is not a checkpoint.
     """
     size = os.fstat(file.fileno()).st_size
     sealed = _is_sealed(file, size)
@@ -66,7 +66,7 @@ def verify(file: BufferedReader) -> bool:
     except (DamagedError, OSError):
         raise
     except Exception as error:  # zipfile raises whatever the broken bytes lead to
-        raise DamagedError("is truncated, damaged or no checkpoint") from error
+        raise DamagedError("is truncated, damaged or not a checkpoint") from error
     if sealed:
         file.seek(0)
         found, left = hashlib.sha256(), size - _DIGITS
@@ -88,7 +88,7 @@ def _is_sealed(file: BufferedReader, size: int) -> bool:
         return True
     if tail[-_END_SIZE:][:4] == _END and tail[-2:] == b"\0\0":
         return False
-    raise DamagedError("is truncated, damaged or no checkpoint")
+    raise DamagedError("is truncated, damaged or not a checkpoint")
 
 
 def _require_plausible(file: BufferedReader, size: int) -> None:
@@ -98,6 +98,6 @@ def _require_plausible(file: BufferedReader, size: int) -> None:
     if any(
         r.compress_type != zipfile.ZIP_STORED or r.file_size != r.compress_size for r in records
     ):
-        raise DamagedError("is no checkpoint: its records are compressed")
+        raise DamagedError("is not a checkpoint: its records are compressed")
     if not 0 <= size - total <= _AROUND * (len(records) + 1):
-        raise DamagedError("is no checkpoint: it is larger than its records")
+        raise DamagedError("is not a checkpoint: it is larger than its records")

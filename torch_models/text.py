@@ -43,8 +43,8 @@ def load(folder: Path | str | None, length: int) -> Text:
     n = (len(content) - 1) // length
     if n < 1:
         raise DataError(
-            f"{where} has {len(content)} bytes of text, expected {length + 1} at least: choose "
-            f"another --text-dir; files of text end in {', '.join(SUFFIXES)}"
+            f"{where} has {len(content)} bytes of text, expected at least {length + 1}: choose "
+            f"another --text-dir; text files end in {', '.join(SUFFIXES)}"
         )
     text = torch.frombuffer(bytearray(content), dtype=torch.uint8).long()
     digest = hashlib.md5(content, usedforsecurity=False).hexdigest()

@@ -31,13 +31,13 @@ _LOOKS, _BETWEEN = 5, 0.01
 
 def add_threads_option(group: argparse._ActionsContainer, usual: str = "") -> None:
     """``--threads``; ``usual`` is what to say of the default where that is another."""
-    usual = usual or "as many as there are cores that nothing else keeps busy"
+    usual = usual or "the number of idle cores"
     group.add_argument(
         "--threads",
         type=integer(1, MOST_THREADS),
         metavar="N",
-        help="to compute with on the CPU; the last digits depend on their number (default: what "
-        f"OMP_NUM_THREADS says, else {usual})",
+        help="CPU threads; the last digits depend on their number (default: "
+        f"OMP_NUM_THREADS, else {usual})",
     )
 
 

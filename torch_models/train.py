@@ -62,9 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             layers = "-".join(map(str, options.hidden))
             of_mlp = f"--hidden than {layers}"
             smaller = of_mlp if options.network == "mlp" else "--batch-size"
-            return fail(2, f"the memory does not hold it: choose a smaller {smaller}")
+            return fail(2, f"out of memory: choose a smaller {smaller}")
         if lost_another(error):
-            return fail(1, "another process of this training has ended; --resume last goes on")
+            return fail(
+                1, "another process of this training has ended; continue with --resume last"
+            )
         raise
     finally:
         _give_back(before)
@@ -195,13 +197,14 @@ def build_trainer(options: argparse.Namespace, logger):
     except Exception as error:
         raise RefusedError(
             f"--accelerator {options.accelerator} --devices {options.devices} --strategy "
-            f"{options.strategy} --precision {options.precision}: not on this machine: {error}"
+            f"{options.strategy} --precision {options.precision}: not available on this "
+            f"machine: {error}"
         ) from error
     cluster = getattr(trainer.strategy, "cluster_environment", None)
     if options.num_nodes > 1 and not (cluster and cluster.creates_processes_externally):
         raise RefusedError(
             f"--num-nodes {options.num_nodes}: start the processes with torchrun on each machine, "
-            f"else the first waits for the others"
+            f"otherwise the first waits for the others"
         )
     if started() not in (None, trainer.world_size):
         raise RefusedError(
@@ -228,8 +231,8 @@ def warn_loudly(reason: str) -> None:
     """Say on stderr that the data are not MNIST, so that nobody takes the figures for MNIST's."""
     bar = "!" * 100
     streams().err.write(
-        f"{bar}\nWARNING: this is NOT MNIST. It is digits instead: 1,797 scans of 8 × 8 "
-        f"pixels that come with scikit-learn.\n{one_line(reason)}\n{bar}\n"
+        f"{bar}\nWARNING: this is NOT MNIST. It is digits instead: 1,797 scans of 8 × 8 pixels "
+        f"that come with scikit-learn.\n{one_line(reason)}\n{bar}\n"
     )
 
 

@@ -1,5 +1,6 @@
 """While a command imports what it needs, which takes seconds: a line that says so, and Ctrl-C."""
 
+import logging
 import os
 import signal
 import sys
@@ -19,7 +20,9 @@ UNASKED = (
     "Can't initialize NVML",
     "Can't initialize amdsmi",
     "Failed to initialize NumPy",
+    "No CUDA runtime is found",  # where the toolkit is installed; logged when something is compiled
 )
+_LOGS_THEM = "torch.utils.cpp_extension"
 
 
 @contextmanager
@@ -42,6 +45,7 @@ def ended_at_once(
 
     for message in UNASKED:
         warnings.filterwarnings("ignore", message=message)
+    logging.getLogger(_LOGS_THEM).addFilter(_is_asked_for)
     err = streams().err
     shown = "torch" not in sys.modules and err.isatty()
     before = {number: signal.signal(number, end) for number in signals}
@@ -54,3 +58,7 @@ def ended_at_once(
             err.write(ERASE)
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _is_asked_for(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(UNASKED)

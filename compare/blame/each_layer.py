@@ -131,7 +131,7 @@ class _Blame:
         hidden = {call.module for call in self.ours if call.hidden}
         if layer.remark or hidden.isdisjoint(layer.names):
             return layer
-        remark = "not visible in the model, where it runs without recording a gradient"
+        remark = "not visible: it runs without recording a gradient"
         return replace(layer, remark=remark)
 
     def _among(self, aligned: Aligned, layer: JudgedLayer) -> JudgedLayer:
@@ -146,7 +146,9 @@ class _Blame:
                     if found := contradictions(case, call.given):
                         suspects.setdefault(call.module, found)
         if len(suspects) != 1:
-            return replace(layer, remark=f"one of {layer.label}: the reference has them in one")
+            return replace(
+                layer, remark=f"part of {layer.label}: the reference has them as one layer"
+            )
         [(name, gradients)] = suspects.items()
         label = f"{name} {class_name(self.manual.get_submodule(name))}"
         said = Diagnosis(Mistake.UNKNOWN, "it is not the derivative of the layer's own forward")
@@ -173,7 +175,7 @@ class _Blame:
         }
         if given_wrong or not given_away:
             return layer
-        sentence = f"it got the right gradient and hands on a wrong one; it {layer.remark}"
+        sentence = f"it receives the correct gradient and passes on a wrong one; it {layer.remark}"
         faults = [
             Fault(
                 name.removeprefix(f"{layer.name}."),
@@ -287,8 +289,8 @@ def unexplained(results: Results, layers: Sequence[JudgedLayer], seed: int) -> l
     if not wrong:
         return list(layers)
     sentence = (
-        "no layer is wrong by itself; look for what one call leaves behind for the next, and for "
-        "what is done to weights or activations in place"
+        "no single layer is wrong; look for state that one call leaves behind for the next, and "
+        "for weights or activations that are changed in place"
     )
     faults = tuple(
         Fault(name, Diagnosis(Mistake.UNKNOWN, sentence), row, row.input, seed)

@@ -13,9 +13,9 @@ from compare.verdict.judge import Row
 if TYPE_CHECKING:
     from compare.blame.piece import Piece
 
-CLEAN = "clean"
+CLEAN = "correct"
 INHERITED = "inherited"  # its own backward is right, what came in was wrong
-ORIGINATES = "originates here"
+ORIGINATES = "wrong"
 SURROGATE = "surrogate"  # declared to be another gradient than the forward's, on purpose
 
 

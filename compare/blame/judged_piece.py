@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor
 
 from compare.blame.finding import Fault
-from compare.blame.layer_evidence import evidence
+from compare.blame.layer_evidence import Graphs, evidence
 from compare.blame.piece import Piece
 from compare.blame.residual import residual
 from compare.diagnosis import diagnose
@@ -22,7 +22,7 @@ from compare.trial.given import GIVEN, Given
 from compare.trial.key import Key, Kind
 from compare.trial.kink_places import kink_places
 from compare.trial.pairing import Pairing
-from compare.trial.side_effects import written_over
+from compare.trial.side_effects import Overwritten, written_over, written_over_by_the_next_call
 from compare.trial.trial import Trial, is_slow, pairs, run, without_slow
 from compare.verdict.excuses import excused
 from compare.verdict.judge import (
@@ -47,7 +47,7 @@ _RIGHT_ONES = 4
 class Judged:
     """What came out: a row for each gradient, the first wrong one or else the first.
 
-    No rows at all: it could not be run by itself, and ``remark`` says why.
+    No rows at all: it could not be run on its own, and ``remark`` says why.
     """
 
     rows: dict[str, Row] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def judge_piece(piece: Piece, seed: int, strict: bool) -> Judged:
             asked_on = without_slow(derived, reference)
             trials = [t for kind in asked_on for t in _trials(piece, kind, incoming, seed)]
         except Exception as error:  # of the reference's: manual's are in the trials
-            judged.remark = f"could not be run by itself: {said(error)}"
+            judged.remark = f"could not be run on its own: {said(error)}"
             continue
         judged.trials += len(trials)
         results = judge_trials(trials, piece.sides.pairing)
@@ -109,8 +109,9 @@ def _note_side_effects(
     theirs: dict[str, Fault] = {}
     for trial in trials:
         with suppress(Exception):  # a backward that cannot be run like that has been judged
-            found = written_over(manual, trial.given, trial.fed_in)
-            usual = found and {w.what for w in written_over(reference, trial.given, trial.fed_in)}
+            first = trial is trials[0]
+            found = _written_over(manual, trial, again=first)
+            usual = found and {w.what for w in _written_over(reference, trial, again=first)}
             for what, sentence, refused in found:
                 if what in usual or what in theirs:
                     continue
@@ -134,6 +135,13 @@ def _note_side_effects(
         return
     remarks = past_engine.summed_up(manual, trials[0].given, trials[0].fed_in)
     judged.remark = judged.remark or "; ".join(remarks)
+
+
+def _written_over(case: Case, trial: Trial, *, again: bool) -> list[Overwritten]:
+    found = written_over(case, trial.given, trial.fed_in)
+    if again and not found:
+        found = written_over_by_the_next_call(case, trial.given, trial.fed_in)
+    return found
 
 
 def _rank(row: Row) -> int:
@@ -177,6 +185,8 @@ def _faults(
     outputs = [key for key in wrong if key.kind is Kind.OUTPUT]
     if any(wrong[key][0][0].given.kind == GIVEN for key in outputs):
         wrong = {key: wrong[key] for key in outputs}
+    graphs: Graphs = {}
+    known: dict[int, Evidence] = {}  # by the trial's id
     for key, seen in wrong.items():
         trial, row = seen[0]
         if trial.raised:
@@ -184,29 +194,33 @@ def _faults(
             yield Fault(row.name, raised, row, trial.given.kind, seed, error=trial.raised)
             return  # and nothing else can be told
         trials = [t for t, _ in seen if not t.raised]
-        right = [t for t, _ in results if not t.raised and all(t is not s for s in trials)]
+        # One without a row has not been judged: far out only numbers that are none are wrong.
+        right = [t for t, r in results if r and not t.raised and all(t is not s for s in trials)]
         derived = {t.given.kind: t for t in right if t.given.kind != GIVEN}
         trials += [*right[:_RIGHT_ONES], *derived.values()]
         found_in = {id(t): rows for t, rows in results}
-        shown = [evidence(t, found_in[id(t)], piece.sides, piece.label) for t in trials]
+        for t in trials:
+            if id(t) not in known:
+                known[id(t)] = evidence(t, found_in[id(t)], piece.sides, piece.label, graphs)
+        shown = [known[id(t)] for t in trials]
         found, true = _tensors(trial, piece.sides.pairing, key)
         picture = residual(found, true, row)
-        diagnosis = _diagnosis(key, shown, len([t for t, _ in seen if not t.raised]))
+        diagnosis = diagnose(key, shown, len([t for t, _ in seen if not t.raised]))
         if row.reason == NO_REFERENCE:
             diagnosis = Diagnosis(
                 Mistake.NO_REFERENCE,
-                "the reference has no gradient there, and manual has one; if that is on purpose, "
-                "declare it as a surrogate",
+                "the reference has no gradient here and manual has one; if that is intended, "
+                "declare the layer as a surrogate",
             )
         if all(row.verdict == LESS_ACCURATE for _, row in seen):
             diagnosis = Diagnosis(Mistake.ROUNDING, less_accurate(row))
         if all(row.reason == NO_SUBGRADIENT for _, row in seen):
             diagnosis = Diagnosis(
                 Mistake.NO_SUBGRADIENT,
-                "at kinks and ties it is neither one of the gradients around nor a mixture of them",
+                "at kinks and ties it is neither of the one-sided gradients, nor a mixture of them",
             )
         if key.kind is Kind.OUTPUT and _gradients_are_right(results):
-            told = f"{diagnosis.sentence}; its backward is the derivative of the right one"
+            told = f"{diagnosis.sentence}; its backward is the derivative of the correct forward"
             diagnosis = replace(diagnosis, sentence=told)
         yield Fault(row.name, diagnosis, row, trial.given.kind, seed, picture)
 
@@ -215,27 +229,6 @@ def _gradients_are_right(results: Sequence[tuple[Trial, Sequence[Row]]]) -> bool
     """All of them, and not because they are all zero."""
     rows = [row for _, found in results for row in found if row.kind != Kind.OUTPUT]
     return all(row.passed for row in rows) and any(row.scale > 0 for row in rows)
-
-
-def _diagnosis(key: Key, shown: Sequence[Evidence], wrong: int) -> Diagnosis:
-    """What the mistake is; the first ``wrong`` are those that show it.
-
-    Where nothing explains all of them, perhaps it is made in some settings only.
-    """
-    diagnosis = diagnose(key, shown)
-    if diagnosis.mistake is not Mistake.UNKNOWN:
-        return diagnosis
-    there = list(dict.fromkeys(e.input for e in shown[:wrong]))
-    elsewhere = list(dict.fromkeys(e.input for e in shown[wrong:] if e.input not in there))
-    only = diagnose(key, shown[:wrong])
-    if GIVEN not in there:
-        return replace(only, sentence=f"only on {', '.join(there)}: {only.sentence}")
-    if elsewhere and only.mistake is not Mistake.UNKNOWN:
-        return replace(only, sentence=f"except on {', '.join(elsewhere)}: {only.sentence}")
-    given = diagnose(key, [e for e in shown if e.input == GIVEN])
-    if given.mistake is not Mistake.UNKNOWN:
-        return replace(given, sentence=f"on the input as given: {given.sentence}")
-    return diagnosis
 
 
 def _raised(trial: Trial) -> Diagnosis:

@@ -2,13 +2,14 @@
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
 
 from compare.diagnosis.evidence import Evidence
 from compare.diagnosis.graph import Graph
+from compare.diagnosis.written_out import WrittenOut
 from compare.trial.case import Case
 from compare.trial.given import Given, map_tensors, tensors_in
 from compare.trial.key import Key, Kind
@@ -19,9 +20,22 @@ from compare.trial.trial import Trial, pairs
 from compare.trial.watch import Item
 from compare.verdict.judge import Row
 
+#: By the input (its id) and whether kernels are written out: one for all incoming gradients.
+Graphs = dict[tuple[int, bool], Graph]
 
-def evidence(trial: Trial, rows: Sequence[Row], sides: Sides, label: str) -> Evidence:
-    """Everything about one trial and what was found in it; names are manual's."""
+
+def evidence(
+    trial: Trial, rows: Sequence[Row], sides: Sides, label: str, graphs: Graphs
+) -> Evidence:
+    """Everything about one trial and what was found in it; names are manual's.
+
+    Args:
+        trial: Which.
+        rows: What was found in it.
+        sides: Who is asked.
+        label: The layer's, for people.
+        graphs: Recorded so far on the inputs of this layer.
+    """
     reference, pairing = sides.reference, sides.pairing
     named = {twin: name for name, twin in pairing.tensors.items()}
 
@@ -33,7 +47,7 @@ def evidence(trial: Trial, rows: Sequence[Row], sides: Sides, label: str) -> Evi
         }
 
     given = trial.given.map(lambda x: x.double() if x.is_floating_point() else x)
-    model, _ = reference.copies(torch.float64)
+    model, _ = reference.copies(torch.float64, awake=trial.given.awake)
     parameters = dict(model.named_parameters()) if isinstance(model, nn.Module) else {}
 
     def vjp(
@@ -44,8 +58,12 @@ def evidence(trial: Trial, rows: Sequence[Row], sides: Sides, label: str) -> Evi
         items, _ = reference.gradients(elsewhere, incoming, torch.float64, parameters=values)
         return by_key(items)
 
-    def graph(mode: AbstractContextManager[object]) -> Graph:
-        return _graph(reference, trial.given, named, mode)
+    def graph(written_out: bool) -> Graph:
+        key = id(trial.given), written_out
+        if key not in graphs:
+            mode = WrittenOut() if written_out else nullcontext()
+            graphs[key] = _graph(reference, trial.given, named, mode)
+        return graphs[key]
 
     return Evidence(
         input=trial.given.kind,
@@ -75,7 +93,7 @@ def _graph(
     Raises:
         Exception: Whatever the reference raises.
     """
-    model = copy.deepcopy(reference.copies(torch.float64)[0])
+    model = copy.deepcopy(reference.copies(torch.float64, awake=given.awake)[0])
     inside = Case.given(given, torch.float64)
     leaves = {Key(Kind.INPUT, place=i): x for i, x in enumerate(inside.differentiated)}
     if isinstance(model, nn.Module):

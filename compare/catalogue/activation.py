@@ -119,7 +119,7 @@ ENTRIES = [
                 Mistake.IN_A_PART, lambda g, z, a: torch.where(z > 0, g, 0.01 * g)
             ),
         },
-        right={"by its slope": lambda g, z, a: g * (0.1 + 0.9 * (z > 0))},
+        right={"by its slope": lambda g, z, a: 0.1 * g + 0.9 * g * (z > 0)},
     ),
     elementwise(
         "ELU",

@@ -111,7 +111,9 @@ def _avg_pool(dims: int) -> Entry:
         derivation=AverageFunction,
         host=between_images(pool(2), dims),
         wrong={
-            "sum for mean": Bug({Mistake.FACTOR, Mistake.TWICE}, _averaged(_all_of_it, apart)),
+            "sum instead of mean": Bug(
+                {Mistake.FACTOR, Mistake.TWICE}, _averaged(_all_of_it, apart)
+            ),
             "divided twice": Bug(Mistake.FACTOR, _averaged(_divided_twice, apart)),
             "averaged over the batch": _averaged_over_the_batch(apart),
             **(in_two_dimensions if dims == 2 else {}),
@@ -152,7 +154,9 @@ def _adaptive_avg_pool(dims: int) -> Entry:
         derivation=AdaptiveAvgPoolFunction,
         host=between_images(pool(even), dims),
         wrong={
-            "sum for mean": Bug({Mistake.FACTOR, Mistake.TWICE}, _averaged(_all_of_it, _parts)),
+            "sum instead of mean": Bug(
+                {Mistake.FACTOR, Mistake.TWICE}, _averaged(_all_of_it, _parts)
+            ),
             "divided twice": Bug(Mistake.FACTOR, _averaged(_divided_twice, _parts)),
             "averaged over the batch": _averaged_over_the_batch(_parts),
             **(in_two_dimensions if dims == 2 else {}),

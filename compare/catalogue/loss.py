@@ -82,7 +82,7 @@ ENTRIES = [
         inputs=_two_normal,
         host=LossHost(F.mse_loss, _SOFT),
         wrong={
-            "sum for mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, z, y: g * 2 * (z - y)),
+            "sum instead of mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, z, y: g * 2 * (z - y)),
             "2 forgotten": Bug(Mistake.FACTOR, lambda g, z, y: g * (z - y) / z.numel()),
             "mean over the samples only": Bug(
                 Mistake.FACTOR, lambda g, z, y: g * 2 * (z - y) / len(z)
@@ -118,7 +118,9 @@ ENTRIES = [
             "denominator forgotten": Bug(
                 Mistake.NO_DERIVATIVE, lambda g, a, y: g * (a - y) / a.numel()
             ),
-            "sum for mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, a, y: g * (a - y) / (a * (1 - a))),
+            "sum instead of mean": Bug(
+                Mistake.SUM_FOR_MEAN, lambda g, a, y: g * (a - y) / (a * (1 - a))
+            ),
         },
     ),
     Entry(
@@ -155,7 +157,7 @@ ENTRIES = [
         inputs=_logits_and_labels,
         host=LossHost(F.nll_loss, _LABELS, last=(nn.LogSoftmax(1),)),
         wrong={
-            "sum for mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, z, y: -g * _one_hot(y, z)),
+            "sum instead of mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, z, y: -g * _one_hot(y, z)),
             "class counted from one": Bug(
                 Mistake.PERMUTED, lambda g, z, y: -g * _one_hot(y, z).roll(1, 1) / len(z)
             ),

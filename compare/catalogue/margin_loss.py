@@ -88,7 +88,7 @@ ENTRIES = [
         host=LossHost(F.hinge_embedding_loss, _TARGETS.long()),
         wrong={
             "wrong sign": Bug(Mistake.SIGN, lambda g, z, y: -_hinge_gradient(g, z, y)),
-            "sum for mean": Bug(
+            "sum instead of mean": Bug(
                 Mistake.SUM_FOR_MEAN, lambda g, z, y: _hinge_gradient(g, z, y) * z.numel()
             ),
             "margin forgotten": Bug(
@@ -122,7 +122,7 @@ ENTRIES = [
         host=LossHost(_ranking, _OTHERS),
         wrong={
             "wrong sign": Bug(Mistake.SIGN, lambda g, z, y: -_ranking_gradient(g, z, y)),
-            "sum for mean": Bug(
+            "sum instead of mean": Bug(
                 Mistake.SUM_FOR_MEAN, lambda g, z, y: _ranking_gradient(g, z, y) * z.numel()
             ),
             "incoming gradient ignored": Bug(
@@ -150,7 +150,9 @@ ENTRIES = [
         host=LossHost(F.soft_margin_loss, _TARGETS),
         wrong={
             "wrong sign": Bug(Mistake.SIGN, lambda g, z, y: g * y * (-y * z).sigmoid() / z.numel()),
-            "sum for mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, z, y: -g * y * (-y * z).sigmoid()),
+            "sum instead of mean": Bug(
+                Mistake.SUM_FOR_MEAN, lambda g, z, y: -g * y * (-y * z).sigmoid()
+            ),
             "σ(yx)": Bug(
                 {Mistake.IN_A_PART, Mistake.NO_DERIVATIVE},
                 lambda g, z, y: -g * y * (y * z).sigmoid() / z.numel(),
@@ -190,7 +192,7 @@ ENTRIES = [
                 Mistake.FACTOR, lambda g, z, y: _multi_margin_gradient(g, z, y) * z.shape[1]
             ),
             "wrong sign": Bug(Mistake.SIGN, lambda g, z, y: -_multi_margin_gradient(g, z, y)),
-            "sum for mean": Bug(
+            "sum instead of mean": Bug(
                 Mistake.SUM_FOR_MEAN, lambda g, z, y: _multi_margin_gradient(g, z, y) * len(z)
             ),
         },
@@ -224,7 +226,7 @@ ENTRIES = [
                 lambda g, z, y: _cosine_gradient(g, z, y, cross=False),
             ),
             "wrong sign": Bug(Mistake.SIGN, lambda g, z, y: -_cosine_gradient(g, z, y)),
-            "sum for mean": Bug(
+            "sum instead of mean": Bug(
                 Mistake.SUM_FOR_MEAN, lambda g, z, y: _cosine_gradient(g, z, y) * len(z)
             ),
             "mean over the elements": Bug(
@@ -262,7 +264,7 @@ ENTRIES = [
                 diagnosed=False,
             ),
             "wrong sign": Bug(Mistake.SIGN, lambda g, z, y: -_triplet_gradient(g, z, y)),
-            "sum for mean": Bug(
+            "sum instead of mean": Bug(
                 Mistake.SUM_FOR_MEAN, lambda g, z, y: _triplet_gradient(g, z, y) * len(z)
             ),
             "incoming gradient ignored": Bug(

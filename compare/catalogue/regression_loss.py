@@ -67,11 +67,11 @@ ENTRIES = [
             "mean over the samples only": Bug(
                 Mistake.FACTOR, lambda g, z, y: g * (z - y).sign() / len(z)
             ),
-            "sum for mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, z, y: g * (z - y).sign()),
+            "sum instead of mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, z, y: g * (z - y).sign()),
         },
         right={
             "d/|d|": lambda g, z, y: g * torch.nan_to_num((z - y) / (z - y).abs()) / z.numel(),
-            "1 at 0": lambda g, z, y: g * (2.0 * (z >= y) - 1) / z.numel(),
+            "1 at 0": lambda g, z, y: torch.where(z >= y, g, -g) / z.numel(),
         },
     ),
     Entry(
@@ -84,7 +84,9 @@ ENTRIES = [
                 {Mistake.IN_A_PART, Mistake.ANOTHER_DERIVATIVE},
                 lambda g, z, y: g * (z - y) / z.numel(),
             ),
-            "sum for mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, z, y: g * (z - y).clamp(-1, 1)),
+            "sum instead of mean": Bug(
+                Mistake.SUM_FOR_MEAN, lambda g, z, y: g * (z - y).clamp(-1, 1)
+            ),
             "2 too many": Bug(
                 Mistake.TWICE, lambda g, z, y: g * 2 * (z - y).clamp(-1, 1) / z.numel()
             ),
@@ -172,7 +174,7 @@ ENTRIES = [
             "exp forgotten": Bug(
                 Mistake.ANOTHER_DERIVATIVE, lambda g, z, y: g * (z - y) / z.numel()
             ),
-            "sum for mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, z, y: g * (z.exp() - y)),
+            "sum instead of mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, z, y: g * (z.exp() - y)),
             "y − e^z": Bug(Mistake.SIGN, lambda g, z, y: g * (y - z.exp()) / z.numel()),
         },
         right={"by expm1": lambda g, z, y: (z.expm1() + (1 - y)) * (g / z.numel())},
@@ -199,7 +201,7 @@ ENTRIES = [
         wrong={
             "variance forgotten": Bug(Mistake.FACTOR, lambda g, a, y: g * (a - y) / a.numel()),
             "y − a": Bug(Mistake.SIGN, lambda g, a, y: g * (y - a) / (0.25 * a.numel())),
-            "sum for mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, a, y: g * (a - y) / 0.25),
+            "sum instead of mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, a, y: g * (a - y) / 0.25),
             "of the variance, square forgotten": Bug(
                 {Mistake.NO_DERIVATIVE, Mistake.ANOTHER_FACTOR},
                 lambda g, z, y: g * (0.5 - 0.5 * y * y) / z.numel(),

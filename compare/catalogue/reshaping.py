@@ -36,7 +36,9 @@ ENTRIES = [
             "channels last": Bug(
                 Mistake.PERMUTED, lambda g, x, y: g.reshape(-1, 4, 5, 3).movedim(3, 1)
             ),
-            "rows for columns": Bug(Mistake.PERMUTED, lambda g, x, y: g.reshape(-1, 3, 5, 4).mT),
+            "rows instead of columns": Bug(
+                Mistake.PERMUTED, lambda g, x, y: g.reshape(-1, 3, 5, 4).mT
+            ),
             "samples and channels exchanged": Bug(
                 Mistake.PERMUTED, lambda g, x, y: g.reshape(3, -1, 4, 5).transpose(0, 1)
             ),
@@ -55,7 +57,7 @@ ENTRIES = [
         host=_UNFLATTEN,
         wrong={
             "channels last": Bug(Mistake.PERMUTED, lambda g, x, y: g.movedim(1, 3).flatten(1)),
-            "rows for columns": Bug(Mistake.PERMUTED, lambda g, x, y: g.mT.flatten(1)),
+            "rows instead of columns": Bug(Mistake.PERMUTED, lambda g, x, y: g.mT.flatten(1)),
             "halved": Bug(Mistake.FACTOR, lambda g, x, y: g.flatten(1) / 2),
         },
         right={

@@ -69,6 +69,24 @@ class _OverScratch(_Tanh):
         return g * ctx.scratch
 
 
+class _OneBuffer(_Tanh):
+    """What each call saves is in the same memory."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        a = x.tanh()
+        ctx.buffer = _BUFFERS.setdefault((x.shape, x.dtype), torch.empty_like(a))
+        ctx.buffer.data.copy_(a)
+        return a
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        return g * (1 - ctx.buffer * ctx.buffer)
+
+
+_BUFFERS: dict[tuple[torch.Size, torch.dtype], Tensor] = {}
+
+
 def as_if_contiguous(g: Tensor) -> Tensor:
     """What a kernel reads that looks at no strides; as it is where that would leave its memory."""
     behind = g.untyped_storage().nbytes() // g.element_size() - g.storage_offset()
@@ -94,6 +112,28 @@ def _planted(function: type[_Tanh]) -> Callable[[], Question]:
 
 def _beside_the_kink() -> Question:
     return between(nn.ReLU()).plant(lambda g, z, a: g * (z > -1e-3))
+
+
+def _overflowing() -> Question:
+    return between(nn.Softplus()).plant(lambda g, z, a: g * z.exp() / (1 + z.exp()))
+
+
+class _BeforeZeros(nn.Module):
+    """As a residual branch begins: its last layer gives 0 to all that lies before it."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.first, self.last, self.scale = nn.Linear(11, 6), nn.Linear(6, 11), scale
+        nn.init.zeros_(self.last.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = self.first(x)
+        return x + self.last((z - self.scale * z).detach() + self.scale * z)
+
+
+def _before_zeros() -> Question:
+    torch.manual_seed(5)
+    return Question(_BeforeZeros(3.0), _BeforeZeros(1.0), (batch(N, 11),))
 
 
 def _row_maximum(formula: Callable[[Tensor, Tensor], Tensor]) -> Callable[[], Question]:
@@ -180,6 +220,7 @@ SPECIMENS = [
     _writes("incoming gradient written over", _OverIncoming, "the incoming gradient"),
     _writes("output written over", _OverOutput, "its output"),
     _writes("input written over", _OverInput, "input"),
+    _writes("one buffer for all calls", _OneBuffer, "what it saved"),
     _writes("scratch kept and written over", _OverScratch, "what it saved"),
     Specimen(
         "Memory: strides ignored",
@@ -192,6 +233,18 @@ SPECIMENS = [
         _beside_the_kink,
         (("1", "input"),),
         frozenset({Mistake.IN_A_PART}),
+    ),
+    Specimen(
+        "Softplus: eˣ overflows",
+        _overflowing,
+        (("1", "input"),),
+        frozenset({Mistake.OVERFLOW}),
+    ),
+    Specimen(
+        "Residual branch: wrong before zero weights",
+        _before_zeros,
+        (("", "input"),),
+        frozenset({Mistake.FACTOR}),
     ),
     Specimen(
         "Maximum: nothing where elements tie",

@@ -21,14 +21,14 @@ class Ask(NamedTuple):
 #: By their names on the command line. Nothing of PyTorch's is imported for them.
 CHECKS = {
     "finite-differences": Ask(
-        "finite_differences", "is it the derivative of its own forward, numerically"
+        "finite_differences", "does it match finite differences of its own forward"
     ),
-    "double-backward": Ask("double_backward", "can it be differentiated again"),
-    "compile": Ask("compiled", "is it the same under torch.compile"),
-    "vmap": Ask("per_sample", "is it the same for each sample under torch.vmap"),
-    "layouts": Ask("not_contiguous", "is it the same for tensors that are not contiguous"),
-    "ddp": Ask("ddp", "is it the same in two processes with half the batch each"),
-    "determinism": Ask("determinism", "is it the same twice, bit for bit"),
+    "double-backward": Ask("double_backward", "can it be differentiated twice"),
+    "compile": Ask("compiled", "does torch.compile give the same"),
+    "vmap": Ask("per_sample", "does torch.vmap give the same for each sample"),
+    "layouts": Ask("not_contiguous", "do non-contiguous tensors give the same"),
+    "ddp": Ask("ddp", "do two DDP processes with half the batch each give the same"),
+    "determinism": Ask("determinism", "do two runs give the same bits"),
 }
 
 

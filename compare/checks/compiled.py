@@ -33,8 +33,8 @@ def check(question: Question) -> Check:
         if isinstance(error, torch._dynamo.exc.Unsupported):
             return Check(WRONG, f"the graph breaks: {said(error).split('. ')[0]}")
         if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-            return Check(NOT_AVAILABLE, f"no compiler that works here: {said(error)[:200]}")
-        return Check(WRONG, f"compiled it raised {said(error)}")
+            return Check(NOT_AVAILABLE, f"no working compiler on this machine: {said(error)[:200]}")
+        return Check(WRONG, f"when compiled, it raised {said(error)}")
     finally:
         torch.compiler.reset()
     [(_, rows)] = judge_trials(
@@ -42,7 +42,7 @@ def check(question: Question) -> Check:
     )
     wrong = [row.name for row in rows if not row.passed]
     if wrong:
-        return Check(WRONG, f"compiled, these are wrong: {', '.join(wrong)}")
+        return Check(WRONG, f"wrong when compiled: {', '.join(wrong)}")
     return Check(AGREES, f"{len(rows)} tensors, in one graph")
 
 

@@ -29,11 +29,11 @@ def check(question: Question) -> Check:
     """
     model, loss = question.manual_case().copies(torch.float64)
     if not isinstance(model, nn.Module) or not parameters(model):
-        return Check(NOT_AVAILABLE, "it is for modules with parameters")
+        return Check(NOT_AVAILABLE, "only for modules with parameters")
     given = Case.given(question.given, torch.float64)
     batch = next((x.shape[0] for x in given.tensors if x.dim()), 0)
     if batch < 2:
-        return Check(NOT_AVAILABLE, "a batch of one cannot be divided")
+        return Check(NOT_AVAILABLE, "a batch of one cannot be split")
     halves = [_half(given, batch, rank) for rank in range(2)]
     try:
         alone = [_gradients(model, model, loss, half) for half in halves]
@@ -47,7 +47,7 @@ def check(question: Question) -> Check:
             if not judge(name, "parameter", found[name], mean, mean).passed:
                 wrong.append(name)
     if wrong:
-        return Check(WRONG, f"two ranks end up elsewhere: {', '.join(dict.fromkeys(wrong))}")
+        return Check(WRONG, f"two processes get other gradients: {', '.join(dict.fromkeys(wrong))}")
     return Check(AGREES, f"{len(alone[0])} gradients, the same in two processes")
 
 
@@ -88,7 +88,7 @@ def _in_two_processes(work: Any) -> list[dict[str, Tensor]]:
                 if time.monotonic() > deadline:
                     for process in context.processes:
                         process.kill()
-                    raise TimeoutError(f"two processes were not done after {_SECONDS} s")
+                    raise TimeoutError(f"two processes did not finish within {_SECONDS} s")
         except torch.multiprocessing.ProcessExitedException:
             # gloo's threads sometimes abort a process that is done and ends.
             if not all(path.exists() for path in found):

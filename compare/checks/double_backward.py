@@ -19,7 +19,7 @@ def check(question: Question) -> Check:
     try:
         expected = _second(question.reference_case(), question, {})
     except Exception as error:
-        return Check(NOT_AVAILABLE, f"the reference cannot do it: {said(error)}")
+        return Check(NOT_AVAILABLE, f"not supported by the reference: {said(error)}")
     try:
         found = _second(question.manual_case(), question, dict(pairing.tensors))
     except Exception as error:
@@ -34,7 +34,7 @@ def check(question: Question) -> Check:
         if not judge(name, "parameter", theirs, right, right).passed:
             wrong.append(name)
     if wrong:
-        return Check(WRONG, f"its gradient is wrong at {', '.join(wrong)}")
+        return Check(WRONG, f"its second gradient is wrong for {', '.join(wrong)}")
     return Check(AGREES, f"{len(expected)} second gradients, in float64")
 
 

@@ -20,7 +20,7 @@ def check(question: Question) -> Check:
         try:
             [trial] = run(question.sides(), given, {name: question.cotangents(given)})
         except Exception as error:
-            return Check(NOT_AVAILABLE, f"the reference cannot do it: {said(error)}")
+            return Check(NOT_AVAILABLE, f"not supported by the reference: {said(error)}")
         asked.append(name)
         if trial.raised:
             wrong.append(f"{name}: it raised {said(trial.raised)}")

@@ -16,12 +16,12 @@ def check(question: Question) -> Check:
     """Per-sample gradients by ``vmap`` against one sample after the other, in float64."""
     batch = {x.shape[0] if x.dim() else 0 for x in question.given.tensors}
     if len(batch) != 1 or len(question.given.tensors) != len(question.given.args):
-        return Check(NOT_AVAILABLE, "the inputs are not tensors of one batch size")
+        return Check(NOT_AVAILABLE, "the inputs are not tensors with the same batch size")
     try:
         expected = _per_sample(question.reference_case(), question, by_vmap=False)
         _per_sample(question.reference_case(), question, by_vmap=True)
     except Exception as error:
-        return Check(NOT_AVAILABLE, f"the reference cannot do it: {said(error)}")
+        return Check(NOT_AVAILABLE, f"not supported by the reference: {said(error)}")
     try:
         found = _per_sample(question.manual_case(), question, by_vmap=True)
     except Exception as error:
@@ -35,7 +35,7 @@ def check(question: Question) -> Check:
         ).passed
     ]
     if wrong:
-        return Check(WRONG, f"per sample, these are wrong: {', '.join(wrong)}")
+        return Check(WRONG, f"wrong per sample: {', '.join(wrong)}")
     return Check(AGREES, f"{len(found) - 1} gradients of each of {batch.pop()} samples")
 
 

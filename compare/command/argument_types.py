@@ -58,7 +58,7 @@ def new_file(text: str) -> Path:
         path = Path(text).absolute()  # where it is now: imported code may go elsewhere
         require_writable(path)
     except IsADirectoryError:
-        raise argparse.ArgumentTypeError(f"expected a file, {text} is a folder") from None
+        raise argparse.ArgumentTypeError(f"expected a file, but {text} is a folder") from None
     except (OSError, ValueError) as error:
         raise argparse.ArgumentTypeError(
             f"{text} cannot be written ({_reason(error)}): choose another file"

@@ -17,5 +17,5 @@ def device_named(name: str) -> torch.device:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError, ImportError) as error:
         raise ComparisonError(
-            f"--device {name} is not on this machine: {said(error).split('.')[0]}"
+            f"--device {name} is not available on this machine: {said(error).split('.')[0]}"
         ) from error

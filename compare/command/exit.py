@@ -43,7 +43,7 @@ def exit_code(
     """
     wait_passively()
     with ended_at_once(program, signal.SIGINT):
-        from compare.trial.errors import ComparisonError, ManualError
+        from compare.trial.errors import ComparisonError, ManualError, UnjudgedError
         from torch_models.mnist import DataError
 
         use(threads, most_threads)
@@ -53,6 +53,8 @@ def exit_code(
                 code = 0 if work() else 1
         except ManualError as error:
             return fail(program, 1, error)
+        except UnjudgedError as error:
+            return fail(program, NOT_JUDGED, error)
         except (ComparisonError, DataError, NotWrittenError, extras.MissingExtraError) as error:
             return fail(program, 2, error)
         except KeyboardInterrupt as error:
@@ -61,9 +63,7 @@ def exit_code(
             return fail(program, 130, "interrupted")
         except BaseException as error:
             if isinstance(error, MemoryError | RuntimeError) and is_exhausted(error):
-                return fail(
-                    program, 2, "this takes more memory than there is: choose smaller sizes"
-                )
+                return fail(program, 2, "not enough memory: choose smaller sizes")
             if sys.flags.dev_mode:
                 traceback.print_exc()
             return fail(program, NOT_JUDGED, not_judged(error))
@@ -84,7 +84,7 @@ def not_judged(error: BaseException) -> str:
     where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     return (
         f"could not be judged, {type(error).__name__}: {error}{where}; "
-        f"python -X dev shows how it came to that"
+        f"python -X dev shows the traceback"
     )
 
 

@@ -18,21 +18,24 @@ def add_comparison_options(parser: argparse.ArgumentParser) -> argparse._Argumen
         "--backprop",
         choices=("manual", "explicit"),
         default="manual",
-        help="the way to hold against autograd: hand-written layers, or Network, which has no "
-        "autograd and computes in float32 and float64 (default: %(default)s)",
+        help="what to compare with autograd: the hand-written layers, or Network, which "
+        "uses no autograd, in float32 or float64 (default: %(default)s)",
     )
     group.add_argument(
-        "--dtype", choices=DTYPES, default="float32", help="of both sides (default: %(default)s)"
+        "--dtype",
+        choices=DTYPES,
+        default="float32",
+        help="dtype of both models (default: %(default)s)",
     )
     group.add_argument(
         "--batch-size",
         type=integer(1),
         metavar="N",
-        help=f"(default: {each('compared')})",
+        help=f"samples per batch (default: {each('compared')})",
     )
     add_threads_option(group)
     group.add_argument(
-        "--json", type=new_file, metavar="FILE", help="write the outcome there as well"
+        "--json", type=new_file, metavar="FILE", help="also write the result to FILE as JSON"
     )
     return group
 

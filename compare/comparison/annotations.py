@@ -12,7 +12,7 @@ from torch_models.printable import printable
 def lines(report: Report) -> list[str]:
     """Workflow commands; none where all agrees."""
     found: list[tuple[str, str, Fault | None]] = [
-        (f"{layer.label} is wrong by itself", "\n".join([tell(fault), *where.lines(fault)]), fault)
+        (f"{layer.label} is wrong", "\n".join([tell(fault), *where.lines(fault)]), fault)
         for layer in report.originators
         for fault in layer.faults
     ]
@@ -34,8 +34,8 @@ def _place(fault: Fault | None) -> str:
 
 
 def _data(text: str) -> str:
-    return printable(text).replace("%", "%25")
+    return "%0A".join(printable(line).replace("%", "%25") for line in text.split("\n"))
 
 
 def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    return printable(text).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")

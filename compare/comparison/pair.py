@@ -111,12 +111,12 @@ def compare_gradients(
             numbers there.
     """
     if loss is None and targets is not None:
-        raise ComparisonError("targets are the second argument of a loss, and there is no loss")
+        raise ComparisonError("targets are the second argument of a loss, but no loss was given")
     question = Question(manual, reference, inputs, loss, targets, mapping, seed)
     sides = question.sides(by_layer=True)
     with undisturbed(tensors_in(inputs)):
         given = question.given
-        progress("the whole")
+        progress("the whole model")
         asked_on = kinds(given, reference, seed) if layers else [given]
         asked_on = without_slow(asked_on, sides.reference)
         results, asked = _run_whole(sides, asked_on, cotangents, seed)
@@ -162,7 +162,7 @@ def _run_whole(
             if kind.kind == GIVEN:
                 raise ComparisonError(f"the reference raised {said(error)}") from error
             if not kind.optional:
-                why = f"the reference does not take it: {said(error)}"
+                why = f"the reference rejects it: {said(error)}"
                 asked.append(Asked(kind.kind, left_out=why))
         else:
             trials += found
@@ -193,13 +193,13 @@ def _run_kind(
     found = run(sides, given, {name: feed(maker, outputs, seed) for name, maker in chosen.items()})
     refused = [trial.raised for trial in found if trial.raised and trial.refused]
     if refused:
-        raise ComparisonError(f"manual does not take it: {said(refused[0])}")
+        raise ComparisonError(f"manual rejects it: {said(refused[0])}")
     try:
         _ = found[0].truth  # to be told now that there is none
     except ComparisonError:
         if given.kind == GIVEN:
             raise
-        raise ComparisonError("there is no truth to judge by") from None
+        raise ComparisonError("there is no float64 truth to judge by") from None
     return found
 
 

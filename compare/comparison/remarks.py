@@ -37,8 +37,8 @@ def remarks(sides: Sides, trials: Sequence[Trial]) -> Iterator[str]:
     silent = _silent(trials)
     if silent:
         yield (
-            f"{_some(silent)}: zero all over on both sides, so nothing was compared there; are "
-            "weights on the way zero?"
+            f"{_some(silent)}: zero everywhere on both sides, so nothing was compared there; are "
+            "weights on the path zero?"
         )
     twins = {sides.pairing.key(i.key): i for t in trials for i in t.manual if _is_lost(i, t)}
     lost = {
@@ -50,7 +50,7 @@ def remarks(sides: Sides, trials: Sequence[Trial]) -> Iterator[str]:
     }
     if lost:
         yield (
-            f"{_some(list(lost))}: a gradient only where an input of the model needs one, as in "
+            f"{_some(list(lost))}: a gradient only if an input of the model requires one, as with "
             "reentrant checkpointing"
         )
 

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, JudgedLayer
 from compare.comparison import where
 from compare.comparison.entries import check, judged_layer, less_accurate_tensor, tensor
-from compare.comparison.told import accuse, culprit, describe, incoming, tell, tell_less_accurate
+from compare.comparison.told import (
+    accuse,
+    culprit,
+    describe,
+    incoming,
+    on_what,
+    tell,
+    tell_less_accurate,
+)
 from compare.comparison.words import on
 from compare.verdict.judge import (
     BEHIND_SURROGATE,
@@ -29,13 +37,13 @@ NOTHING_COMPARED = "nothing compared"
 #: Layers that one line names.
 _ACCUSED = 3
 _IN_WORDS = {
-    EXACT: "bit for bit the same",
-    ROUNDING: "the same but for rounding",
+    EXACT: "bit-for-bit identical",
+    ROUNDING: "equal up to rounding",
     CLOSER: "closer to the truth than the reference",
     SUBGRADIENT: "another valid subgradient",
     BEHIND_SURROGATE: "behind a surrogate",
     LESS_ACCURATE: "less accurate than the reference",
-    NO_TRUTH: "without a reference, which is NaN",
+    NO_TRUTH: "without a reference value (NaN)",
     BUG: "wrong",
 }
 
@@ -50,8 +58,8 @@ class Asked:
 
     def __str__(self) -> str:
         if self.left_out:
-            return f"not asked on {on(self.kind)}: {self.left_out}"
-        return f"asked on {on(self.kind)}, {incoming(self.cotangents)}"
+            return f"not tried on {on(self.kind)}: {self.left_out}"
+        return f"tried on {on(self.kind)} with {incoming(self.cotangents)}"
 
 
 @dataclass(frozen=True)
@@ -113,6 +121,13 @@ class Report:
         return not wrong and not self.nothing_compared
 
     @property
+    def unjudged(self) -> bool:
+        """Whether all that is held against manual is that the reference is no number."""
+        wrong = self.originators or any(not check.passed for check in self.checks)
+        failures = self.failures
+        return bool(failures) and not wrong and all(r.verdict == NO_TRUTH for r in failures)
+
+    @property
     def verdict(self) -> str:
         """The worst that was found, in one of the verdicts of a row, or that nothing was."""
         if self.nothing_compared and not self.failures:
@@ -141,6 +156,11 @@ class Report:
             also = f"; and {more} more" if more > 0 else ""
             return f"FAILED in {self.dtype}: {'; '.join(map(accuse, first))}{also}"
         failures = self.failures
+        if self.unjudged:
+            return (
+                f"not judged: the reference is infinite or NaN in {len(failures)} of {total} in "
+                f"{self.dtype} (seed {self.seed}): {', '.join(row.name for row in failures[:3])}"
+            )
         if failures:
             return (
                 f"FAILED: {len(failures)} of {total} disagree in {self.dtype} (seed {self.seed}). "
@@ -151,8 +171,8 @@ class Report:
             return f"FAILED: {'; '.join(f'{c.name}: {c.detail}' for c in wrong_checks)}"
         if self.nothing_compared:
             return (
-                "FAILED: nothing was compared. Neither side has a gradient that is not zero all "
-                "over: see that inputs or parameters require one, and that the weights are random"
+                "FAILED: nothing was compared. Every gradient is zero or missing on both sides: "
+                "check that inputs or parameters require gradients, and that the weights are random"
             )
         return f"passed: {total} agree in {self.dtype} (seed {self.seed})"
 
@@ -165,18 +185,16 @@ class Report:
             found = found.replace(" ", " tensors " if len(rows) > 1 else " tensor ", 1)
             inputs = asked.setdefault(found, {})
             inputs.setdefault(rows[0].input, []).append(rows[0].cotangent)
-        return [
-            f"{found}: "
-            + "; ".join(f"on {on(kind)}, {incoming(fed_in)}" for kind, fed_in in inputs.items())
-            for found, inputs in asked.items()
-        ]
+        return [f"{found}: {on_what(inputs)}" for found, inputs in asked.items()]
 
     def by_layer(self) -> list[str]:
         """A line for each layer that is not clean, faults below it."""
         lines = []
         for layer in self.layers:
             if layer.verdict != CLEAN or layer.remark:
-                verdict = layer.verdict if layer.verdict != INHERITED else "inherited from above"
+                verdict = (
+                    layer.verdict if layer.verdict != INHERITED else "inherited from another layer"
+                )
                 lines.append(": ".join(x for x in (layer.label, verdict, layer.remark) if x))
             for fault in layer.faults:
                 lines.append(f"  {tell(fault)}")

@@ -1,9 +1,9 @@
 """A layer at fault, a fault, a tensor that disagrees: each in one line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from compare.blame.finding import Fault, JudgedLayer
-from compare.comparison.words import SIGN_OF_ZERO, exposed
+from compare.comparison.words import SIGN_OF_ZERO, exposed, on
 from compare.verdict.judge import BUG, NO_TRUTH, Row, less_accurate
 
 
@@ -15,7 +15,7 @@ def count(steps: int) -> str:
 def accuse(layer: JudgedLayer) -> str:
     """A layer at fault and its mistakes, for one line."""
     mistakes = "; ".join(f"{f.gradient}: {f.diagnosis.sentence}" for f in layer.faults)
-    return f"{layer.label} is wrong by itself ({mistakes or layer.remark})"
+    return f"{layer.label} is wrong ({mistakes or layer.remark})"
 
 
 def tell(fault: Fault) -> str:
@@ -36,15 +36,23 @@ def tell_less_accurate(label: str, row: Row) -> str:
 
 
 def incoming(cotangents: Sequence[str]) -> str:
-    """The incoming gradients that something was asked under."""
-    plural = "s" if len(cotangents) > 1 else ""
-    return f"incoming gradient{plural} {', '.join(cotangents)}"
+    """The incoming gradients that something was tried with."""
+    names = ("unit" if name == "one" else name for name in cotangents)
+    return f"{', '.join(names)} incoming gradients"
+
+
+def on_what(inputs: Mapping[str, Sequence[str]]) -> str:
+    """The kinds of input with their incoming gradients, each list of these once."""
+    kinds: dict[str, list[str]] = {}
+    for kind, cotangents in inputs.items():
+        kinds.setdefault(incoming(cotangents), []).append(on(kind))
+    return "; ".join(f"on {', '.join(those)} with {fed_in}" for fed_in, those in kinds.items())
 
 
 def culprit(row: Row) -> str:
     """Which layer has to do with a row, as far as that is known."""
     if row.kind == "output":
-        return f"{row.name}, so the forward is at fault before any gradient"
+        return f"{row.name}, so the forward itself is wrong"
     return f"{row.name}, computed by the backward of {row.source}" if row.source else row.name
 
 
@@ -62,7 +70,7 @@ def describe(row: Row) -> str:
         parts += [f"{row.manual:.9g} instead of {row.reference:.9g} at {list(row.index)}"]
     if row.verdict == BUG and row.allowed is not None:
         parts += [
-            f"{row.error_manual:.2g} from the float64 truth, where rounding explains "
+            f"{row.error_manual:.2g} away from the float64 truth, where rounding explains at most "
             f"{row.allowed:.2g}"
         ]
     if row.verdict == NO_TRUTH:

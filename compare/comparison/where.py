@@ -12,12 +12,12 @@ def lines(fault: Fault) -> list[str]:
     change, source = fault.repair, fault.source
     if change is not None:
         place = f"{shown(change.file)}:{change.line}"
-        width = max(len(place), len("right with"))
+        width = max(len(place), len("change to"))
         old = change.old.splitlines() or [""]
         new = change.new.splitlines() or ["(nothing)"]
         parts = [f"{place:<{width}}    {old[0]}"]
         parts += [f"{'':<{width}}    {line}" for line in old[1:]]
-        parts += [f"{'right with':<{width}}    {new[0]}"]
+        parts += [f"{'change to':<{width}}    {new[0]}"]
         parts += [f"{'':<{width}}    {line}" for line in new[1:]]
         parts[-1] += f"    {verified(change)}"
         return parts
@@ -28,12 +28,12 @@ def lines(fault: Fault) -> list[str]:
 
 def verified(change: Repair) -> str:
     """On how much it was tried, and what else would do."""
-    said = f"this change makes all {change.trials} inputs and incoming gradients right"
+    said = f"correct on all {change.trials} inputs and incoming gradients tried"
     if change.only_these_sizes:
-        said += ", in these sizes"
+        said += ", at these sizes only"
     if change.alternatives:
-        others = "another does" if change.alternatives == 1 else f"{change.alternatives} others do"
-        said += f"; {others}, too"
+        n = change.alternatives
+        said += "; so is another change" if n == 1 else f"; so are {n} other changes"
     return said
 
 

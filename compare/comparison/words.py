@@ -4,18 +4,20 @@ from compare.trial import derived
 from compare.trial.given import GIVEN
 
 _INPUTS = {
-    GIVEN: "the input as given",
-    derived.ROUNDED: "the input rounded",
-    derived.BESIDE_KINKS: "the input moved beside kinks",
+    GIVEN: "the original input",
+    derived.ROUNDED: "the rounded input",
+    derived.BESIDE_KINKS: "the input moved next to kinks",
     derived.SATURATING: "the input pushed into saturation",
-    derived.ODD_BATCH: "an odd number of its samples",
-    derived.ONE_SAMPLE: "one of its samples",
-    derived.MANY_SAMPLES: "131 samples made from its own",
+    derived.FAR_OUT: "the input pushed out to where the exponential overflows",
+    derived.AWAKE: "the original input with other numbers for weights that are zero everywhere",
+    derived.ODD_BATCH: "an odd number of samples",
+    derived.ONE_SAMPLE: "a single sample",
+    derived.MANY_SAMPLES: "a batch of 131 made from its samples",
     derived.OTHER_INDICES: "other indices",
-    derived.WITHOUT_GRADIENT: "the input as given, which needs no gradient",
-    derived.FROZEN: "the input as given, with weights that need no gradient",
-    derived.EVALUATION: "the input as given, in evaluation mode",
-    derived.TRAINING: "the input as given, in training mode",
+    derived.WITHOUT_GRADIENT: "the original input without requires_grad",
+    derived.FROZEN: "the original input with frozen weights",
+    derived.EVALUATION: "the original input in evaluation mode",
+    derived.TRAINING: "the original input in training mode",
 }
 #: The name of what a layer by itself gets in the end; see ``blame``.
 _REAL = "received"
@@ -23,14 +25,16 @@ _REAL = "received"
 
 def on(kind: str) -> str:
     """A kind of input, to stand behind "on"."""
-    return _INPUTS.get(kind, f"the input resized ({kind})")
+    return _INPUTS.get(kind, f"a resized input ({kind})")
 
 
 def under(cotangent: str) -> str:
     """An incoming gradient, to stand behind "with"."""
     if cotangent == _REAL:
         return "the gradient that the reference's layer receives"
-    return "the incoming gradient 1" if cotangent == "one" else f"the {cotangent} incoming gradient"
+    return (
+        "an incoming gradient of 1" if cotangent == "one" else f"the {cotangent} incoming gradient"
+    )
 
 
 def exposed(kind: str, cotangent: str) -> str:
@@ -48,5 +52,5 @@ def size(max_abs: float | None, exact: bool) -> str:
 
 
 #: What the columns of a table mean.
-ULP = "ULP counts the floating-point numbers from one value to the other."
+ULP = "ULP: how many floating-point numbers lie between the two values."
 SIGN_OF_ZERO = "±0: the two differ only in the sign of zero."

@@ -6,6 +6,7 @@ of them, those in which manual is right included. The simplest that holds is the
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from compare.diagnosis import (
     batch,
@@ -25,6 +26,7 @@ from compare.diagnosis import (
 from compare.diagnosis.clues import Clues
 from compare.diagnosis.evidence import Evidence
 from compare.diagnosis.mistake import Diagnosis, Mistake
+from compare.trial.given import GIVEN
 from compare.trial.key import Key, Kind
 
 Hypothesis = Callable[[Clues], Diagnosis | None]
@@ -94,16 +96,38 @@ OF_OUTPUTS: Sequence[Hypothesis] = (
 )
 
 
-def diagnose(gradient: Key, trials: Sequence[Evidence]) -> Diagnosis:
+def diagnose(gradient: Key, trials: Sequence[Evidence], wrong: int | None = None) -> Diagnosis:
     """What is wrong with one gradient of a layer, or with its output.
+
+    Where nothing explains all trials, perhaps the mistake is made in some of them only.
 
     Args:
         gradient: Its key in the layer run by itself.
-        trials: Runs of the layer by itself, first one in which it is wrong; those in which it is
+        trials: Runs of the layer by itself, first those in which it is wrong; those in which it is
             right count as well.
+        wrong: How many are wrong; None where that is not to be asked.
     """
-    clues = Clues(gradient, trials)
-    forward = gradient.kind is Kind.OUTPUT
+    every = Clues(gradient, trials)
+    diagnosis = _named(every)
+    if wrong is None or diagnosis.mistake is not Mistake.UNKNOWN:
+        return diagnosis
+    there = list(dict.fromkeys(e.input for e in trials[:wrong]))
+    elsewhere = list(dict.fromkeys(e.input for e in trials[wrong:] if e.input not in there))
+    only = _named(every.among(trials[:wrong]))
+    if GIVEN not in there:
+        return replace(only, sentence=f"only on some inputs ({', '.join(there)}): {only.sentence}")
+    if elsewhere and only.mistake is not Mistake.UNKNOWN:
+        return replace(
+            only, sentence=f"on all inputs but some ({', '.join(elsewhere)}): {only.sentence}"
+        )
+    given = _named(every.among([e for e in trials if e.input == GIVEN]))
+    if given.mistake is not Mistake.UNKNOWN:
+        return replace(given, sentence=f"on the original input: {given.sentence}")
+    return diagnosis
+
+
+def _named(clues: Clues) -> Diagnosis:
+    forward = clues.gradient.kind is Kind.OUTPUT
     for hypothesis in OF_OUTPUTS if forward else OF_GRADIENTS:
         try:
             found = hypothesis(clues)
@@ -117,10 +141,11 @@ def diagnose(gradient: Key, trials: Sequence[Evidence]) -> Diagnosis:
 
 def _of_the_forward(found: Diagnosis) -> Diagnosis:
     said = found.sentence
-    said = (
-        said.replace("explains it:", "explains the output:", 1)
-        if "explains it:" in said
-        else (f"the output {said.removeprefix('it ')}")
-    )
+    if said.startswith("it "):
+        said = f"the output {said.removeprefix('it ')}"
+    elif "explains it:" in said:
+        said = said.replace("explains it:", "explains the output:", 1)
+    else:
+        said = said.replace(" it is ", " the output is ", 1)
     sentence = f"the forward is wrong: {said}"
     return Diagnosis(Mistake.FORWARD, sentence, found.factor)

@@ -15,10 +15,12 @@ def part(clues: Clues) -> Diagnosis | None:
     if len(clues.trials) < len(clues.all):
         return None
     small = [trial for trial in clues.wrong() if trial.of_input or trial.samples <= _SAMPLES]
-    seen = [(trial, _weights(trial)) for trial in small]
-    if any(weights is None for _, weights in seen):
-        return None
-    found = [weights for _, weights in seen if weights is not None and len(weights) > 1]
+    seen = []
+    for trial in small:
+        if (weights := _weights(trial)) is None:
+            return None
+        seen.append(weights)
+    found = [weights for weights in seen if len(weights) > 1]
     if not found:
         return None
     weights = found[0]
@@ -32,7 +34,7 @@ def part(clues: Clues) -> Diagnosis | None:
     scaled = "" if abs(factor - 1) < 1e-3 else f", times {factor:.4g}"
     return Diagnosis(
         Mistake.PART_OF_BATCH,
-        f"only {_which(there, len(weights))} of the {len(weights)} samples in it{scaled}",
+        f"it uses only {_which(there, len(weights))} of the {len(weights)} samples{scaled}",
         factor,
     )
 
@@ -48,10 +50,12 @@ def _weights(trial: Clue) -> Tensor | None:
     elif not trial.g.dim():
         return None
     else:
-        found = [_of_sample(trial, i) for i in range(n)]
-        if any(part is None for part in found):
-            return None
-        parts = torch.stack([part for part in found if part is not None])
+        found = []
+        for i in range(n):
+            if (of_this := _of_sample(trial, i)) is None:
+                return None
+            found.append(of_this)
+        parts = torch.stack(found)
     matrix = parts.reshape(n, -1).T
     return _subset(trial, matrix) if n > 1 else _fitted(trial, matrix)
 
@@ -98,5 +102,5 @@ def _which(there: list[int], n: int) -> str:
             return f"the first {len(there)}"
         return f"the last {len(there)}" if there[-1] == n - 1 else f"{there[0]} to {there[-1]}"
     if there == list(range(there[0], n, 2)):
-        return "every second one"
+        return "every second"
     return f"{len(there)}"

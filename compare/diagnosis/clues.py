@@ -1,16 +1,15 @@
 """One gradient in all trials: what manual has, what is right, and whether a guess explains it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from compare.diagnosis.evidence import Evidence
 from compare.diagnosis.graph import Graph
-from compare.diagnosis.written_out import WrittenOut
 from compare.trial.derived import SATURATING
 from compare.trial.key import Key, Kind
 from compare.verdict.judge import C, largest
@@ -34,6 +33,7 @@ class Clue:
     evidence: Evidence
     found: Tensor | None  # manual's, in its own dtype
     t: Tensor
+    fitting: dict[int, list[Any]] = field(default_factory=dict)  # by graph, see ``local``
 
     @cached_property
     def m(self) -> Tensor:
@@ -79,9 +79,9 @@ class Clue:
         found: list[Graph] = []
         if self.evidence.graph is None:
             return found
-        for mode in (WrittenOut(), nullcontext()):
+        for written_out in (True, False):
             try:
-                graph = self.evidence.graph(mode)
+                graph = self.evidence.graph(written_out)
                 gradient = graph.gradient(self.gradient, self.evidence.incoming)
             except Exception:
                 continue
@@ -91,11 +91,20 @@ class Clue:
                 found.append(graph)
         return found
 
+    @cached_property
+    def size(self) -> float:
+        """Of the largest number in it, or of its terms, where they cancel."""
+        return max(largest(self.t), self.evidence.scales.get(self.gradient, 0.0))
+
+    @cached_property
+    def is_right(self) -> bool:
+        """Whether manual has what is true, of the same shape."""
+        return self.is_near(self.t)
+
     def tolerance(self, guess: Tensor) -> float:
         """How far from a guess manual may be."""
         dtype = self.evidence.dtype
-        scale = self.evidence.scales.get(self.gradient, 0.0)  # more than |t| where terms cancel
-        size = max(largest(guess), largest(self.t), scale)
+        size = self.size if guess is self.t else max(largest(guess), self.size)
         return _SLACK[dtype] * C[dtype] * torch.finfo(dtype).eps * size
 
     def is_near(self, guess: Tensor) -> bool:
@@ -129,17 +138,26 @@ class Clue:
 class Clues:
     """All trials of one gradient."""
 
-    def __init__(self, gradient: Key, trials: Sequence[Evidence]) -> None:
+    def __init__(
+        self, gradient: Key, trials: Sequence[Evidence], known: Sequence[Clue] = ()
+    ) -> None:
+        """``known`` are clues that some of the trials have given already."""
         self.gradient = gradient
-        self.all = [
-            Clue(gradient, e, e.manual.get(gradient), e.right[gradient])
+        made = {id(clue.evidence): clue for clue in known}
+        self.every = [
+            made.get(id(e)) or Clue(gradient, e, e.manual.get(gradient), e.right[gradient])
             for e in trials
             if gradient in e.right
         ]
+        self.all = self.every
         # Where it overflows on some inputs, what is wrong on the others tells more.
         finite = [t for t in self.all if t.found is None or bool(t.found.isfinite().all())]
         if any(t.found is None or not t.is_near(t.t) for t in finite):
             self.all = finite
+
+    def among(self, trials: Sequence[Evidence]) -> "Clues":
+        """Those of these trials alone."""
+        return Clues(self.gradient, trials, self.every)
 
     @property
     def parameter(self) -> str | None:
@@ -158,7 +176,7 @@ class Clues:
 
     def wrong(self) -> Iterator[Clue]:
         """Those in which manual has not the right one."""
-        return (trial for trial in self.trials if not trial.is_near(trial.t))
+        return (trial for trial in self.trials if not trial.is_right)
 
     def explained_by(self, guess: Guess) -> bool:
         """Whether manual has what is guessed in all trials, and that is not what is right.
@@ -171,7 +189,7 @@ class Clues:
             guessed = None if trial.found is None else guess(trial)
             if guessed is None or not (trial.is_near(guessed) or trial.is_nearly(guessed)):
                 return False
-            if not trial.is_near(trial.t):
+            if not trial.is_right:
                 told = True
                 if trial.t.shape == trial.m.shape:
                     left, error = largest(trial.m - guessed), largest(trial.m - trial.t)

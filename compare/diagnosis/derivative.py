@@ -16,13 +16,13 @@ def missing(clues: Clues) -> Diagnosis | None:
     if clues.explained_by(lambda trial: trial.g if trial.of_input else None):
         return Diagnosis(
             Mistake.NO_DERIVATIVE,
-            f"the incoming gradient is handed on as it came: {_whose(clues)} is missing",
+            f"the incoming gradient is passed through unchanged: {_whose(clues)} is missing",
             1.0,
         )
     if clues.explained_by(_affine):
         return Diagnosis(
             Mistake.NO_DERIVATIVE,
-            "it is right for the affine part alone: the activation's derivative is missing",
+            "it is correct for the affine part only: the activation's derivative is missing",
         )
     return None
 
@@ -57,7 +57,7 @@ def at_the_output(clues: Clues) -> Diagnosis | None:
 
     if _is_elementwise(clues) and clues.explained_by(at_y):
         return Diagnosis(
-            Mistake.AT_OUTPUT, "the derivative is taken at the output a instead of the input z"
+            Mistake.AT_OUTPUT, "the derivative is evaluated at the output a instead of the input z"
         )
     for shown, of in (
         ("z(1 − z)", lambda z: z * (1 - z)),
@@ -72,7 +72,7 @@ def at_the_output(clues: Clues) -> Diagnosis | None:
         if clues.explained_by(at_z):
             return Diagnosis(
                 Mistake.AT_OUTPUT,
-                f"a formula that is written for the output a got the input z: it is g · {shown}",
+                f"a formula in terms of the output a was given the input z: it is g · {shown}",
             )
     return None
 
@@ -118,7 +118,7 @@ def without_a_factor(clues: Clues) -> Diagnosis | None:
 
         if clues.explained_by(guess):
             return Diagnosis(
-                Mistake.NO_DERIVATIVE, f"the denominator {shown} is missing, x being the input"
+                Mistake.NO_DERIVATIVE, f"the denominator {shown} is missing, where x is the input"
             )
     return None
 
@@ -128,10 +128,16 @@ def _is_elementwise(clues: Clues) -> bool:
     trial = clues.first
     if trial.x.numel() == 0:
         return False
+    if trial.g.numel() != trial.t.numel():
+        return False
+    place = int(trial.t.abs().argmax())  # one that something comes back to
     one = torch.zeros_like(trial.g)
-    one.view(-1)[0] = 1
+    one.view(-1)[place] = 1
     found = trial.vjp(incoming=[one, *map(torch.zeros_like, trial.evidence.incoming[1:])])
-    return found is not None and not bool(found.reshape(-1)[1:].any())
+    if found is None:
+        return False
+    found = found.flatten()
+    return not bool(found[:place].any() or found[place + 1 :].any())
 
 
 def cross_term(clues: Clues) -> Diagnosis | None:
@@ -144,7 +150,7 @@ def cross_term(clues: Clues) -> Diagnosis | None:
     if clues.explained_by(_diagonal):
         return Diagnosis(
             Mistake.NO_CROSS_TERM,
-            "the cross terms are missing: each output was differentiated by its own input alone",
+            "the cross terms are missing: each output is differentiated by its own input only",
         )
     for shown, of in (("g · a", lambda t: t.g * t.y), ("g", lambda t: t.g)):
         if clues.explained_by(of):
@@ -163,7 +169,7 @@ def cross_line(clues: Clues) -> Diagnosis | None:
     if not clues.first.of_input or clues.first.t.dim() == 0 or _is_elementwise(clues):
         return None
     lines: Sequence[tuple[str, Callable[[Clue, int], Tensor]]] = (
-        ("the same number for all of them: a mean is missing", lambda t, dim: torch.ones_like(t.t)),
+        ("the same number everywhere: a mean is missing", lambda t, dim: torch.ones_like(t.t)),
         ("the centred input times a sum", lambda t, dim: t.x - t.x.mean(dim, keepdim=True)),
         ("the output times a sum", lambda t, dim: t.y),
     )

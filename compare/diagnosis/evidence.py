@@ -1,7 +1,6 @@
 """What a diagnosis is made from: runs of one layer, and the reference to be asked anything else."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
@@ -23,8 +22,9 @@ class Evidence:
     output. ``manual`` and ``right`` are outputs and gradients by manual's keys; None where manual
     has none. ``vjp(inputs, incoming, parameters)`` asks the reference, in float64, for the
     gradients anywhere else: at other inputs, other incoming gradients, other parameters. It raises
-    whatever the reference raises on shapes that do not fit. ``graph(mode)`` is the graph that the
-    reference makes in this run, its forward run within ``mode``; None where nobody knows it.
+    whatever the reference raises on shapes that do not fit. ``graph(written_out)`` is the graph
+    that the reference makes in this run, its kernels written out or as they are; None where nobody
+    knows it.
     """
 
     input: str
@@ -41,5 +41,5 @@ class Evidence:
     scales: Mapping[Key, float]  # of the terms that each gradient is a sum of; see judge
     unstrided: Sequence[Tensor] = ()  # what is read at each incoming gradient as if contiguous
     training: bool = True
-    graph: Callable[[AbstractContextManager[object]], Graph] | None = None
+    graph: Callable[[bool], Graph] | None = None
     label: str = ""  # the layer's class, for people: "Linear", "Softmax"

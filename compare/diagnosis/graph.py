@@ -43,6 +43,7 @@ class Graph:
     leaves: Mapping[Key, Tensor]
     inputs: Sequence[Tensor]  # all that were given, differentiated or not
     arguments: Mapping[Any, Tensor] = field(default_factory=dict)  # of nodes with one, if known
+    names: Mapping[Key, str] = field(default_factory=dict)  # of inputs that have one
     _texts: dict[tuple[Any, int], str] = field(default_factory=dict)
     _saved: dict[Any, dict[str, Tensor]] = field(default_factory=dict)
 
@@ -176,6 +177,8 @@ class Graph:
 
     def _name(self, key: Key) -> str:
         """As the report calls it."""
+        if key in self.names:
+            return self.names[key]
         if key.kind is Kind.PARAMETER:
             return key.name
         several = sum(k.kind is Kind.INPUT for k in self.leaves) > 1

@@ -17,7 +17,7 @@ def first_for_all(clues: Clues) -> Diagnosis | None:
     if clues.explained_by(of_the_first):
         return Diagnosis(
             Mistake.IGNORES_INCOMING,
-            "it takes the first element of the incoming gradient for all of them",
+            "it uses the first element of the incoming gradient for every element",
         )
     return None
 

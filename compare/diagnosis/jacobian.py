@@ -21,8 +21,8 @@ def overwritten(clues: Clues) -> Diagnosis | None:
     if _in_all(clues, _is_overwritten):
         return Diagnosis(
             Mistake.OVERWRITTEN,
-            "where several outputs add to one number, only one of them is in it: written over "
-            "(`=`) where it is to be added (`+=`)",
+            "where several outputs contribute to one element, only one of them counts: "
+            "overwritten (`=`) instead of accumulated (`+=`)",
         )
     return None
 
@@ -41,8 +41,8 @@ def rescaled(clues: Clues) -> Diagnosis | None:
     shown = ", ".join(f"{c:.3g}" for c in found[:_FEW])
     return Diagnosis(
         Mistake.FACTOR,
-        f"what it gets from each output has a factor of its own, one of {shown}: divided by "
-        "another number of elements than the forward divides by",
+        f"the contribution of each output is off by a factor of its own, one of {shown}: divided "
+        "by a different number of elements than in the forward",
     )
 
 
@@ -60,8 +60,8 @@ def turned_on(clues: Clues) -> Diagnosis | None:
     if wrong and all((guess := forwards(t)) is not None and t.is_near(guess) for t in wrong):
         return Diagnosis(
             Mistake.TRANSPOSED,
-            "the incoming gradient is multiplied by the forward's own matrix where its transpose "
-            "is wanted: turned on instead of back",
+            "the incoming gradient is multiplied by the forward's own matrix instead of "
+            "its transpose",
         )
     return None
 

@@ -7,14 +7,14 @@ Each change is tried on the first trial, and holds only if it explains all of th
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from torch import Tensor
 
 from compare.diagnosis import scale
 from compare.diagnosis.clues import Clue, Clues
-from compare.diagnosis.graph import Change
+from compare.diagnosis.graph import Change, Graph
 from compare.diagnosis.mistake import Diagnosis
 from compare.diagnosis.steps import Guess, guesses, shown, without
 
@@ -27,17 +27,30 @@ def changed(clues: Clues) -> Diagnosis | None:
     if first.found is None or first.m.shape != first.t.shape:
         return None
     for which, graph in enumerate(first.graphs):
-        for guess in islice(guesses(first, graph), _MOST):
+        for guess in _fitting(first, which, graph):
 
             def asked(trial: Clue, which: int = which, guess: Guess = guess) -> Tensor | None:
                 return _asked(trial, which, guess.steps, guess.change)
 
-            guessed = asked(first)
-            if guessed is not None and first.is_near(guessed) and clues.explained_by(asked):
+            if clues.explained_by(asked):
                 return Diagnosis(guess.mistake, guess.sentence, guess.factor)
         if found := _scaled(clues, which):
             return found
     return None
+
+
+def _fitting(first: Clue, which: int, graph: Graph) -> Iterator[Guess]:
+    """Those that explain this trial; tried once, however often they are asked for."""
+    if which in first.fitting:
+        yield from first.fitting[which]
+        return
+    found = []
+    for guess in islice(guesses(first, graph), _MOST):
+        guessed = _asked(first, which, guess.steps, guess.change)
+        if guessed is not None and first.is_near(guessed):
+            found.append(guess)
+            yield guess
+    first.fitting[which] = found
 
 
 def _asked(
@@ -63,7 +76,7 @@ def _scaled(clues: Clues, which: int) -> Diagnosis | None:
         else:
             if factors and (found := scale.named(factors)):
                 operand, whole = shown(graph, [step])
-                said = f"what comes back through {operand} in {whole}: {found.sentence}"
+                said = f"the gradient through {operand} in {whole}: {found.sentence}"
                 return Diagnosis(found.mistake, said, found.factor)
     return None
 

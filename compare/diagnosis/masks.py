@@ -37,8 +37,8 @@ def another(clues: Clues) -> Diagnosis | None:
     lost, extra = int((off & (trial.m == 0)).sum()), int((off & (trial.t == 0)).sum())
     return Diagnosis(
         Mistake.IN_A_PART,
-        f"another mask than the forward's: of {total} numbers {lost} are zero that should not be, "
-        f"and {extra} are not zero that should be",
+        f"the mask is not the forward's: of {total} elements, {lost} are zero that should not be, "
+        f"and {extra} are not zero but should be",
     )
 
 

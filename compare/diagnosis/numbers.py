@@ -67,7 +67,11 @@ def lower_precision(clues: Clues) -> Diagnosis | None:
             if not all(_looks_random(t) for t in held):
                 continue
             stored = all(bool((t.m == t.m.to(dtype).double()).all()) for t in in_doubt)
-            how = "every number is one of" if stored else "its errors have the size of"
+            how = (
+                "every number is representable in"
+                if stored
+                else "its errors are as large as those of"
+            )
             name = str(dtype).removeprefix("torch.")
             also = " or TF32" if dtype == torch.float16 and not stored else ""
             return Diagnosis(

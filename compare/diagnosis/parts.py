@@ -23,6 +23,7 @@ _PARTS: list[tuple[str, Callable[[Clue], Tensor]]] = [
 
 # Below this share of the largest number an error is called small.
 _SMALL = 1e-3
+_SEEN = 10  # tolerances: smaller numbers would hide that they are wrong
 
 
 def where(clues: Clues) -> Diagnosis | None:
@@ -61,9 +62,10 @@ def between(clues: Clues) -> Diagnosis | None:
     for trial in clues.trials:
         if trial.x.shape != trial.t.shape:
             return None
-        off = (trial.m - trial.t).abs() > trial.tolerance(trial.t)
+        near = trial.tolerance(trial.t)
+        off = (trial.m - trial.t).abs() > near
         wrong.append(trial.x[off])
-        right.append(trial.x[~off & (trial.t != 0)])
+        right.append(trial.x[~off & (trial.t.abs() > _SEEN * near)])  # where an error would show
     inside, outside = torch.cat(wrong), torch.cat(right)
     if not len(inside) or not len(outside) or len(clues.trials) < len(clues.all):
         return None
@@ -135,6 +137,8 @@ def mask(clues: Clues) -> Diagnosis | None:
     if below is None or above is None or len(clues.trials) < len(clues.all):
         return None
     sentence = f"where the input is negative it is {below[0]}, where it is positive {above[0]}"
+    if below[0] == above[0]:
+        sentence = f"it is {below[0]}"
     inverted = below[1] == 1.0 and above[1] == 0.0
     return Diagnosis(
         Mistake.IN_A_PART, f"the mask is inverted: {sentence}" if inverted else sentence

@@ -73,7 +73,7 @@ def permuted(clues: Clues) -> Diagnosis | None:
             return Diagnosis(Mistake.PERMUTED, f"it is reversed along {along}")
         for step in (1, -1):
             if clues.explained_by(lambda trial, dim=dim, step=step: trial.t.roll(step, dim)):  # type: ignore[misc]
-                return Diagnosis(Mistake.PERMUTED, f"it is moved by {step} along {along}")
+                return Diagnosis(Mistake.PERMUTED, f"it is shifted by {step} along {along}")
     if not clues.explained_by(_sorted_alike):
         return None
     for dim in range(dims):
@@ -94,8 +94,7 @@ def of_another(clues: Clues) -> Diagnosis | None:
         if clues.explained_by(lambda trial, dim=dim: _halves_exchanged(trial, dim)):  # type: ignore[misc]
             return Diagnosis(
                 Mistake.PERMUTED,
-                f"the two halves of the input along {_along(clues.first, dim)} are taken for each "
-                "other",
+                f"the two halves of the input along {_along(clues.first, dim)} are swapped",
             )
     return None
 
@@ -192,6 +191,6 @@ def wrong_axis(clues: Clues) -> Diagnosis | None:
             )
     if clues.explained_by(turned):
         return Diagnosis(
-            Mistake.WRONG_AXIS, "it is what comes out along the other axis: rows for columns"
+            Mistake.WRONG_AXIS, "it is the result along the other axis: rows instead of columns"
         )
     return None

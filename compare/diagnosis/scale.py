@@ -38,7 +38,7 @@ def named(factors: Factors) -> Diagnosis | None:
     n = trial.samples
     for mistake, value in ((Mistake.SUM_FOR_MEAN, n), (Mistake.MEAN_FOR_SUM, 1 / max(n, 1))):
         if n > 2 and _same(c, value, trial):
-            sentence = f"{_times(c)}, {n} being the size of the batch given: {mistake}"
+            sentence = f"{_times(c)}, {n} being the batch size: {mistake}"
             return Diagnosis(mistake, f"{sentence}, and a fixed {n} for other batches as well", c)
     if _same(c, 2, trial):
         sentence = "it is 2 times too large: accumulated twice, or a factor of 2 too many"
@@ -112,7 +112,7 @@ def _of_a_size(factors: Factors) -> Diagnosis | None:
         (_elements, -1, Mistake.MEAN_FOR_SUM, f"averaged over all elements (1/{m})"),
     ):
         if follows(of, power):
-            instead = ", a sum in its place" if power > 0 else " where the sum is wanted"
+            instead = ", a sum is used instead" if power > 0 else " instead of summed"
             return Diagnosis(mistake, f"{_times(c)}: {why}{instead}", c)
     for of, what in ((_samples, "N"), (_elements, "the number of elements")):
         for power, how in ((2, "multiplied by"), (-2, "divided by")):
@@ -120,7 +120,7 @@ def _of_a_size(factors: Factors) -> Diagnosis | None:
                 why = f"{how} the square of {what}, {of(trial)} here"
                 return Diagnosis(Mistake.FACTOR, f"{_times(c)}: {why}", c)
     if all(_same(f, t.samples / max(t.samples - 1, 1), t) for t, f in factors):
-        why = f"divided by N − 1 where N is meant (N = {n})"
+        why = f"divided by N − 1 instead of N (N = {n})"
         return Diagnosis(Mistake.FACTOR, f"{_times(c)}: {why}", c)
     if all(_same(c, f, t) for t, f in factors):
         return None  # the same for all sizes
@@ -134,7 +134,7 @@ def _of_a_size(factors: Factors) -> Diagnosis | None:
 
 def _times(c: float) -> str:
     if c < 0:
-        return f"it is {_number(c)} times what it should be, the sign wrong, too"
+        return f"it is {_number(c)} times what it should be, and has the wrong sign"
     if c > 1:
         return f"it is {_number(c)} times too large"
     return f"it is {_number(c)} of what it should be"

@@ -65,15 +65,15 @@ def shown(graph: Graph, group: Sequence[tuple[int, int]]) -> tuple[str, str]:
 
 def _left_out(graph: Graph, group: tuple[tuple[int, int], ...]) -> Iterator[Guess]:
     operand, whole = shown(graph, group)
-    said = f"{operand} in {whole} is taken for a constant: no gradient comes back through it"
+    said = f"{operand} in {whole} is treated as a constant: no gradient flows back through it"
     if operand == whole:
-        said = f"one of the ways in which {whole} is used is left out: no gradient comes back there"
+        said = f"one of the uses of {whole} is left out: no gradient flows back from it"
     yield Guess(group, without, Mistake.CONSTANT, said)
 
 
 def _turned(graph: Graph, group: tuple[tuple[int, int], ...]) -> Iterator[Guess]:
     operand, whole = shown(graph, group)
-    said = f"what comes back through {operand} in {whole} has the wrong sign"
+    said = f"the gradient through {operand} in {whole} has the wrong sign"
     yield Guess(group, lambda graph, node, handed, above: -handed, Mistake.SIGN, said, -1.0)
 
 
@@ -92,7 +92,7 @@ def _handed_on(graph: Graph, group: tuple[tuple[int, int], ...]) -> Iterator[Gue
         said = f"the factor {factor} is missing: {whole} is differentiated as if that were 1"
         yield Guess(group, as_it_came, Mistake.MISSING_FACTOR, said)
     else:
-        said = f"the derivative of {whole} is missing: its gradient is handed on as it came"
+        said = f"the derivative of {whole} is missing: its gradient is passed through unchanged"
         yield Guess(group, as_it_came, Mistake.NO_DERIVATIVE, said)
 
 
@@ -124,7 +124,7 @@ def _another_function(graph: Graph, group: tuple[tuple[int, int], ...]) -> Itera
                 return above * of(own) if same else None
 
             where = "its argument" if letter == "x" else "its value"
-            said = f"the derivative of {whole} is taken to be {text}, {letter} being {where}"
+            said = f"the derivative of {whole} is taken to be {text}, where {letter} is {where}"
             yield Guess(group, instead, Mistake.ANOTHER_DERIVATIVE, said)
 
 
@@ -132,7 +132,9 @@ def _other_branch(graph: Graph, group: tuple[tuple[int, int], ...]) -> Iterator[
     """Of what chooses between two, the gradient of what was not chosen."""
     _, whole = shown(graph, group)
     if name_of(graph.nodes[group[0][0]]) in _MASKS:
-        said = f"the mask of {whole} is inverted: the gradient goes where that was not taken"
+        said = (
+            f"the mask of {whole} is inverted: the gradient goes to the branch that was not taken"
+        )
         yield Guess(group, _inverted, Mistake.IN_A_PART, said)
 
 
@@ -196,7 +198,7 @@ def _another_operand(graph: Graph, group: tuple[tuple[int, int], ...]) -> Iterat
 
             said = (
                 f"in the derivative of `{graph.text(node, 3)}` the factor is "
-                f"`{shown.format(text)}` where `{graph.text_of(right)}` is wanted"
+                f"`{shown.format(text)}` instead of `{graph.text_of(right)}`"
             )
             yield Guess(group, instead, Mistake.ANOTHER_FACTOR, said)
 

@@ -80,7 +80,8 @@ def term(clues: Clues) -> Diagnosis | None:
                 verb = "added" if c > 0 else "missing"
                 return Diagnosis(
                     Mistake.ADDED,
-                    f"the term {text}{how} is {verb}, where g is what comes in and x the input",
+                    f"the term {text}{how} is {verb}, where g is the incoming gradient and "
+                    "x the input",
                     c,
                 )
     return None

@@ -10,7 +10,7 @@ from compare.trial.key import Key, Kind
 
 
 def transposed(clues: Clues) -> Diagnosis | None:
-    """W for Wᵀ in a square layer."""
+    """W instead of Wᵀ in a square layer."""
     for name, weight in clues.first.evidence.parameters.items():
         if weight.dim() == 2 and weight.shape[0] == weight.shape[1]:
 
@@ -19,7 +19,7 @@ def transposed(clues: Clues) -> Diagnosis | None:
 
             if clues.explained_by(guess):
                 return Diagnosis(
-                    Mistake.WRONG_WEIGHT, f"it is computed with {name} transposed: W for Wᵀ"
+                    Mistake.WRONG_WEIGHT, f"it is computed with {name} transposed: W instead of Wᵀ"
                 )
     return None
 
@@ -74,9 +74,7 @@ def swapped(clues: Clues) -> Diagnosis | None:
                 return trial.vjp(parameters={name: of(trial.evidence.parameters[name])})
 
             if name != clues.parameter and clues.explained_by(without):
-                return Diagnosis(
-                    Mistake.WRONG_WEIGHT, f"{name} is not in it, as if it were {shown}"
-                )
+                return Diagnosis(Mistake.WRONG_WEIGHT, f"{name} is left out, as if it were {shown}")
     return None
 
 
@@ -91,7 +89,7 @@ def flipped(clues: Clues) -> Diagnosis | None:
 
             if clues.explained_by(guess):
                 return Diagnosis(
-                    Mistake.WRONG_WEIGHT, f"it is computed with {name} turned round in space"
+                    Mistake.WRONG_WEIGHT, f"it is computed with {name} flipped in space"
                 )
     return None
 
@@ -131,7 +129,9 @@ def without_target(clues: Clues) -> Diagnosis | None:
     if not wrong or len(clues.trials) < len(clues.all):
         return None
     if all(_off_in_one_place(trial) for trial in wrong):
-        return Diagnosis(Mistake.NO_TARGET, f"{sentence}: in each sample one number is off, alike")
+        return Diagnosis(
+            Mistake.NO_TARGET, f"{sentence}: in each sample one number is off by the same amount"
+        )
     for trial in wrong:
         others = [x for x in trial.evidence.inputs if x is not trial.x]
         residual = trial.m - trial.t

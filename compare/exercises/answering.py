@@ -66,7 +66,9 @@ def answers(
         ComparisonError: This system cannot fork.
     """
     if not sandbox.available():
-        raise ComparisonError("answers run in a forked process, which this system does not have")
+        raise ComparisonError(
+            "answers run in a forked process, which this operating system does not support"
+        )
     _warm()
 
     def work(send: sandbox.Send) -> None:
@@ -79,7 +81,7 @@ def answers(
         at = "" if not found else f" on trial {found['at'] + 1} of {len(scopes)}"
         return Answers(
             stopped=f"it did not finish{at}: it took over {SECONDS:g} seconds or "
-            f"{MEMORY // 2**20} MiB, or ended its process"
+            f"{MEMORY // 2**20} MiB, or ended its own process"
         )
     results = [[_read(x) for x in row] for row in found["results"]]
     return Answers(results, found["error"], found["by"], found["printed"])
@@ -115,7 +117,7 @@ def _told(
         except sandbox.ForbiddenError as found:
             error = {
                 "type": "",
-                "message": f"only arithmetic on tensors is run here, not {found}",
+                "message": f"only tensor arithmetic is allowed here, not {found}",
             }
         except BaseException as found:
             error = _of_python(found, file)
@@ -146,7 +148,7 @@ def answer(
         Exception: Whatever it raises.
     """
     if exercise.function not in namespace:
-        raise NameError(f"there is no {exercise.function} in the file any more")
+        raise NameError(f"{exercise.function} is no longer in the file")
     call = by_apply if exercise.is_class else _by_call
     found = call(exercise, namespace[exercise.function], scope, learner)
     found = found if isinstance(found, tuple | list) else (found,)
@@ -184,7 +186,7 @@ def by_apply(exercise: Exercise, cls: Any, scope: Scope, learner: Callable[[], A
             return found
 
     if not isinstance(cls, type) or not issubclass(cls, torch.autograd.Function):
-        raise TypeError(f"{exercise.function} is no torch.autograd.Function any more")
+        raise TypeError(f"{exercise.function} is no longer a torch.autograd.Function")
     output = Watched.apply(*given.values())
     output = output[0] if isinstance(output, tuple) else output
     g = scope[exercise.incoming] if exercise.incoming else torch.ones_like(output)

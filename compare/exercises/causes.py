@@ -7,7 +7,7 @@ verified by the same trials.
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -52,7 +52,9 @@ def cause(exercise: Exercise, trials: Sequence[TrialOfAnswer], found: Found) -> 
         return slip
     if said is None or said.name == Mistake.UNKNOWN:
         return (
-            _handed_on(trials, found, place) or said or Cause(Mistake.UNKNOWN.value, "it is wrong")
+            _handed_on(trials, found, place)
+            or _diagnosed(exercise, trials, found, place, by_steps=True)
+            or Cause(Mistake.UNKNOWN.value, "it is wrong")
         )
     return said
 
@@ -63,18 +65,25 @@ def _handed_on(trials: Sequence[TrialOfAnswer], found: Found, place: int) -> Cau
             is_right(row[place], trial.scope[name])
             for trial, row in zip(trials, found, strict=True)
         ):
-            return Cause("handed on", f"this is `{name}` as it came in")
+            return Cause("passed through", f"this is `{name}`, passed through unchanged")
     return None
 
 
 def _diagnosed(
-    exercise: Exercise, trials: Sequence[TrialOfAnswer], found: Found, place: int
+    exercise: Exercise,
+    trials: Sequence[TrialOfAnswer],
+    found: Found,
+    place: int,
+    *,
+    by_steps: bool = False,
 ) -> Cause | None:
+    """By what comes out alone, which speaks of the formula, or by the steps of the forward."""
     if exercise.again:  # what is differentiated twice has no single vjp to ask
         return None
     rows = []
     for trial, row in zip(trials, found, strict=True):
         keys, seen = evidence(exercise, trial, row)
+        seen = seen if by_steps else replace(seen, graph=None)
         wrong = not is_right(row[place], trial.right[place])
         if trial.right[place] is not None:
             rows.append((wrong, trial.size, keys[place], seen))

@@ -113,7 +113,7 @@ def _not_done(exercise: Exercise) -> Verdict:
 
 
 def _not_by_hand(exercise: Exercise, who: str) -> Verdict:
-    said = f"this leaves the derivative to {who}: write it by hand"
+    said = f"this leaves the derivative to {who}: write it yourself"
     return Verdict(exercise.name, WRONG, Cause("not by hand", said), [said])
 
 
@@ -160,10 +160,13 @@ def _seen(exercise: Exercise, asked: Sequence[TrialOfAnswer], found: Found) -> C
         )
 
     if exercise.relative and all_are(is_right):
-        said = "its digits are lost where the result is small: equal numbers are subtracted there"
+        said = (
+            "it loses its digits where the result is small: nearly equal numbers are "
+            "subtracted there"
+        )
         return Cause("cancellation", said)
     if exercise.again and all_are(is_right, 1):
-        said = "right once, but wrong when differentiated again: a part of it is a constant there"
+        said = "correct, but wrong when differentiated again: part of it is treated as a constant"
         return Cause("not differentiable again", said)
     if all_are(lambda x, true: x.numel() == true.numel() and is_right(x.reshape(true.shape), true)):
         shapes = [
@@ -179,17 +182,18 @@ def _seen(exercise: Exercise, asked: Sequence[TrialOfAnswer], found: Found) -> C
 def _shaped(trial: TrialOfAnswer, row: Sequence[Tensor | None]) -> Cause | None:
     """What is seen without a look at the numbers."""
     if len(row) != len(trial.right):
-        said = f"it gives {len(row)} results where {len(trial.right)} are asked for"
+        said = f"it returns {len(row)} results instead of {len(trial.right)}"
         return Cause("missing result", said)
     for x, true in zip(row, trial.right, strict=True):
         if true is None and x is not None:
-            return Cause("not needed", "it computes a gradient that nobody needs")
+            return Cause("not needed", "it computes a gradient that is not needed")
         if x is None and true is not None:
             return Cause(
-                "missing result", "it gives None, or no tensor, where a gradient is wanted"
+                "missing result",
+                "it returns None, or something that is not a tensor, instead of a gradient",
             )
         if x is not None and true is not None and x.dtype != true.dtype:
-            said = f"it is {_type(x)} where what came in is {_type(true)}"
+            said = f"it is {_type(x)}, but its inputs are {_type(true)}"
             return Cause(Mistake.LOWER_PRECISION.value, said)
     return None
 

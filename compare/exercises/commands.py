@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = OneLineParser(
         prog="python -m compare.exercises",
         description="Exercises in backpropagation: write the missing line of a backward in a file "
-        "of yours, and be told which mistake it is.",
+        "of yours, and be told what is wrong.",
         epilog="Exit code 0: solved, or done; 1: not yet; " + NOT_DONE,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -48,7 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _of_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--dir", type=Path, default=Path(), metavar="DIR", help="the exercises (default: here)"
+        "--dir",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="folder of the exercises (default: current folder)",
     )
     _seeded(parser)
 
@@ -59,12 +63,12 @@ def _seeded(parser: argparse.ArgumentParser) -> None:
         type=integer(0, 2**32 - 1),
         default=0,
         metavar="N",
-        help="of the numbers that answers are tried on (default: %(default)s)",
+        help="seed of the numbers that answers are tested on (default: %(default)s)",
     )
 
 
 def _named(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="of an exercise, or its number")
+    parser.add_argument("name", metavar="NAME", help="name or number of an exercise")
     _of_folder(parser)
 
 
@@ -75,12 +79,16 @@ def _perhaps_named(parser: argparse.ArgumentParser) -> None:
 
 def _only(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--only", metavar="NAMES", help="these alone: names or numbers, such as softmax,3,10-14"
+        "--only",
+        metavar="NAMES",
+        help="only these exercises: names or numbers, such as softmax,3,10-14",
     )
 
 
 def _start_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="DIR", help="made if need be")
+    parser.add_argument(
+        "folder", type=Path, metavar="DIR", help="folder to put them into; created if missing"
+    )
     _only(parser)
 
 
@@ -91,18 +99,20 @@ def _list_options(parser: argparse.ArgumentParser) -> None:
 
 def _solution_options(parser: argparse.ArgumentParser) -> None:
     _named(parser)
-    parser.add_argument("--give-up", action="store_true", help="show it although it is not solved")
+    parser.add_argument("--give-up", action="store_true", help="show it even if it is not solved")
 
 
 def _grade_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="DIR", help="a learner's")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the learner's folder")
     parser.add_argument("--json", action="store_true", help="print JSON, for machines")
     _only(parser)
     _seeded(parser)
 
 
 def _selftest_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", type=new_file, metavar="FILE", help="write the numbers down")
+    parser.add_argument(
+        "--json", type=new_file, metavar="FILE", help="write the result to FILE as JSON"
+    )
     _only(parser)
     _seeded(parser)
 
@@ -117,9 +127,9 @@ def _start(options: Options) -> bool:
     from compare.exercises.folder import start
 
     written, there = start(options.folder, _chosen(options))
-    kept = f", {there} were there and stay as they are" if there else ""
+    kept = f", {there} were already there and are unchanged" if there else ""
     _say(f"{written} exercises in {options.folder}{kept}")
-    _say("open the first in your editor, and leave this running beside it:")
+    _say("open the first one in your editor, and leave this running next to it:")
     _say(f"python -m compare.exercises watch --dir {options.folder}")
     return True
 
@@ -197,7 +207,8 @@ def _reset(options: Options) -> bool:
     exercise = _one(options.name, tutor)
     tutor.reset(exercise)
     _say(
-        f"{tutor.path(exercise).name} is as it was; yours is in {tutor.path(exercise).name}.before"
+        f"{tutor.path(exercise).name} is restored; your version is in "
+        f"{tutor.path(exercise).name}.before"
     )
     return True
 
@@ -273,15 +284,15 @@ def _one(name: str | None, tutor: "Tutor") -> "Exercise":
 
 
 COMMANDS = {
-    "start": Command("put the exercises into a folder of yours", _start_options, _start),
-    "check": Command("check a file, and say which mistake it is", _perhaps_named, _check),
+    "start": Command("put the exercises into a folder", _start_options, _start),
+    "check": Command("check a file, and say what is wrong", _perhaps_named, _check),
     "watch": Command("check each file when you save it", _of_folder, _watch),
-    "next": Command("say which exercise comes next", _of_folder, _next),
+    "next": Command("show which exercise comes next", _of_folder, _next),
     "hint": Command("give a hint: the equation, the term, the line", _perhaps_named, _hint),
     "list": Command("list the exercises and what is solved", _list_options, _list),
-    "reset": Command("make a file anew", _named, _reset),
+    "reset": Command("restore the original file", _named, _reset),
     "solution": Command("show the solution of a solved exercise", _solution_options, _solution),
-    "grade": Command("for teachers: what a learner has solved", _grade_options, _grade),
+    "grade": Command("for teachers: show what a learner has solved", _grade_options, _grade),
     "show": Command("draw one sample through a network, forward and back", show_options, _show),
-    "selftest": Command("try the tutor on right and wrong answers", _selftest_options, _selftest),
+    "selftest": Command("test the tutor on right and wrong answers", _selftest_options, _selftest),
 }

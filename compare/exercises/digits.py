@@ -24,7 +24,7 @@ def read_digits(exercise: Exercise, verdict: Verdict, text: str, file: str) -> V
     try:
         from sklearn.datasets import load_digits
     except ImportError:
-        said = "scikit-learn is not installed, so it was not tried on digits"
+        said = "scikit-learn is not installed, so the network was not tried on digits"
         return Verdict(exercise.name, verdict.state, None, [said], verdict.printed)
     data = load_digits()
     x = torch.from_numpy(data.data) / 16
@@ -38,9 +38,11 @@ def read_digits(exercise: Exercise, verdict: Verdict, text: str, file: str) -> V
         work, _SECONDS, memory=MEMORY, encode=lambda n: json.dumps(n).encode(), decode=json.loads
     )
     if not isinstance(share, float) or share < _ENOUGH:
-        said = "the step is right, but nothing was learnt: it must change W and b in place"
+        said = "the step is correct, but nothing was learned: it must change W and b in place"
         return Verdict(exercise.name, WRONG, Cause("no training", said), [said], verdict.printed)
-    said = f"your own layers read {share:.1%} of {len(x[::5])} digits that they never saw"
+    said = (
+        f"your own layers read {share:.1%} of {len(x[::5])} digits that were not used for training"
+    )
     return Verdict(exercise.name, verdict.state, None, [said], verdict.printed)
 
 

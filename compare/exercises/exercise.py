@@ -187,8 +187,8 @@ def as_tensors(numbers: Scope) -> dict[str, Any]:
 #: What a mistake may be called: each of the names in a set is true of it.
 SIGN = {"sign"}
 FACTOR = {"constant factor", "accumulated twice", "another number"}
-MEAN = {"averaged instead of summed", "factor too many", "sum for mean"}
-SUM = {"missing mean over the batch", "missing factor", "sum for mean"}
+MEAN = {"averaged instead of summed", "extra factor", "sum instead of mean"}
+SUM = {"missing mean over the batch", "missing factor", "sum instead of mean"}
 MISSING = {"missing factor", "missing activation derivative"}
 TERM = {"missing term", "missing cross term"}
 PLACE = {"derivative taken at a instead of z", "another tensor"}
@@ -197,7 +197,7 @@ UNSUMMED = {"not summed over the batch", "missing step"}
 AXIS = {"wrong axis", "another number"}
 INCOMING = {"incoming gradient ignored"}
 TARGET = {"target left out", "missing term"}
-MUCH = {"factor too many"}
+MUCH = {"extra factor"}
 ZERO = {"detached"}
 RAISED = {"raised an error"}
 PART = {"only part of the batch"}

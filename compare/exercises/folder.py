@@ -38,11 +38,11 @@ def page(exercise: Exercise, answer: str = BLANK) -> str:
 
 Derive   {exercise.derive} = …
 
-By hand, in small numbers:
+A worked example with small numbers:
 
 {textwrap.indent(by_hand(exercise), "    ")}
 
-Write it in place of {BLANK}, by hand: no autograd. Then save, or
+Write it in place of {BLANK}, without autograd. Then save the file, or run
 python -m compare.exercises check {exercise.name}
 """'''
     return f"{head}\n\n{made(exercise).with_answer(answer)}"

@@ -1,6 +1,7 @@
 """The trials of an exercise: what is given, and what is right, as autograd of the forward says."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,8 @@ import torch
 from torch import Tensor
 
 from compare.diagnosis.evidence import Evidence
+from compare.diagnosis.graph import Graph
+from compare.diagnosis.written_out import WrittenOut
 from compare.exercises.answering import Namespace, answer, weights_like
 from compare.exercises.exercise import Exercise, Scope, as_tensors, draws
 from compare.exercises.making import made
@@ -142,11 +145,24 @@ def evidence(
             scope[exercise.incoming] = g[0]
         return {k: t for k, t in zip(keys, right(exercise, scope), strict=True) if t is not None}
 
+    def graph(written_out: bool) -> Graph:
+        assert exercise.forward is not None
+        given = dict(zip(names, _arguments(exercise, trial.scope), strict=True))
+        leaves = {name: given[name].detach().clone().requires_grad_() for name in exercise.of}
+        given |= leaves
+        with WrittenOut() if written_out else nullcontext() as mode:
+            output = _first(exercise.forward(*given.values()))
+        arguments = mode.arguments if isinstance(mode, WrittenOut) else {}
+        of_key = dict(zip(keys, leaves.values(), strict=True))
+        called = dict(zip(keys, leaves, strict=True))
+        return Graph([output], of_key, [given[n] for n in inputs], arguments, called)
+
     return keys, Evidence(
         "given", "random", list(inputs.values()), differentiated, parameters, outputs, incoming,
         manual={k: _double(x) for k, x in zip(keys, found, strict=False)},
         right={k: t for k, t in zip(keys, trial.right, strict=False) if t is not None},
         vjp=vjp, dtype=torch.float64, scales={}, label="",
+        graph=graph if exercise.forward is not None and exercise.of else None,
     )  # fmt: skip
 
 

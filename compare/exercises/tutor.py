@@ -30,8 +30,8 @@ class Tutor:
         """
         if not any((self.folder / file_name(e)).exists() for e in COURSE):
             raise ComparisonError(
-                f"{self.folder} has no exercises: put them there by "
-                f"`python -m compare.exercises start {self.folder}`, or name the folder by --dir"
+                f"{self.folder} has no exercises: put them there with "
+                f"`python -m compare.exercises start {self.folder}`, or name the folder with --dir"
             )
         self.progress = Progress.of(self.folder)
 
@@ -96,7 +96,7 @@ class Tutor:
         """
         if not give_up and not self.verdict(exercise).solved:
             raise ComparisonError(
-                f"{exercise.name} is not solved yet: ask for a hint, or give up by --give-up"
+                f"{exercise.name} is not solved yet: ask for a hint, or add --give-up"
             )
         piece = made(exercise)
         of = exercise.source.of

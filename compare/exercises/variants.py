@@ -18,37 +18,43 @@ from compare.exercises.making import made
 SAID = {
     "statement lost": (
         "missing step",
-        "nothing comes of it: the step is not made",
+        "the step has no effect: it is not made",
     ),
     "condition": ("condition", "the two cases are mixed up, or one of them is left out"),
-    "sign": ("sign", "a sign in it is the wrong one"),
+    "sign": ("sign", "a sign is wrong"),
     "factor lost": ("missing factor", "a factor is missing{of}"),
     "term lost": ("missing term", "a term is missing{of}"),
     "operator": ("another operation", "two parts are joined by the wrong operation"),
-    "reduction": ("sum for mean", "a sum stands for a mean, or a mean for a sum"),
+    "reduction": (
+        "sum instead of mean",
+        "a sum is used instead of a mean, or a mean instead of a sum",
+    ),
     "count": (
         "another count",
         "it divides by the wrong count: samples, outputs or elements",
     ),
-    "results exchanged": ("results exchanged", "two results are in each other's place"),
-    "arguments exchanged": ("arguments exchanged", "two arguments are in each other's place"),
-    "comparison": ("comparison", "a comparison is turned, or off by its border"),
+    "results exchanged": ("results exchanged", "two results are swapped"),
+    "arguments exchanged": ("arguments exchanged", "two arguments are swapped"),
+    "comparison": ("comparison", "a comparison is reversed, or wrong at its boundary"),
     "transpose lost": ("transposed", "a transpose is missing{of}"),
-    "name": ("another tensor", "one tensor stands where another belongs"),
+    "name": ("another tensor", "one tensor is used where another belongs"),
     "applied twice": (
         "derivative taken at a instead of z",
         "the activation is applied to its own result{of}",
     ),
-    "subscript too many": ("only part of the batch", "only one of the samples is in it"),
-    "written over": ("written over", "what meets in one place is written over: it should be added"),
-    "constant": ("another number", "a number in it is the wrong one"),
-    "factor too many": ("factor too many", "a factor is too much{of}"),
-    "term too many": ("term too many", "a term is too much{of}"),
+    "extra subscript": ("only part of the batch", "only one of the samples is used"),
+    "overwritten": (
+        "overwritten",
+        "values that land in the same place overwrite each other: they should be added",
+    ),
+    "constant": ("another number", "a number is wrong"),
+    "extra factor": ("extra factor", "there is an extra factor{of}"),
+    "extra term": ("extra term", "there is an extra term{of}"),
     "call lost": ("missing step", "a step is missing{of}"),
-    "function": ("another function", "a function in it is the wrong one"),
+    "function": ("another function", "a function is the wrong one"),
     "argument lost": (
         "another argument",
-        "a function lacks an argument, such as the dimension that it works along",
+        "a function lacks an argument, such as the dimension to reduce",
     ),
     "subscript lost": ("missing index", "an index is missing{of}"),
     "None": ("missing result", "a result is missing"),
@@ -121,7 +127,7 @@ def _more(right: str) -> Iterator[tuple[str, str, str]]:
         yield "factor lost", _replaced(tree, n, f"torch.ones_like({n.id})"), n.id
     for name in known:
         for some in ("[:1]", "[-1:]"):
-            yield "subscript too many", _replaced(tree, name, f"{name}{some}"), name
+            yield "extra subscript", _replaced(tree, name, f"{name}{some}"), name
         for activation in ("sigmoid", "tanh", "softmax"):
             call = f"torch.{activation}({name}{', 1' if activation == 'softmax' else ''})"
             yield "applied twice", _replaced(tree, name, call), name
@@ -141,7 +147,7 @@ def _of_node(tree: ast.Module, node: ast.AST, names: list[str]) -> Iterator[tupl
         turned = f"({ast.unparse(node.right)}) / ({ast.unparse(node.left)})"
         yield "operator", _replaced(tree, node, turned), ""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
-        yield "factor too many", _replaced(tree, node, f"({ast.unparse(node)}) ** 2"), ""
+        yield "extra factor", _replaced(tree, node, f"({ast.unparse(node)}) ** 2"), ""
         for side in (node.left, node.right):
             yield from _too_much(tree, side, names)
         if isinstance(node.op, ast.Sub):
@@ -153,7 +159,7 @@ def _of_node(tree: ast.Module, node: ast.AST, names: list[str]) -> Iterator[tupl
             yield "count", _replaced(tree, node, count), ""
     if isinstance(node, ast.Attribute) and node.attr in _OVER:
         other = f"{ast.unparse(node.value)}.{_OVER[node.attr]}"
-        yield "written over", _replaced(tree, node, other), ""
+        yield "overwritten", _replaced(tree, node, other), ""
 
 
 def _too_much(tree: ast.Module, node: ast.expr, names: list[str]) -> Iterator[tuple[str, str, str]]:
@@ -164,9 +170,9 @@ def _too_much(tree: ast.Module, node: ast.expr, names: list[str]) -> Iterator[tu
             *(f"(1 / {name})", f"(1 / ({name} * (1 - {name})))"),
             *(f"(1 / len({name}))", f"(1 / {name}.shape[-1])"),
         ):
-            yield "factor too many", _replaced(tree, node, f"({text}) * {factor}"), name
+            yield "extra factor", _replaced(tree, node, f"({text}) * {factor}"), name
         for sign in "+-":
-            yield "term too many", _replaced(tree, node, f"({text}) {sign} {name}"), name
+            yield "extra term", _replaced(tree, node, f"({text}) {sign} {name}"), name
 
 
 def _replaced(tree: ast.Module, node: ast.AST | str, text: str) -> str:

@@ -58,27 +58,27 @@ def gradients_parser() -> OneLineParser:
     parser = OneLineParser(
         prog="python -m compare.gradients",
         usage="%(prog)s [MANUAL REFERENCE --shape N,N] [options]",
-        description="Compare every gradient of two models, by hand against autograd: same weights, "
-        "same inputs, one row for each tensor in backward order, a verdict for each layer by "
-        "itself, and what is wrong where something is. Without MANUAL and REFERENCE: one of our "
-        "own networks on a batch of real data.",
+        description="Compare every gradient of two models, hand-written against autograd, "
+        "with the same weights and inputs. Prints a row for each tensor in backward order, "
+        "a verdict for each layer on its own, and what is wrong. Without MANUAL and "
+        "REFERENCE it compares one of the project's own networks on a batch of real data.",
         epilog=f"δ of a layer is ∂L/∂(its output). {EXIT_CODES}",
     )
     pair = parser.add_argument_group("any two models")
-    for side, which in (("manual", "the one in question"), ("reference", "the trusted one")):
+    for side, which in (("manual", "the model to check"), ("reference", "the model to trust")):
         pair.add_argument(
             side,
             nargs="?",
             metavar=side.upper(),
-            help=f"{which}: package.module:Name or path/to/file.py:Name, of a module, a function, "
-            "or a function without arguments that makes one",
+            help=f"{which}: package.module:Name or path/to/file.py:Name of a module, a "
+            "function, or a function without arguments that returns one",
         )
     pair.add_argument(
         "--shape",
         type=shape,
         action="append",
         metavar="N,N,…",
-        help="of a random input; repeat it for several inputs",
+        help="shape of a random input; repeat for several inputs",
     )
     pair.add_argument(
         "--inputs",
@@ -90,57 +90,66 @@ def gradients_parser() -> OneLineParser:
         type=mapping,
         action="append",
         metavar="MANUAL=REFERENCE",
-        help="names of submodules or parameters that belong together, where names and order do not "
-        "tell; repeat it for several",
+        help="pair a submodule or parameter of MANUAL with one of REFERENCE, where names "
+        "and order do not; repeatable",
     )
     add_data_options(parser)
     add_network_options(parser)
     [loss] = [action for action in parser._actions if action.dest == "loss"]
     loss.help = (
-        f"one of {', '.join(LOSSES)}; {loss.help}. Of any two models: a function of "
-        "torch.nn.functional, or as above"
+        f"one of {', '.join(LOSSES)}; {loss.help}. For MANUAL REFERENCE: a function "
+        "of torch.nn.functional, or package.module:function"
     )
     loss.choices, loss.metavar = None, "NAME"
     group = add_comparison_options(parser)
-    group.add_argument("--device", default="cpu", help="to compute on (default: %(default)s)")
+    group.add_argument(
+        "--device", default="cpu", help="device device to compute on (default: %(default)s)"
+    )
     group.add_argument(
         "--strict",
         action="store_true",
-        help="at a kink, accept the reference's own subgradient only",
+        help="accept only the reference's own subgradient at a kink, and no loss of "
+        "accuracy that ill-conditioning explains",
     )
     group.add_argument(
         "--surrogate",
         action="append",
         default=[],
         metavar="LAYER",
-        help="a layer of MANUAL whose gradient is another one than its forward's on purpose: "
-        "reported, not failed; repeat it for several",
+        help="a layer of MANUAL whose gradient deliberately differs from its forward's "
+        "derivative: reported, but not a failure; repeatable",
     )
     group.add_argument(
         "--also",
         type=checks,
         default=(),
         metavar="NAMES",
-        help="further checks, separated by commas, or all: "
+        help="additional checks, separated by commas, or all: "
         + "; ".join(f"{name} ({ask.what})" for name, ask in CHECKS.items()),
     )
     group.add_argument(
         "--repair",
         type=seconds,
         metavar="off|SECONDS",
-        help="how long to look, for each wrong gradient, for the change of the source that makes "
-        "it right (default: 10)",
+        help="seconds to search, for each wrong gradient, for a change to the source that "
+        "fixes it (default: 10)",
     )
     group.add_argument(
         "--fix",
         nargs="?",
         const="-",
         metavar="FILE",
-        help="write the changes as a unified diff, to stdout without a FILE; no source is touched",
+        help="write the changes found as a unified diff to FILE, or to stdout; the source "
+        "is not modified",
     )
-    group.add_argument("--html", type=new_file, metavar="FILE", help="write a page about it")
+    group.add_argument("--html", type=new_file, metavar="FILE", help="write an HTML report")
     group.add_argument("--junit", type=new_file, metavar="FILE", help="write a JUnit report")
-    group.add_argument("--tensorboard", type=Path, metavar="DIR", help="write a run there")
+    group.add_argument(
+        "--tensorboard",
+        type=Path,
+        metavar="DIR",
+        help="write the report to TensorBoard as a run in DIR",
+    )
     return parser
 
 
@@ -148,18 +157,21 @@ def checked_gradients(parser: OneLineParser, options: argparse.Namespace) -> arg
     """The options of ``compare.gradients``, unless some do not go together; then exit code 2."""
     if options.manual is None:
         if wrong := changed(parser, options, _PAIR):
-            parser.error(f"{', '.join(wrong)}: only with MANUAL REFERENCE, two models to compare")
+            parser.error(f"{', '.join(wrong)}: allowed only with MANUAL REFERENCE")
         if options.loss not in (None, *LOSSES):
             expected = f"expected one of {', '.join(LOSSES)}"
             parser.error(f"--loss {options.loss}: {expected}, or MANUAL REFERENCE before it")
         return checked(parser, options)
     if options.reference is None:
-        parser.error("one model alone: expected MANUAL REFERENCE, the second one to compare with")
+        parser.error("only one model is given: expected MANUAL REFERENCE")
     if wrong := changed(parser, options, _OWN):
-        parser.error(f"{', '.join(wrong)}: not with MANUAL REFERENCE, only for our own network")
+        parser.error(
+            f"{', '.join(wrong)}: not allowed with MANUAL REFERENCE; it configures the "
+            "project's own network"
+        )
     if bool(options.shape) == bool(options.inputs):
         parser.error(
-            "expected either --shape N,N,… or --inputs package.module:function to say what the two "
-            "models are given"
+            "expected either --shape N,N,… or --inputs package.module:function for the "
+            "inputs of the two models"
         )
     return options

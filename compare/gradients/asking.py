@@ -16,7 +16,7 @@ from compare.comparison.pair import compare_gradients
 from compare.comparison.report import Report
 from compare.gradients import importing
 from compare.reports import files, terminal
-from compare.trial.errors import ComparisonError
+from compare.trial.errors import ComparisonError, UnjudgedError
 from compare.trial.given import map_tensors
 from compare.trial.question import Question
 from compare.trial.recorder import is_layer
@@ -25,7 +25,11 @@ from torch_models.streams import streams
 
 
 def compare(options: argparse.Namespace) -> bool:
-    """Ask what the options ask, show and write what was found; whether it passed."""
+    """Ask what the options ask, show and write what was found; whether it passed.
+
+    Raises:
+        UnjudgedError: The reference is no number.
+    """
     if options.tensorboard:
         extras.need("tensorboard", "--tensorboard")
     question: Question | None
@@ -40,6 +44,8 @@ def compare(options: argparse.Namespace) -> bool:
         report = replace(report, checks=_checks(question, options.also))
     terminal.show(report)
     files.write(report, options, facts)
+    if report.unjudged:
+        raise UnjudgedError("could not be judged: the reference is infinite or NaN")
     return report.passed
 
 

@@ -31,35 +31,37 @@ def mutants_parser() -> OneLineParser:
     """The parser of ``python -m compare.mutants``."""
     parser = OneLineParser(
         prog="python -m compare.mutants",
-        description="Check the checker: plant bugs in hand-written backwards of every kind and see "
-        "that each is found, blamed on its layer and called what it is, and that right backwards "
-        "written otherwise are not accused; beside it, what the rules of others make of them.",
+        description="Check the checker: plant bugs in hand-written backwards of every kind "
+        "and see that each is found, blamed on the right layer and correctly diagnosed, "
+        "and that correct backwards in other forms are not accused; compare with the rules "
+        "that others use.",
         epilog="Exit code 0: all found and blamed, 93 of 100 diagnosed (in the museum 25 of 30, or "
-        f"with a change), nobody accused; 1: not so; {NOT_DONE}",
+        f"with a change), and no correct one accused; 1: otherwise; {NOT_DONE}",
     )
-    parser.add_argument("--json", type=new_file, metavar="FILE", help="write the outcome there")
+    parser.add_argument(
+        "--json", type=new_file, metavar="FILE", help="write the result to FILE as JSON"
+    )
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument(
         "--edits",
         type=integer(1),
         metavar="N",
-        help="instead, plant N slips of the pen drawn at random from the sources of the layers: an "
-        "operator, a factor, an argument, a statement …",
+        help="instead, plant N small errors drawn at random from the sources of the "
+        "layers: an operator, a factor, an argument, a statement …",
     )
     instead.add_argument(
         "--museum",
         action="store_true",
-        help="instead, plant the wrong backwards that public projects really shipped, and the "
-        "right ones that they put in their place",
+        help="instead, use wrong backwards that public projects really shipped, and their fixes",
     )
     parser.add_argument(
         "--repair",
         type=seconds,
         metavar="off|SECONDS",
-        help="how long to look, for each wrong gradient, for a change (default: 10)",
+        help="seconds to search, for each wrong gradient, for a change that fixes it (default: 10)",
     )
     parser.add_argument(
-        "--seed", type=integer(0), default=0, help="of what is drawn (default: %(default)s)"
+        "--seed", type=integer(0), default=0, help="seed of the random draws (default: %(default)s)"
     )
     return parser
 
@@ -113,12 +115,12 @@ def _show(out: Any, outcomes: Sequence[Outcome], counts: dict[str, Any]) -> None
             console.row(view, o.specimen.name, *marks, *("; ".join(o.sentences) for _ in said))
     out.print(view)
     out.print(rules_table(outcomes, counts))
-    console.say_first(out, list(complaints(outcomes)), "--json FILE has them all", "bold red")
+    console.say_first(out, list(complaints(outcomes)), "--json FILE lists them all", "bold red")
     word = "passed" if is_well(counts) else "FAILED"
     planted, right = counts["planted"], counts["right"]
     summary = (
         f"{word}: of {planted} planted bugs {counts['killed']} found, {counts['blamed']} blamed on "
         f"the right layer, {counts['diagnosed']} diagnosed, {counts['repaired']} with a verified "
-        f"change; of {right} right backwards {counts['falsely_accused']} accused"
+        f"change; of {right} correct backwards {counts['falsely_accused']} accused"
     )
     console.say(out, summary, "green" if is_well(counts) else "bold red")

@@ -49,7 +49,7 @@ def run(path: Path | None, repair: float | None) -> bool:
     well = is_well(counts, changes=repair != 0)
     out.print(_table(visits, wide=out.width >= console.WIDE))
     out.print(rules_table(outcomes, counts, sources))
-    console.say_first(out, list(complaints(outcomes)), "--json FILE has them all", "bold red")
+    console.say_first(out, list(complaints(outcomes)), "--json FILE lists them all", "bold red")
     console.say(out, _summary(counts, well), "green" if well else "bold red")
     if path:
         found = [
@@ -79,7 +79,7 @@ def _table(visits: Sequence[Visit], *, wide: bool) -> "Table":
     from compare.command import console
 
     more = ["what was said"] if wide else []
-    view = console.table("project", "bug", "found", "blamed", "said", *more)
+    view = console.table("project", "bug", "found", "blamed", "explained", *more)
     for visit in visits:
         exhibit, became = visit.exhibit, visit.shipped
         project = exhibit.project if wide else exhibit.name.split()[0]
@@ -102,6 +102,6 @@ def _summary(counts: dict[str, Any], well: bool) -> str:
         f"{'passed' if well else 'FAILED'}: of {counts['planted']} bugs that {counts['projects']} "
         f"projects shipped {counts['killed']} found, {counts['blamed']} blamed on the right "
         f"gradients, {counts['explained']} with a verified change or a right name "
-        f"({counts['repaired']} with a change); of {counts['right']} mended ones "
+        f"({counts['repaired']} with a change); of {counts['right']} fixed ones "
         f"{counts['falsely_accused']} accused"
     )

@@ -132,8 +132,8 @@ def rules_table(
     from compare.command import console
 
     planted, right = counts["planted"], counts["right"]
-    numbers = (f"bugs found of {planted}", f"right ones accused of {right}")
-    table = console.table("rule", *numbers, "finds everything but", numbers=numbers)
+    numbers = (f"bugs found of {planted}", f"correct ones accused of {right}")
+    table = console.table("rule", *numbers, "finds all but", numbers=numbers)
     ours = (str(counts["killed"]), str(counts["falsely_accused"]))
     console.row(table, "compare.gradients", *ours, "")
     for name, of in counts["rules"].items():
@@ -150,11 +150,13 @@ def complaints(outcomes: Sequence[Outcome]) -> Iterator[str]:
     for o in outcomes:
         name, accused = o.specimen.name, ", ".join(f"{at} {g}" for at, g in o.places)
         if o.is_right and o.killed:
-            yield f"{name}: is right and was accused ({accused}: {'; '.join(o.sentences)})"
+            yield f"{name}: is correct, but was accused ({accused}: {'; '.join(o.sentences)})"
         elif not o.is_right and not o.killed:
             yield f"{name}: was not found"
         elif not o.is_right and not o.blamed:
-            yield f"{name}: is in {o.specimen.places}, and {accused or 'nothing'} was blamed"
+            yield (
+                f"{name}: the bug is in {o.specimen.places}, but {accused or 'nothing'} was blamed"
+            )
 
 
 def as_json(o: Outcome) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def _key(twin: str, tensors: Mapping[str, str]) -> str:
 
 def _objective(model: Any, question: Question, side: int, inputs: list[Tensor]) -> Tensor:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)  # of the CPU alone: a hundred times faster
         output = model(*inputs)
     if question.loss is not None:
         targets = question.targets
@@ -91,24 +91,12 @@ def _gradcheck(manual: Any, question: Question) -> bool:
     model = copy.deepcopy(manual).double()
     inputs = [x.double() if x.is_floating_point() else x for x in question.inputs]
     inputs = [x.detach().requires_grad_(x.is_floating_point()) for x in inputs]
-    named = dict(model.named_parameters())
+    parameters = list(model.parameters())
 
-    def run(*tensors: Tensor) -> Tensor:
-        values = dict(zip(named, tensors[len(inputs) :], strict=True))
-        bound = _Bound(model, values)
-        return _objective(bound, question, 0, list(tensors[: len(inputs)]))
+    def run(*tensors: Tensor) -> Tensor:  # the parameters are the model's own, moved in place
+        return _objective(model, question, 0, list(tensors[: len(inputs)]))
 
     try:
-        return torch.autograd.gradcheck(run, (*inputs, *named.values()), raise_exception=False)
+        return torch.autograd.gradcheck(run, (*inputs, *parameters), raise_exception=False)
     except RuntimeError:
         return False
-
-
-class _Bound:
-    """A module with these parameters in place of its own."""
-
-    def __init__(self, model: nn.Module, values: Mapping[str, Tensor]) -> None:
-        self.model, self.values = model, values
-
-    def __call__(self, *inputs: Tensor) -> Any:
-        return torch.func.functional_call(self.model, dict(self.values), inputs)

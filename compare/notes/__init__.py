@@ -18,12 +18,12 @@ def notes_parser() -> OneLineParser:
     """The parser of ``python -m compare.notes``."""
     parser = OneLineParser(
         prog="python -m compare.notes",
-        description="Recompute every figure and every equation of the five lecture notes: one row "
-        "each, with a verdict: agrees, misprint (with the right value), unreadable in the scan, "
-        "or differs.",
+        description="Recompute every figure and every equation of the five lecture notes. "
+        "Each has a row with a verdict: agrees, misprint (with the correct value), "
+        "unreadable in the scan, or differs.",
         epilog="Exit code 0: every row is what it is expected to be; 1: one is not; " + NOT_DONE,
     )
-    add_threads_option(parser, "1, since the matrices are small")
+    add_threads_option(parser, "1, as the matrices are small")
     parser.add_argument("--json", metavar="FILE", type=new_file, help="also write the rows to FILE")
     parser.add_argument("--plots", metavar="DIR", type=folder, help="also draw the plots into DIR")
     parser.add_argument(
@@ -35,8 +35,8 @@ def notes_parser() -> OneLineParser:
     parser.add_argument(
         "--curve",
         metavar="EXPRESSION",
-        help="the curve y = f(x), 0 ≤ x ≤ 1, that one hidden layer is to approximate, such as "
-        "'sin(6*x) + abs(x - 0.5)'; prints the error for each width, and is drawn by --plots",
+        help="a curve y = f(x), 0 ≤ x ≤ 1, for one hidden layer to approximate, such as "
+        "'sin(6*x) + abs(x - 0.5)'; prints the error for each width, and --plots draws it",
     )
     return parser
 

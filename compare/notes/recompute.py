@@ -130,7 +130,7 @@ def _conclude(found: list[tuple[int, Claim]], out: Console, seconds: float) -> b
         f"system {system}, {claim.at} {claim.says}: {claim.verdict}: {claim.computed}"
         for system, claim in failures
     ]
-    console.say_first(out, lines, "--json FILE has them all", "red")
+    console.say_first(out, lines, "--json FILE lists them all", "red")
     verdict = f"FAILED: {len(failures)} of" if failures else "passed:"
     console.say(out, f"{verdict} {total}", "bold red" if failures else "bold green")
     return not failures

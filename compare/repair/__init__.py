@@ -62,8 +62,8 @@ def _repaired(
     def work(send: sandbox.Send) -> None:
         _Work(layer, faults, seed, time.monotonic() + 0.9 * limit, send).run()
 
-    said = f"looking for the change that makes {layer.label} right, {limit:g} s at most"
-    answer: Answer | None = sandbox.run_apart(work, limit, lambda: waiting(said))
+    said = f"looking for a change that fixes {layer.label}, for {limit:g} s at most"
+    answer: Answer | None = sandbox.run_apart(work, limit, lambda: waiting(said), reads=False)
     if not answer:
         return layer
     return replace(layer, faults=tuple(_with(f, answer) for f in layer.faults))

@@ -77,18 +77,18 @@ class CallEdits:
         method = isinstance(function, ast.Attribute)
         name = function.attr if isinstance(function, ast.Attribute) else ""
         if isinstance(function, ast.Attribute) and not self._is_module(function.value):
-            says = f"`.{name}()` is too much"
-            yield self.put(node, self.e(function.value), 1.3, "call too many", says)
+            says = f"`.{name}()` should not be there"
+            yield self.put(node, self.e(function.value), 1.3, "extra call", says)
         in_place = method and name.endswith("_") and not name.endswith("__")
         for argument in args:
             if not isinstance(argument, ast.Starred | ast.Constant) and (
                 not method or in_place or self._is_module(function)
             ):
-                says = f"`{self.t(function)}` is too much"
-                yield self.put(node, self.e(argument), 1.5, "call too many", says)
+                says = f"`{self.t(function)}` should not be there"
+                yield self.put(node, self.e(argument), 1.5, "extra call", says)
         if in_place:
             _, end = self.editable.span(function)
-            says = f"`{name}` writes over what is still read"
+            says = f"`{name}` overwrites a value that is still needed"
             yield Edit(self.editable, end - 1, end, "", 1.4, "function", says)
         for family in (f for f in _FAMILIES if name in f):
             for other in (o for o in family if o != name):
@@ -133,7 +133,7 @@ class CallEdits:
         for i, part in enumerate(parts):
             kept = ", ".join(self.t(p) for p in parts if p is not part)
             start, end = self.editable.span(parts[0])[0], self.editable.span(parts[-1])[1]
-            says = f"the argument `{self.t(part)}` is too much"
+            says = f"the argument `{self.t(part)}` should not be there"
             yield Edit(self.editable, start, end, kept, 1.5 + 0.01 * i, "arguments", says)
 
     def _argument_left_out(self, node: ast.Call) -> Iterator[Edit]:

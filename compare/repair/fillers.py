@@ -80,7 +80,7 @@ def _shaped(value: Any) -> Iterator[Filler]:
     if value.dim():
         yield Filler("_.sum()", 2.0, "reduction", "it is not summed")
     if value.dim() > 1:
-        yield Filler("_.mT", 1.7, "transpose", "it is to be transposed")
+        yield Filler("_.mT", 1.7, "transpose", "it should be transposed")
         for d in range(value.dim() + 1):
             yield Filler(f"_.unsqueeze({d})", 2.2, "shape", f"`.unsqueeze({d})` is missing")
     if value.is_floating_point():
@@ -88,7 +88,7 @@ def _shaped(value: Any) -> Iterator[Filler]:
             yield Filler(f"_.{function}()", 2.2, "function", f"`.{function}()` is missing")
         yield Filler("_.clamp(min=0)", 2.4, "function", "`.clamp(min=0)` is missing")
     if value.dtype == torch.bool:
-        yield Filler("~_", 1.3, "sign", "the mask is turned round")
+        yield Filler("~_", 1.3, "sign", "the mask is inverted")
 
 
 def _keeps(shape: torch.Size, value: Any) -> bool:

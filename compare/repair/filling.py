@@ -16,6 +16,7 @@ from compare.repair.call_edits import enclosed
 from compare.repair.fillers import Filler
 from compare.repair.ingredients import fingerprint
 from compare.repair.program import Edit, Editable
+from compare.repair.sandbox import bounded
 from compare.repair.trying import Trying
 
 _HOLE = "__hole__"
@@ -52,7 +53,7 @@ def fitting(
         return eval(current[0], scope, {**names, "_": expression})
 
     scope[_HOLE] = fill
-    known = {fingerprint(value)}
+    known = {fingerprint(value): False}  # whether what is worth that makes anything right
     names = {**trying.scope.names[editable], "_": value}
     good: list[Filler] = []
     try:
@@ -65,11 +66,12 @@ def fitting(
                 key = fingerprint(eval(code, scope, names))
             except Exception:
                 key = filler.text
-            if key is None or key in known:
+            if key is None:
                 continue
-            known.add(key)
-            current[0] = code
-            if _makes_one_right(trying):
+            if key not in known:
+                current[0] = code
+                known[key] = _makes_one_right(trying)
+            if known[key]:
                 good.append(filler)
     except (SyntaxError, ValueError, TypeError):
         pass
@@ -82,7 +84,8 @@ def fitting(
 def _makes_one_right(trying: Trying) -> bool:
     first = trying.probes[0]
     try:
-        found = first.gradients()
+        with bounded(trying.patience):
+            found = first.gradients()
     except Exception:
         return False
     wrong = [k for k in trying.keys if k in found and k not in trying.right[0]]

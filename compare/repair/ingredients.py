@@ -45,6 +45,7 @@ def ingredients(
     expressions: Mapping[str, Any],
     forward: Sequence[str],
     unused: Collection[str] = (),
+    numbers: Sequence[int] = (),
 ) -> list[Ingredient]:
     """Those with a value of their own, the simplest first.
 
@@ -53,12 +54,15 @@ def ingredients(
         expressions: The backward's own, with their values.
         forward: Those of the forward, whose names may mean the same here.
         unused: Names that nothing reads: likely what was forgotten.
+        numbers: Besides 2, 3 and 4.
     """
     found: dict[Any, Ingredient] = {}
     for one in sorted(
-        _every(names, expressions, forward, unused), key=lambda i: (i.cost, len(i.text))
+        _every(names, expressions, forward, unused, numbers), key=lambda i: (i.cost, len(i.text))
     ):
         key = fingerprint(one.value)
+        if one.text.isdigit():  # a size that happens to be 3 means something else than 3
+            key = "literal", key
         if key is not None and key not in found:
             found[key] = one
     return [replace(one, text=bracketed(one.text)) for one in list(found.values())[:_MOST]]
@@ -69,6 +73,7 @@ def _every(
     expressions: Mapping[str, Any],
     forward: Sequence[str],
     unused: Collection[str],
+    numbers: Sequence[int],
 ) -> Iterator[Ingredient]:
     atoms: dict[str, Any] = {}
     for name, value in names.items():
@@ -90,12 +95,15 @@ def _every(
             yield Ingredient(f"({text} > 0)", value > 0, 0.6)
             yield Ingredient(f"({text} < 0)", value < 0, 0.7)
         if isinstance(value, Tensor) and value.is_floating_point():
+            yield from _derivatives(text, value)
+            if value.dim():
+                yield Ingredient(f"{text}.unsqueeze(-1)", value.unsqueeze(-1), 0.6)
             for function in FUNCTIONS:
                 yield Ingredient(f"{text}.{function}()", getattr(value, function)(), 0.7)
         if is_number(value) and value > 0:
             yield Ingredient(f"{text} ** 0.5", value**0.5, 0.6)
-    for number in ("2", "3", "4"):
-        yield Ingredient(number, int(number), 0.3 + int(number) / 100)
+    for number in sorted({2, 3, 4, *numbers}):
+        yield Ingredient(str(number), number, 0.3 + number / 100)
     for text, value in expressions.items():
         if len(text) < 60:
             yield Ingredient(text, value, 0.3 + len(text) / 150)
@@ -115,6 +123,15 @@ def _every(
             yield Ingredient(f"({a} * {b})", x * y, 1.0)
         except RuntimeError:
             continue
+
+
+def _derivatives(text: str, value: Tensor) -> Iterator[Ingredient]:
+    """Of what may be a sigmoid or a tanh, in terms of itself."""
+    if not value.numel() or float(value.abs().max()) > 1:
+        return
+    if float(value.min()) >= 0:
+        yield Ingredient(f"({text} * (1 - {text}))", value * (1 - value), 0.4)
+    yield Ingredient(f"(1 - {text} * {text})", 1 - value * value, 0.43)
 
 
 def _of_context(name: str, context: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ _SEEN = {
     Mistake.PART_OF_BATCH,
 }
 # Where it is a guess, or speaks of the reference's steps, the change says it more plainly.
-_LESS_PLAIN = ("perhaps", "what comes back")
+_LESS_PLAIN = ("perhaps", "the gradient through")
 _SCALED = {Mistake.FACTOR, Mistake.SUM_FOR_MEAN, Mistake.MEAN_FOR_SUM, Mistake.TWICE}
 _TURNED = {Mistake.TRANSPOSED, Mistake.WRONG_WEIGHT, Mistake.PERMUTED}
 _TERMS = {Mistake.NO_CROSS_TERM, Mistake.NO_TARGET, Mistake.NO_DERIVATIVE, Mistake.ADDED}
@@ -35,10 +35,10 @@ _FITTING: dict[str, set[Mistake]] = {
     "constant": {*_SCALED, Mistake.SIGN, Mistake.ADDED, Mistake.WRONG_AXIS},
     "factor": {*_SCALED, Mistake.NO_DERIVATIVE, Mistake.SIGN},  # that of a tensor is named by it
     "divisor": {*_SCALED},
-    "factor too many": {*_SCALED},
-    "divisor too many": {*_SCALED},
+    "extra factor": {*_SCALED},
+    "extra divisor": {*_SCALED},
     "term": _TERMS,
-    "term too many": {Mistake.ADDED},
+    "extra term": {Mistake.ADDED},
     "transpose": _TURNED,
     "subscripts": _TURNED,
     "arguments": {*_TURNED, Mistake.SIGN},
@@ -48,7 +48,7 @@ _FITTING: dict[str, set[Mistake]] = {
     "name": {Mistake.WRONG_WEIGHT, Mistake.AT_OUTPUT, Mistake.NO_DERIVATIVE, Mistake.STALE},
     "saved": {Mistake.WRONG_WEIGHT, Mistake.AT_OUTPUT, Mistake.STALE},
     "expression": {Mistake.WRONG_WEIGHT, Mistake.AT_OUTPUT, Mistake.NO_DERIVATIVE},
-    "call too many": {*_SCALED, Mistake.AT_OUTPUT, Mistake.WRONG_AXIS, *_TURNED},
+    "extra call": {*_SCALED, Mistake.AT_OUTPUT, Mistake.WRONG_AXIS, *_TURNED},
     "gradient": {*_TURNED, *_SCALED, *_TERMS, Mistake.SIGN, Mistake.AT_OUTPUT},
 }
 

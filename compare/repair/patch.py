@@ -31,15 +31,23 @@ def _diff(file: str, repairs: Sequence[Repair]) -> str:
     for start, end, text in sorted((e for r in repairs for e in r.edits), reverse=True):
         changed = changed[:start] + text.encode() + changed[end:]
     name = _name(file)
-    lines = difflib.unified_diff(
-        source.decode().splitlines(keepends=True),
-        changed.decode().splitlines(keepends=True),
-        f"a/{name}",
-        f"b/{name}",
-    )
+    before, after = (_as_on_disk(text.decode(), file) for text in (source, changed))
+    lines = difflib.unified_diff(before, after, f"a/{name}", f"b/{name}")
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
     )
+
+
+def _as_on_disk(text: str, file: str) -> list[str]:
+    """Its lines with the ends that the file has: Python reads each of them as a line feed."""
+    try:
+        raw = Path(file).read_bytes()
+    except OSError:  # a cell of a notebook
+        raw = text.encode()
+    if not raw.endswith((b"\n", b"\r")):
+        text = text.removesuffix("\n")
+    end = "\r\n" if raw.count(b"\r\n") == raw.count(b"\n") > 0 else "\n"
+    return [line.replace("\n", end) for line in text.splitlines(keepends=True)]
 
 
 def _name(file: str) -> str:

@@ -2,7 +2,7 @@
 
 The forward runs once, in float64, and the graph is kept: each candidate for the backward is asked
 with the recorded context. What a backward saved is written back after each call, since some write
-over it past the version counter.
+over it past the version counter, and so is what it put on ctx.
 """
 
 import copy
@@ -70,6 +70,7 @@ class Probe:
     leaves: dict[Key, Tensor] = field(default_factory=dict)
     nodes: list[Any] = field(default_factory=list)  # of custom Functions, from the outputs on
     _saved: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    _attributes: list[tuple[dict[str, Any], Any]] = field(default_factory=list)  # of each ctx
 
     def run_forward(self) -> None:
         """Make the graph anew.
@@ -79,11 +80,9 @@ class Probe:
         """
         self.outputs, self.leaves = _forward(self.at)
         self.nodes = custom(self.outputs)
-        self._saved = []
-        for node in self.nodes:
-            kept = [*node.saved_tensors, *node.__dict__.values()]
-            for x in (x for value in kept for x in _tensors(value)):
-                self._saved.append((x, x.detach().clone()))
+        self._attributes = [(node.__dict__, _rebuilt(node.__dict__)) for node in self.nodes]
+        kept = [_tensors([*node.saved_tensors, node.__dict__]) for node in self.nodes]
+        self._saved = [(x, x.detach().clone()) for found in kept for x in found]
 
     def gradients(self) -> dict[Key, Tensor | None]:
         """What manual answers.
@@ -106,6 +105,9 @@ class Probe:
                 allow_unused=True,
             )
         finally:
+            for attributes, before in self._attributes:
+                attributes.clear()
+                attributes.update(_rebuilt(before))
             for x, value in self._saved:
                 x.data.copy_(value)
         return dict(zip(self.leaves, found, strict=True))
@@ -229,8 +231,21 @@ def _unmoved(model: Any) -> Iterator[None]:
 
 
 def _tensors(value: Any) -> list[Tensor]:
+    """All in it, however deep, and what NumPy's arrays see of their memory."""
     if isinstance(value, Tensor):
         return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
     if isinstance(value, tuple | list):
-        return [x for x in value if isinstance(x, Tensor)]
-    return []
+        return [x for inner in value for x in _tensors(inner)]
+    try:
+        return [torch.as_tensor(value)] if hasattr(value, "__array_interface__") else []
+    except (TypeError, ValueError):  # an array of what is no number
+        return []
+
+
+def _rebuilt(value: Any) -> Any:
+    """The same in lists and dicts of its own."""
+    if isinstance(value, dict):
+        return {key: _rebuilt(inner) for key, inner in value.items()}
+    return [_rebuilt(inner) for inner in value] if isinstance(value, list) else value

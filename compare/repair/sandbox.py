@@ -13,7 +13,7 @@ import signal
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -27,6 +27,7 @@ except ImportError:  # where there is no fork either
 MEMORY = 4 * 2**30
 _LONG = 2.0  # seconds without an answer after which the user is told what takes so long
 _FORBIDDEN = ("os.", "subprocess.", "socket.", "shutil.", "ctypes.dlopen", "urllib.", "ftplib.")
+_CODE = (".py", ".pyc", ".so")
 _HARMLESS = ("os.listdir", "os.scandir", "os.putenv", "os.unsetenv", "os.walk")
 
 Send = Callable[[Any], None]
@@ -48,6 +49,8 @@ def run_apart(
     memory: int = MEMORY,
     encode: Callable[[Any], bytes] = pickle.dumps,
     decode: Callable[[bytes], Any] = pickle.loads,
+    *,
+    reads: bool = True,
 ) -> Any:
     """The last thing that ``work`` sent, or None; killed after that many seconds.
 
@@ -58,6 +61,7 @@ def run_apart(
         memory: Bytes that it may take beyond what is there already.
         encode, decode: What is sent as bytes, and back. ``pickle`` is not for code that nobody
             trusts: what it reads may be anything.
+        reads: Whether it may open files at all, but for modules that it imports.
     """
     read_end, write_end = os.pipe()
     for stream in (sys.stdout, sys.stderr):
@@ -66,7 +70,7 @@ def run_apart(
     child = os.fork()
     if child == 0:
         os.close(read_end)
-        _in_the_child(work, write_end, seconds, memory, encode)
+        _in_the_child(work, write_end, seconds, memory, encode, reads)
     os.close(write_end)
     try:
         last = _last_message(read_end, seconds, waiting)
@@ -76,6 +80,26 @@ def run_apart(
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+
+
+@contextlib.contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """Within ``with`` Python code that takes longer, in seconds of CPU, raises ``TimeoutError``.
+
+    For loops that no longer end: one must not cost the others their time. What runs in C is not
+    interrupted; it is killed in the end.
+    """
+
+    def over(*_: Any) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGVTALRM, over)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def _last_message(pipe: int, seconds: float, waiting: Callable[[], None]) -> bytes | None:
@@ -106,6 +130,7 @@ def _in_the_child(
     seconds: float,
     memory: int,
     encode: Callable[[Any], bytes],
+    reads: bool,
 ) -> None:
     """Never returns: nothing of what the parent would do at its end is done twice."""
     code = 1
@@ -128,7 +153,8 @@ def _in_the_child(
             if event == "open":
                 mode, flags = (arguments[1] or ""), arguments[2]
                 writes = flags & (os.O_WRONLY | os.O_RDWR) if isinstance(flags, int) else 0
-                if writes or any(c in str(mode) for c in "wax+"):
+                is_code = str(arguments[0]).endswith(_CODE)
+                if writes or any(c in str(mode) for c in "wax+") or not (reads or is_code):
                     raise ForbiddenError(f"opening {arguments[0]}")
             elif event.startswith(_FORBIDDEN) and event not in _HARMLESS:
                 raise ForbiddenError(event)

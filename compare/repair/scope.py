@@ -10,7 +10,7 @@ from typing import Any
 from compare.repair.call_edits import unused
 from compare.repair.feeding import feeding
 from compare.repair.harmless import is_harmless
-from compare.repair.ingredients import Ingredient, ingredients
+from compare.repair.ingredients import Ingredient, ingredients, is_number
 from compare.repair.nodes import places_towards
 from compare.repair.probes import Probe
 from compare.repair.program import Editable
@@ -18,12 +18,15 @@ from compare.repair.recording import called_functions, values_in
 from compare.repair.source import written
 from compare.trial.key import Key
 
+_LARGE = 1000  # as a factor
+
 
 class Scope:
     """Of one probe.
 
     ``editables`` are the backwards on the way to the gradients ``keys`` and the functions of the
-    same file that they call, ``forwards`` those that save what these read.
+    same file that they call, none where one of these is more than arithmetic on tensors;
+    ``forwards`` those that save what they read.
     """
 
     def __init__(self, probe: Probe, keys: Sequence[Key]) -> None:
@@ -61,11 +64,12 @@ class Scope:
                     if place is not None and place.function.__code__ is code:
                         found[code] = Editable(place)
                         break
-        usable = [e for e in found.values() if is_harmless(e)]
-        for editable in usable:
+        if not all(map(is_harmless, found.values())):
+            return []
+        for editable in found.values():
             where = places.get(editable.original)
             self.roots[editable] = feeding(editable.tree, sorted(set(where)) if where else None)
-        return usable
+        return list(found.values())
 
     def _forward_functions(self) -> list[Editable]:
         """Where tensors are saved: what is saved can be the wrong ones."""
@@ -83,6 +87,7 @@ class Scope:
         """The values of expressions and names, and what can be made of them."""
         expressions = [text for e in self.forwards for text in _expressions(e)]
         self.constants = _constants(self.forwards)
+        numbers = self._factors()
         for editable in self.editables:
             values, names = values_in(editable, self.probe.gradients)
             names = {n: v for n, v in names.items() if not n.startswith("__")}
@@ -91,15 +96,33 @@ class Scope:
                 for node, value in values.items()
                 if isinstance(node, ast.expr) and not isinstance(node, ast.Name)
             }
+            own |= {n: v for n, v in editable.function.__globals__.items() if is_number(v)}
             self.values[editable], self.names[editable] = values, names
+            forgotten = unused(editable.tree)
             with suppress(RuntimeError):
-                self.pools[editable] = ingredients(names, own, expressions, unused(editable.tree))
+                self.pools[editable] = ingredients(names, own, expressions, forgotten, numbers)
+
+    def _factors(self) -> list[int]:
+        """Whole numbers that a gradient is too large or too small by."""
+        try:
+            found = self.probe.gradients()
+        except Exception:
+            return []
+        ratios = []
+        for key in self.keys:
+            m, t = found.get(key), self.probe.right.get(key)
+            if m is not None and t is not None and m.shape == t.shape and bool(t.any()):
+                c = abs(float((m * t).sum() / (t * t).sum()))
+                ratios += [c, 1 / c] if c else []
+        return [n for c in ratios if 1 < (n := round(c)) < _LARGE and abs(c - n) < 1e-6 * c]
 
 
 def _expressions(editable: Editable) -> list[str]:
     """Of a forward, as they are written."""
     found = [
-        n for n in ast.walk(editable.tree) if isinstance(n, ast.BinOp | ast.Call | ast.UnaryOp)
+        n
+        for n in ast.walk(editable.tree)
+        if isinstance(n, ast.BinOp | ast.Call | ast.UnaryOp | ast.Subscript)
     ]
     texts = [editable.text(n) for n in found]
     return [t for t in dict.fromkeys(texts) if "ctx" not in t and "\n" not in t]

@@ -4,6 +4,7 @@ import ast
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import combinations
 
@@ -64,7 +65,8 @@ class Search:
         ):
             known = len(self.found)
             self._until = self.deadline
-            stage()
+            with suppress(Exception):  # one kind of edit that cannot be formed leaves the others
+                stage()
             if len(self.found) > known:
                 tell()
             if self.complete or time.monotonic() > self.deadline:
@@ -158,7 +160,8 @@ class Search:
                 for position in places_towards(node, first.leaves.get(key)):
                     for root in feeding(editable.tree, [position]):
                         value = root.value if isinstance(root, ast.Assign) else root
-                        if isinstance(value, ast.expr) and not isinstance(value, ast.Name):
+                        named = isinstance(value, ast.Name) and value.id not in editable.arguments
+                        if isinstance(value, ast.expr) and not named:
                             yield key, value
 
 
@@ -168,7 +171,7 @@ def _saved(editable: Editable) -> Iterator[Edit]:
     for node in ast.walk(editable.tree):
         if isinstance(node, ast.Call) and maker.t(node.func).endswith(".save_for_backward"):
             for a, b, text in maker.exchanged(node.args):
-                says = f"`{a}` and `{b}` are saved in each other's place"
+                says = f"`{a}` and `{b}` are saved in the wrong order"
                 made = maker.put(node, f"{maker.t(node.func)}({text})", 1.9, "saved", says)
                 yield replace(made, forward=True)
     names = {n for n in editable.arguments if n not in ("ctx", "self")}

@@ -54,7 +54,7 @@ class _Edits(StatementEdits):
         if isinstance(node, ast.BinOp):
             yield from self._operator(node)
         elif isinstance(node, ast.UnaryOp) and not is_dim(parent):
-            sign = {ast.USub: "the sign is wrong", ast.Not: "`not` is too much"}
+            sign = {ast.USub: "the sign is wrong", ast.Not: "`not` should not be there"}
             says = sign.get(type(node.op), "negated")
             yield self.put(node, self.e(node.operand), 1.0, "sign", says)
         elif isinstance(node, ast.Compare):
@@ -68,13 +68,15 @@ class _Edits(StatementEdits):
         elif isinstance(node, ast.Attribute):
             yield from self._attribute(node)
         elif isinstance(node, ast.Subscript):
-            cut = f"`[{self.t(node.slice)}]` is too much"
+            cut = f"`[{self.t(node.slice)}]` should not be there"
             yield self.put(node, self.e(node.value), 1.4, "subscript", cut)
         elif isinstance(node, ast.IfExp):
             for kept in (node.body, node.orelse):
-                yield self.put(node, self.e(kept), 1.4, "condition", "it does not depend on that")
+                yield self.put(
+                    node, self.e(kept), 1.4, "condition", "it should not depend on the condition"
+                )
             turned = f"{self.t(node.orelse)} if {self.t(node.test)} else {self.t(node.body)}"
-            yield self.put(node, f"({turned})", 1.2, "condition", "the condition is turned round")
+            yield self.put(node, f"({turned})", 1.2, "condition", "the condition is inverted")
         if self._is_value(node, parent):
             yield from self._negated(node)
 
@@ -97,24 +99,33 @@ class _Edits(StatementEdits):
             says = f"`{was}` instead of `{sign}`"
             yield self.put(node, f"({left} {sign} {right})", 1.0, "operator", says)
         if not isinstance(node.op, ast.Add | ast.Mult):
-            says = f"the sides of `{was}` are exchanged"
+            says = f"the operands of `{was}` are swapped"
             yield self.put(node, f"({right} {was} {left})", 1.2, "operator", says)
         what = {ast.Mult: "factor", ast.Div: "divisor", ast.Add: "term", ast.Sub: "term"}
+        what[ast.Pow] = "exponent"
         word = what.get(type(node.op), "operand")
         yield self.put(
-            node, left, 1.1, f"{word} too many", f"the {word} `{self.t(node.right)}` is too much"
+            node,
+            left,
+            1.1,
+            f"extra {word}",
+            f"the {word} `{self.t(node.right)}` should not be there",
         )
         word = "factor" if word == "divisor" else word
         yield self.put(
-            node, right, 1.3, f"{word} too many", f"the {word} `{self.t(node.left)}` is too much"
+            node,
+            right,
+            1.3,
+            f"extra {word}",
+            f"the {word} `{self.t(node.left)}` should not be there",
         )
         if isinstance(node.op, ast.Sub):
             yield self.put(
                 node,
                 f"(-{right})",
                 1.4,
-                "term too many",
-                f"the term `{self.t(node.left)}` is too much",
+                "extra term",
+                f"the term `{self.t(node.left)}` should not be there",
             )
         if isinstance(node.op, ast.Mult | ast.Div):
             yield from self._into_the_call(node, was)
@@ -126,7 +137,7 @@ class _Edits(StatementEdits):
                 (right, f"{left}.mT"),
             ):
                 yield self.put(
-                    node, f"({a} @ {b})", 1.5, "transpose", "a factor of `@` is to be transposed"
+                    node, f"({a} @ {b})", 1.5, "transpose", "an operand of `@` should be transposed"
                 )
 
     def _into_the_call(self, node: ast.BinOp, sign: str) -> Iterator[Edit]:
@@ -161,7 +172,7 @@ class _Edits(StatementEdits):
                 yield self.put(node, f"({left} {sign} {right})", 1.0, "comparison", says)
         turn = {ast.Is: "is not", ast.IsNot: "is", ast.In: "not in", ast.NotIn: "in"}
         if sign := turn.get(type(node.ops[0]), ""):
-            says = "the condition is turned round"
+            says = "the condition is inverted"
             yield self.put(node, f"({left} {sign} {right})", 1.1, "condition", says)
 
     def _constant(self, node: ast.Constant, parent: ast.AST | None) -> Iterator[Edit]:
@@ -204,7 +215,7 @@ class _Edits(StatementEdits):
 
     def _attribute(self, node: ast.Attribute) -> Iterator[Edit]:
         if node.attr in ("T", "mT", "H"):
-            says = f"`.{node.attr}` is too much"
+            says = f"`.{node.attr}` should not be there"
             yield self.put(node, self.e(node.value), 1.2, "transpose", says)
             other = "mT" if node.attr == "T" else "T"
             yield self.put(

@@ -75,11 +75,33 @@ def unwrapped(function: Any) -> Any:
     """The function inside of its decorators, or the one that it hands everything on to."""
     for _ in range(8):
         function = inspect.unwrap(getattr(function, "__func__", function))
-        inner = _handed_on_to(function) if isinstance(function, types.FunctionType) else None
+        inner = None
+        if isinstance(function, types.FunctionType):
+            inner = _wrapped(function) or _handed_on_to(function)
         if inner is None:
             return function
         function = inner
     return function
+
+
+def _wrapped(function: types.FunctionType) -> types.FunctionType | None:
+    """What it is put around, where it takes whatever comes and knows one function that is not its.
+
+    So are decorators that forgot ``functools.wraps``.
+    """
+    takes_all = (
+        function.__code__.co_flags & inspect.CO_VARARGS and not function.__code__.co_argcount
+    )
+    known = [cell.cell_contents for cell in function.__closure__ or () if _is_full(cell)]
+    functions = [f for f in known if isinstance(inspect.unwrap(f), types.FunctionType)]
+    return functions[0] if takes_all and len(functions) == 1 else None
+
+
+def _is_full(cell: types.CellType) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:
+        return False
 
 
 def _handed_on_to(function: types.FunctionType) -> Any:

@@ -29,7 +29,7 @@ class StatementEdits(CallEdits):
             yield self.put(s, f"{target} = {value}", 1.3, "operator", f"`{was}=` instead of `=`")
         if isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Tuple):
             for a, b, text in self.exchanged(s.targets[0].elts):
-                says = f"`{a}` and `{b}` are unpacked in each other's place"
+                says = f"`{a}` and `{b}` are unpacked in the wrong order"
                 yield self.put(s.targets[0], text, 1.4, "order", says)
         if isinstance(s, ast.Assign | ast.AugAssign | ast.Return) and s.value is not None:
             yield from self._everywhere(s.value)
@@ -37,8 +37,8 @@ class StatementEdits(CallEdits):
             target, value = self.t(s.targets[0]), self.t(s.value)
             yield self.put(s, f"{target} += {value}", 1.6, "operator", "`=` instead of `+=`")
         if isinstance(s, ast.Assign | ast.AugAssign | ast.Expr) and self._can_go(s):
-            says = f"`{self.t(s)}` is too much"
-            yield self.put(s, "pass", 1.4, "statement too many", says)
+            says = f"`{self.t(s)}` should not be there"
+            yield self.put(s, "pass", 1.4, "extra statement", says)
 
     def _can_go(self, s: ast.stmt) -> bool:
         """Whether what it assigns had a value before."""
@@ -65,7 +65,7 @@ class StatementEdits(CallEdits):
                 continue
             start, end = self.editable.span(value.elts[0])[0], self.editable.span(value.elts[-1])[1]
             for _, _, text in self.exchanged(value.elts):
-                says = "two of the gradients are returned in each other's place"
+                says = "two of the gradients are returned in the wrong order"
                 yield Edit(self.editable, start, end, text, 1.6, "order", says)
 
     def _everywhere(self, value: ast.expr) -> Iterator[Edit]:

@@ -1,5 +1,6 @@
 """Whether edits make gradients right in every probe."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +10,12 @@ from compare.repair.nodes import more_than_asked
 from compare.repair.probes import Probe
 from compare.repair.program import Edit, install
 from compare.repair.recording import returned_by
+from compare.repair.sandbox import bounded
 from compare.repair.scope import Scope
 from compare.repair.source import written
 from compare.trial.key import Key
+
+_LEAST, _SLOWER = 0.1, 8.0  # seconds, and how much slower than the backward as it is
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,10 @@ class Trying:
     """
 
     def __init__(self, probes: Sequence[Probe], keys: Sequence[Key]) -> None:
+        start = time.process_time()
         right = [_right(p, keys) for p in probes]
+        #: Seconds of CPU after which an edit is given up: it has made a loop that does not end.
+        self.patience = _LEAST + _SLOWER * (time.process_time() - start)
         self.keys = [k for k in keys if any(k not in found for found in right)]
         # Where most is wrong comes first; and where no two sizes are equal, so that what is worth
         # the same there is the same.
@@ -62,7 +69,8 @@ class Trying:
         """What the wrong gradients are with this edit alone; None where it raises."""
         try:
             install(self.functions, [edit])
-            found = self.probes[0].gradients()
+            with bounded(self.patience):
+                found = self.probes[0].gradients()
         except Exception:
             return None
         finally:
@@ -77,7 +85,10 @@ class Trying:
         except (SyntaxError, ValueError, TypeError, RecursionError):
             return frozenset()
         try:
-            return self._right_everywhere(forward)
+            with bounded(self.patience):
+                return self._right_everywhere(forward)
+        except TimeoutError:
+            return frozenset()
         finally:
             install(self.functions, ())
             if forward:

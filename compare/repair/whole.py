@@ -15,7 +15,7 @@ def whole(
 ) -> Iterator[tuple[str, float]]:
     """Texts of expressions that are worth the target: a tensor, a product, a sum over some dims."""
     shapes = list(_shapes_like(target, names))
-    tensors = [i for i in atoms if isinstance(i.value, Tensor)]
+    tensors = [i for i in atoms if isinstance(i.value, Tensor) and i.value.is_floating_point()]
     for a in tensors:
         yield from _equal(target, a.text, a.value, 2.0 + a.cost, shapes)
     for a in tensors:
@@ -36,8 +36,6 @@ def _shapes_like(target: Tensor, names: Mapping[str, Any]) -> Iterator[str]:
 
 def _products(a: Ingredient, b: Ingredient) -> Iterator[tuple[str, Any, float]]:
     x, y = a.value, b.value
-    if not (x.is_floating_point() and y.is_floating_point()):
-        return
     s, t = bracketed(a.text), bracketed(b.text)
     if id(a) <= id(b):
         with suppress(RuntimeError):
@@ -63,7 +61,7 @@ def _equal(
         flat, wanted = value.flatten(), target.flatten()
         if bool(((flat - wanted).abs() <= 1e-9 * wanted.abs().max()).all()):
             yield from ((f"{bracketed(text)}.reshape({s})", cost + 0.3) for s in shapes)
-    if extra < 0 or not value.is_floating_point():
+    if extra < 0:
         return
     for dims in combinations(range(value.dim()), extra):
         kept = [n for d, n in enumerate(value.shape) if d not in dims]

@@ -83,13 +83,13 @@ def heat_map(residual: Residual) -> str:
     parts = []
     for i, row in enumerate(residual.cells):
         for j, cell in enumerate(row):
-            title = f"<title>row {i}, column {j}: {cell:.3g} times what is rounding</title>"
+            title = f"<title>row {i}, column {j}: {cell:.3g} times the rounding error</title>"
             hover = title if rows * columns <= 1024 else ""
             parts.append(
                 f'<rect x="{j * side}" y="{i * side}" width="{side}" height="{side}" '
                 f'fill="{_shade(cell)}">{hover}</rect>'
             )
-    return _svg(columns * side, rows * side, parts, "where the error sits")
+    return _svg(columns * side, rows * side, parts, "where the error is")
 
 
 def _shade(cell: float) -> str:

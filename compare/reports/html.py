@@ -91,8 +91,8 @@ def _fault(layer: JudgedLayer, fault: Fault) -> str:
     if fault.residual:
         shape = " × ".join(map(str, fault.residual.shape)) or "a number"
         picture = (
-            f"<figure>{charts.heat_map(fault.residual)}<figcaption>Where the error sits ({shape}): "
-            "grey is rounding, the darker the further from it.</figcaption></figure>"
+            f"<figure>{charts.heat_map(fault.residual)}<figcaption>Where the error is ({shape}): "
+            "grey is rounding; the darker, the larger the error.</figcaption></figure>"
         )
     return (
         f'<section class="fault"><div><h3>{escape(layer.label)} '
@@ -128,9 +128,10 @@ def _network(report: Report) -> Iterator[str]:
         return
     yield "<h2>The network, layer by layer</h2>"
     yield (
-        '<p class="note">Each layer was run by itself, on what the layer of the reference gets. '
-        "✓ clean · ↤ inherited: right by itself, but what came in was wrong · ✗ the error "
-        "originates here. Activations go →, gradients come back ←.</p>"
+        '<p class="note">Each layer was run on its own, with the input and the incoming gradient '
+        "of the reference's layer. ✓ correct · ↤ inherited: correct on its own, but its input or "
+        "incoming gradient was wrong · ✗ wrong: the error arises here. → activations, "
+        "← gradients.</p>"
     )
     boxes = []
     for i, layer in enumerate(report.layers):
@@ -140,7 +141,7 @@ def _network(report: Report) -> Iterator[str]:
             name, kind = "", layer.label
         boxes.append(
             f'<li>{arrow}<div class="layer {_CLASS[layer.verdict]}" '
-            f'title="held against {escape(layer.twin or "the reference")}">'
+            f'title="compared with {escape(layer.twin or "the reference")}">'
             f'<span class="name">{escape(name)}</span>{escape(kind)}'
             f'<span class="word">{_SIGN[layer.verdict]} {layer.verdict}</span></div></li>'
         )
@@ -154,14 +155,15 @@ def _layers(report: Report) -> Iterator[str]:
     exact = sum(row.exact and row.passed for row in rows)
     differing = [row for row in rows if not (row.exact and row.passed)]
     low, high = axis = charts.error_axis(differing)
-    yield "<h2>Errors of each layer by itself</h2>"
-    yield f'<p class="note">{exact} of {len(rows)} outputs and gradients are bit for bit the same.'
+    yield "<h2>Errors of each layer on its own</h2>"
+    yield f'<p class="note">{exact} of {len(rows)} outputs and gradients are bit-for-bit identical.'
     if not differing:
         yield "</p>"
         return
     yield (
-        f"The others: how far from the truth in float64, on a scale from 1e{low} to 1e{high}. The "
-        "dot is manual, the ring the reference; left of the upright line it is rounding.</p>"
+        f"The others, by their distance from the float64 truth, from 1e{low} to 1e{high}: "
+        "the dot is "
+        "manual, the ring the reference; left of the vertical line the difference is rounding.</p>"
     )
     lines = [
         f'<tr class="{"clean" if row.passed else "origin"}"><td>{escape(layer.label)}</td>'
@@ -177,7 +179,7 @@ def _layers(report: Report) -> Iterator[str]:
 def _checks(report: Report) -> Iterator[str]:
     if not report.checks:
         return
-    yield "<h2>Also asked</h2>"
+    yield "<h2>Further checks</h2>"
     states = {True: "clean", False: "inherited"}
     lines = [
         f'<tr class="{states[c.verdict == AGREES] if c.passed else "origin"}">'
@@ -185,14 +187,14 @@ def _checks(report: Report) -> Iterator[str]:
         f'<td class="words">{escape(c.detail)}</td></tr>'
         for c in report.checks
     ]
-    yield _table(("check", "verdict", "found"), lines)
+    yield _table(("check", "verdict", "result"), lines)
 
 
 def _rows(report: Report) -> Iterator[str]:
-    yield "<h2>Every tensor of the whole</h2>"
+    yield "<h2>Every tensor of the model</h2>"
     signs = any(row.max_abs == 0 and not row.exact for row in report.rows)
     yield (
-        '<p class="note">In backward order: where an error is made, and where it goes. '
+        '<p class="note">In backward order: where an error arises, and where it spreads. '
         f"{words.ULP}{' ' + words.SIGN_OF_ZERO if signs else ''}</p>"
     )
     yield _table(
@@ -207,10 +209,11 @@ def _row(row: Row) -> str:
     cells = "".join(f'<td class="number">{number}</td>' for number in numbers)
     verdict = ": ".join(part for part in (row.verdict, row.reason) if part)
     state = "clean" if row.passed else "origin"
+    found = "" if row.exact and row.passed else words.exposed(row.input, row.cotangent)
     return (
         f'<tr class="{state}"><td>{escape(row.name)}</td><td>{row.kind}</td>{cells}'
         f'<td class="word">{escape(verdict)}</td>'
-        f"<td>{escape(words.exposed(row.input, row.cotangent))}</td></tr>"
+        f'<td class="words">{escape(found)}</td></tr>'
     )
 
 
@@ -233,7 +236,7 @@ def _histograms(report: Report) -> Iterator[str]:
 
 
 def _asked(report: Report) -> Iterator[str]:
-    yield "<h2>What was fed in</h2>"
+    yield "<h2>Inputs tried</h2>"
     for line in [*report.remarks, *map(str, report.inputs), *report.by_trial()]:
         yield f'<p class="soft">{escape(line)}</p>'
 

@@ -100,7 +100,7 @@ def _layers(report: Report) -> Iterator[str]:
             (layer.label, layer.verdict, ", ".join(fault.gradient for fault in layer.faults))
             for layer in report.layers
         ]
-        yield _table(("layer", "by itself", "wrong"), lines)
+        yield _table(("layer", "verdict", "wrong gradients"), lines)
 
 
 def _tensors(report: Report) -> Iterator[str]:

@@ -47,7 +47,7 @@ def _fill(writer: SummaryWriter, report: Report) -> None:
 
 
 def _layers(report: Report) -> str:
-    lines = ["| layer | by itself | what is wrong |", "|---|---|---|"]
+    lines = ["| layer | verdict | what is wrong |", "|---|---|---|"]
     for layer in report.layers:
         faults = "; ".join(map(tell, layer.faults))
         cells = (layer.label, layer.verdict, faults or layer.remark)

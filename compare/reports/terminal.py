@@ -35,7 +35,7 @@ _STYLES = {
 }
 
 
-_MORE = "--html FILE, --json FILE or --junit FILE has them all"
+_MORE = "--html FILE, --json FILE or --junit FILE lists them all"
 
 
 def show(report: Report) -> None:
@@ -93,7 +93,7 @@ def table(report: Report) -> Table:
 
 def layer_table(report: Report) -> Table:
     """The layers, each judged by itself, and what is wrong with those at fault, the first ones."""
-    view = console.table("layer", "by itself", "gradient", "what is wrong")
+    view = console.table("layer", "verdict", "gradient", "what is wrong")
     shown, left_out = 0, 0
     for layer in report.layers:
         verdict = console.cell(layer.verdict, _STYLES[layer.verdict])
@@ -113,7 +113,7 @@ def layer_table(report: Report) -> Table:
 
 def check_table(report: Report) -> Table:
     """What was asked in addition."""
-    view = console.table("also", "verdict", "found")
+    view = console.table("check", "verdict", "result")
     for check in report.checks:
         style = "bold red" if not check.passed else "green" if check.verdict == AGREES else "yellow"
         console.row(view, check.name, console.cell(check.verdict, style), check.detail)

@@ -115,7 +115,9 @@ def speed_parser() -> OneLineParser:
         "torchvision's transforms, of the notes' network on data of MNIST's shape (minutes)",
     )
     add_threads_option(parser)
-    parser.add_argument("--json", type=new_file, metavar="FILE", help="write the outcome there")
+    parser.add_argument(
+        "--json", type=new_file, metavar="FILE", help="write the result to FILE as JSON"
+    )
     return parser
 
 

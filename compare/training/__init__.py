@@ -42,23 +42,28 @@ def training_parser() -> OneLineParser:
     """The parser of ``python -m compare.training``."""
     parser = OneLineParser(
         prog="python -m compare.training",
-        description="Train a network twice in lockstep, its gradient by hand and by "
-        "autograd, on the same batches, and tell where the two first differ.",
+        description="Train a network twice in lockstep, with hand-written gradients and "
+        "with autograd, on the same batches, and report where the two first differ.",
         epilog=EXIT_CODES,
     )
     add_data_options(parser)
     add_network_options(parser)
     training = add_comparison_options(parser)
-    training.add_argument("--epochs", type=integer(1), default=1, metavar="N", help="(default: 1)")
     training.add_argument(
-        "--steps", type=integer(1), metavar="N", help="at most (default: all of the epochs)"
+        "--epochs", type=integer(1), default=1, metavar="N", help="epochs to train (default: 1)"
+    )
+    training.add_argument(
+        "--steps",
+        type=integer(1),
+        metavar="N",
+        help="stop after N steps (default: all of --epochs)",
     )
     add_descent_options(training)
     training.add_argument(
         "--log-dir",
         type=folder,
         metavar="DIR",
-        help="draw the gradients' disagreement in TensorBoard, beside the runs of "
+        help="plot the difference of the gradients in TensorBoard, next to the runs of "
         "torch_models.train: in DIR/<backprop>-against-autograd/version_N, or, of another network "
         "than mlp, DIR/<network>-<backprop>-against-autograd/version_N",
     )
@@ -148,7 +153,7 @@ def _summary(training: "Training") -> str:
     if training.problem:
         return f"FAILED after {steps}: {training.problem}"
     if training.bitwise:
-        return f"passed: {steps}, every loss, gradient and weight bit for bit the same"
+        return f"passed: {steps}, every loss, gradient and weight bit-for-bit identical"
     if training.report is not None and not training.report.passed:
         return f"{training.report.summary()}, after {steps}"
-    return f"passed: {steps}, not bit for bit the same, every gradient judged was right"
+    return f"passed: {steps}, not bit-for-bit identical, but every gradient judged is correct"

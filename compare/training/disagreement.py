@@ -70,7 +70,7 @@ class Disagreement:
 
 def _charts(layers: int) -> dict[str, list]:
     return {
-        f"gradients of layer {n} apart, log10 ({SAME:g}: not at all)": [
+        f"gradient difference of layer {n}, log10 ({SAME:g}: none)": [
             "Multiline",
             [f"{GROUP}/layer {n}$"],
         ]
@@ -81,11 +81,11 @@ def _charts(layers: int) -> dict[str, list]:
 def in_words(steps: int, largest: float) -> str:
     """What the curves show, in Markdown."""
     if largest == 0:
-        found = f"all are the same bit for bit, so every curve is a level line at {SAME:g}"
+        found = f"all are bit-for-bit identical, so every curve is a flat line at {SAME:g}"
     else:
         found = f"the largest difference is {largest:.2g} of its tensor's largest number"
     return (
-        f"The gradients of two trainings, held against each other in {steps} steps: {found}."
+        f"The gradients of two trainings, compared at {steps} steps: {found}."
         f"\n\nA curve is a layer's largest difference, max |ours − theirs| / max |theirs|, as a "
         f"power of ten: −7 is one rounding in float32, {SAME:g} stands for no difference at all."
     )

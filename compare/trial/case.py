@@ -56,7 +56,7 @@ class Case:
             dtype: To compute in; None for that of the model and what it is given.
             parameters: Values to take in place of the model's own, by name.
         """
-        model, loss = self.copies(dtype)
+        model, loss = self.copies(dtype, awake=given.awake)
         if parameters:
             own = state(model)
             for name, value in parameters.items():
@@ -83,14 +83,18 @@ class Case:
             given.random_state.restore()
             return watch(model, inside, loss, cotangents).calls
 
-    def copies(self, dtype: torch.dtype | None = None) -> tuple[Any, Any]:
-        """Private copies of model and loss in ``dtype``, with the original's numbers in them."""
+    def copies(self, dtype: torch.dtype | None = None, *, awake: bool = False) -> tuple[Any, Any]:
+        """Private copies of model and loss in ``dtype``, with the original's numbers in them.
+
+        ``awake``: but for parameters that are zero all over, which get others.
+        """
         if dtype not in self._copies:
             self._copies[dtype] = _copied(self.model, dtype), _copied(self.loss, dtype)
         for original, private in zip((self.model, self.loss), self._copies[dtype], strict=True):
             numbers = state(private)
             for name, value in state(original).items():
-                _write(numbers[name], value)
+                asleep = awake and isinstance(value, nn.Parameter) and is_zero(value)
+                _write(numbers[name], _other_numbers(value) if asleep else value)
         return self._copies[dtype]
 
     @staticmethod
@@ -125,10 +129,20 @@ def _copied(model: Any, dtype: torch.dtype | None) -> Any:
         model = copy.deepcopy(model)
     except Exception as error:
         raise ComparisonError(
-            f"{type(model).__name__} cannot be copied, so it cannot be run without being changed: "
-            f"{said(error)}"
+            f"{type(model).__name__} cannot be copied, so running it would change it: {said(error)}"
         ) from error
     return model.to(dtype) if dtype and isinstance(model, nn.Module) else model
+
+
+def is_zero(x: Tensor) -> bool:
+    """Whether it has numbers, and all are zero."""
+    return x.numel() > 0 and not bool(x.any())
+
+
+def _other_numbers(x: Tensor) -> Tensor:
+    """The same for each tensor of this shape and dtype, whatever model it is in."""
+    drawn = torch.randn(x.shape, generator=torch.Generator().manual_seed(x.numel()))
+    return (drawn / max(x[0].numel() if x.dim() else 1, 1) ** 0.5).to(x)
 
 
 def _write(target: Tensor, value: Tensor) -> None:
@@ -152,8 +166,8 @@ def truth(case: Case, given: Given, cotangents: Sequence[Tensor], after: RandomS
         ) from error
     if any(item.tensor is not None and item.tensor.dtype != torch.float64 for item in items):
         raise ComparisonError(
-            "the reference leaves float64 although all that it is given is float64, so there is no "
-            "truth to judge by: let its dtype follow its inputs"
+            "the reference leaves float64 although its inputs and weights are float64, so there is "
+            "no truth to judge by: let its dtype follow its inputs"
         )
     if after != after_in_float64:
         raise ComparisonError(

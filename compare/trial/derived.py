@@ -9,6 +9,9 @@ caller gives, these are derived from it:
     beside kinks             those and zeros, each moved by 10⁻² to 10⁻⁶, up or down; and so much
                              beside the kinks that the layer was found to have
     saturating               a random half of the numbers pushed out to ±30 (±10 in float16)
+    far out                  out to where eˣ overflows (±100 in float32): are they finite
+    zero weights drawn       parameters that are zero all over, as other numbers: what lies before
+                             them gets no gradient
     odd batch                about two thirds of the batch, an odd number
     one sample               the first one
     131 samples              more than kernels take at once, the numbers drawn from those given
@@ -38,8 +41,10 @@ from compare.trial.recorder import Model
 from compare.trial.strides import copy_with_layout
 
 ROUNDED = "rounded"
-BESIDE_KINKS = "beside kinks"
+BESIDE_KINKS = "next to kinks"
 SATURATING = "saturating"
+FAR_OUT = "far out"
+AWAKE = "zero weights drawn"
 ODD_BATCH = "odd batch"
 ONE_SAMPLE = "one sample"
 MANY_SAMPLES = "131 samples"
@@ -50,6 +55,7 @@ EVALUATION, TRAINING = "evaluation mode", "training mode"
 
 _FAR_OUT = 30.0  # σ(30) and tanh(30) are 1 in float64, too; e³⁰ still fits in all but float16
 _FAR_OUT_IN_FLOAT16 = 10.0
+_BEYOND_EXP = 1.13  # times the logarithm of the largest number: 100 in float32, 802 in float64
 
 # How many roundings a number beside a kink is away from it, at least.
 _ROUNDINGS = 16.0
@@ -83,6 +89,11 @@ def kinds(
         yield from _beside_places(given, places, generator)
         generator = torch.Generator().manual_seed(seed)
         yield given.map(_where_differentiated(lambda x: _saturating(x, generator)), SATURATING)
+        # In half precision the roundings of what is right overflow there, too.
+        if all(torch.finfo(x.dtype).bits > 16 for x in given.tensors):
+            generator = torch.Generator().manual_seed(seed)
+            pushed = _where_differentiated(lambda x: _beyond_exp(x, generator))
+            yield replace(given.map(pushed, FAR_OUT), optional=True)
     batch = next((x.shape[0] for x in given.tensors if x.dim()), 0)
     odd = (2 * batch // 3) | 1
     if 1 < odd < batch:
@@ -97,6 +108,8 @@ def kinds(
             without = given.map(lambda x: x.detach())
             without = without.with_tensors([x.detach() for x in without.tensors])
             yield replace(without, kind=WITHOUT_GRADIENT, setting=True)
+        if any(p.numel() and not p.any() for p in reference.parameters()):
+            yield replace(given, kind=AWAKE, setting=True, awake=True)
         kind = EVALUATION if reference.training else TRAINING
         yield replace(given, training=not reference.training, kind=kind, setting=True)
 
@@ -167,6 +180,15 @@ def _of_many_samples(given: Given, batch: int, seed: int) -> Iterator[Given]:
 
 def _saturating(x: Tensor, generator: Generator) -> Tensor:
     far_out = _FAR_OUT_IN_FLOAT16 if x.dtype == torch.float16 else _FAR_OUT
+    return _pushed(x, far_out, generator)
+
+
+def _beyond_exp(x: Tensor, generator: Generator) -> Tensor:
+    far_out = round(_BEYOND_EXP * math.log(torch.finfo(x.dtype).max))
+    return _pushed(x.clamp(-far_out, far_out), far_out, generator)
+
+
+def _pushed(x: Tensor, far_out: float, generator: Generator) -> Tensor:
     pushed = torch.rand(x.shape, generator=generator).to(x.device) < 0.5
     return torch.where(pushed, torch.where(x < 0, -far_out, far_out).to(x.dtype), x)
 

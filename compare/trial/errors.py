@@ -5,6 +5,10 @@ class ComparisonError(ValueError):
     """The two do not pair, or the reference cannot vouch for anything; the message says why."""
 
 
+class UnjudgedError(Exception):
+    """There is a report, and all that it says is that the reference is no number."""
+
+
 class ManualError(AssertionError):
     """The model in question raised; its own exception is the cause."""
 

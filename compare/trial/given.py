@@ -22,6 +22,7 @@ class Given:
     kind: str = GIVEN
     training: bool | None = None  # the mode that a module is put in; None leaves it as it is
     frozen: bool = False  # whether no parameter requires a gradient
+    awake: bool = False  # whether parameters that are zero all over are other numbers
     optional: bool = False  # whether nobody expects that the reference takes it
     setting: bool = False  # the same values under other conditions, which both must take
     long: bool = False  # whether it takes seconds where what was given takes a tenth of one

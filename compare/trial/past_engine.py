@@ -64,6 +64,8 @@ def gradients(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list[It
     edges = [edge for edge, _ in node.next_functions if edge is not None]
     if len(wanted) != len(edges) or any(not hasattr(edge, "variable") for edge in edges):
         return []
+    if not all(isinstance(g, Tensor | None) for g in wanted):  # what PyTorch says of it must do
+        return []
     named: dict[str, Tensor] = (
         dict(model.named_parameters()) if isinstance(model, nn.Module) else {}
     )

@@ -2,7 +2,9 @@
 
 A kernel works on memory, and so does ``.data``: neither moves the version counter by which PyTorch
 notices that a saved tensor has been changed. So values are compared before and after. The backward
-runs twice on one graph: where it has written over what it saved, the second is another one.
+runs twice on one graph: where it has written over what it saved, the second is another one. And the
+forward runs again on other numbers before the backward of the first: a buffer that both write to
+has the wrong ones then.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,6 +22,9 @@ from compare.trial.strides import copy_with_layout
 # Two runs of one backward may add up in another order; more than this share of a gradient's
 # largest number is no rounding in any precision, 2⁻⁷ being bfloat16's.
 _ROUNDING = 2.0**-5
+
+# What a second call is given: no number leaves its domain, be it a probability or a logarithm.
+_SMALLER = 0.75
 
 
 class Overwritten(NamedTuple):
@@ -54,7 +59,7 @@ def written_over(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list
         watched = _Watched({numbered.format(i): x for i, x in enumerate(inputs)} | state(model))
         outputs = list(tensors_in(model(*args, **kwargs)))
         found = [
-            Overwritten(name, f"its forward writes over {_the(name)} without telling autograd")
+            Overwritten(name, f"its forward overwrites {_the(name)} without telling autograd")
             for name in watched.changed()
         ]
         return found + list(_in_backward(model, inside, watched, outputs, cotangents))
@@ -114,12 +119,15 @@ def _in_backward(
             if any(
                 not torch.equal(a, c.detach()) for a, (_, c) in zip(fed_in, connected, strict=True)
             ):
-                why = "its backward writes over the incoming gradient, which others may read"
+                why = (
+                    "its backward overwrites the incoming gradient, which other operations may "
+                    "still read"
+                )
                 told = True
                 yield Overwritten("the incoming gradient", why)
             for name in watched.changed():
                 told = True
-                yield Overwritten(name, f"its backward writes over {_the(name)}")
+                yield Overwritten(name, f"its backward overwrites {_the(name)}")
     if told:
         return  # which is why a second backward is another one
     for name, first in runs[0].items():
@@ -131,6 +139,47 @@ def _in_backward(
             )
             yield Overwritten("what it saved", why)
             return
+
+
+def written_over_by_the_next_call(
+    case: Case, given: Given, cotangents: Sequence[Tensor]
+) -> list[Overwritten]:
+    """Whether calling the model once more changes what the first call's backward gives.
+
+    Args and raises as ``written_over``.
+    """
+    alone, together = (_gradients(case, given, cotangents, again=again) for again in (False, True))
+    if any(a is not None and not _same(a, b) for a, b in zip(alone, together, strict=True)):
+        why = "calling it again overwrites what the first call saved for its backward"
+        return [Overwritten("what it saved", why)]
+    return []
+
+
+def _gradients(
+    case: Case, given: Given, cotangents: Sequence[Tensor], *, again: bool
+) -> list[Tensor | None]:
+    """Of one call, with another one on smaller numbers between its forward and its backward."""
+    model, _ = case.copies()
+    inside = case.given(given)
+    with undisturbed(given.tensors), torch.enable_grad():
+        given.random_state.restore()
+        args, kwargs = map_tensors(
+            lambda x: x.clone() if x.requires_grad else x, (inside.args, inside.kwargs)
+        )
+        outputs = list(tensors_in(model(*args, **kwargs)))
+        if again:
+            other = inside.with_tensors([_SMALLER * x.detach() for x in inside.tensors])
+            model(*other.args, **other.kwargs)
+        connected = [(y, c) for y, c in zip(outputs, cotangents, strict=True) if y.requires_grad]
+        own: list[Tensor] = list(getattr(model, "parameters", list)())
+        leaves = [*inside.differentiated, *(p for p in own if p.requires_grad)]
+        if not connected or not leaves:
+            return []
+        return list(
+            torch.autograd.grad(
+                [y for y, _ in connected], leaves, [c for _, c in connected], allow_unused=True
+            )
+        )
 
 
 def _same(first: Tensor, second: Tensor | None) -> bool:

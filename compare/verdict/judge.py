@@ -25,8 +25,11 @@ all, and m must not be accused of the roundings that nobody can avoid.
 * The smallest normal number bounds scale from below: underflow rounds in absolute steps of
   smallest_normal·eps, which is 1.4e-45 in float32.
 
+* What rounds to no number of the dtype is infinite.
+
 NaN is never agreement. Where the reference is NaN and so are m or the truth, the verdict is
-``reference is NaN``, and it fails: nothing vouches for m there, not even the same NaN.
+``reference is NaN``, and it fails: nothing vouches for m there, not even the same NaN. The same
+where reference and truth are infinite because they overflow, and m is not; see ``excuses``.
 """
 
 import math
@@ -52,6 +55,12 @@ NOT_FINITE = "infinite or NaN"
 #: The reasons of one that there is nothing to subtract from.
 NO_GRADIENT = "manual has no gradient here, the reference has one"
 NO_REFERENCE = "the reference has no gradient here, manual has one"
+#: The reason of being less accurate where nothing else is wrong.
+IN_FLOAT64 = "it is correct in float64"
+#: The reason of being less accurate where float16 does not reach far enough.
+OUT_OF_RANGE = (
+    "intermediate numbers are too large or too small for float16; it is correct in float64"
+)
 #: The reason of a ``BUG`` that is wrong at kinks and ties alone.
 NO_SUBGRADIENT = "no subgradient of the reference, which is not differentiable there"
 
@@ -195,6 +204,7 @@ def _decide(row: Row, manual: Tensor, reference: Tensor, t: Tensor) -> Row:
     # Comparisons with NaN are false, so what is not shown to be right counts as wrong. Where the
     # truth is infinite, nothing is near it, and being the reference's number must do.
     right = ((m - t).abs() <= allowed) | (m == a) | (t.isinf() & ((m - a).abs() <= floor))
+    right |= m.isinf() & (m.sign() * t + allowed > limits.max)
     nobody_knows = a.isnan() & (m.isnan() | t.isnan())
     wrong = ~right & ~nobody_knows
     if wrong.any():
@@ -211,9 +221,13 @@ def _decide(row: Row, manual: Tensor, reference: Tensor, t: Tensor) -> Row:
 
 def less_accurate(row: Row) -> str:
     """A row of that verdict in words: how far from the truth, and what is allowed."""
-    allowed = f", where rounding explains {row.allowed:.2g}" if row.allowed is not None else ""
+    if row.reason in (OUT_OF_RANGE, IN_FLOAT64):
+        return f"it is less accurate than the reference: {row.reason}"
+    allowed = (
+        f", where rounding explains at most {row.allowed:.2g}" if row.allowed is not None else ""
+    )
     beyond = f" and ill-conditioning {row.conditioning:.2g}" if row.conditioning else ""
-    error = f"{row.error_manual:.2g} from the float64 truth"
+    error = f"{row.error_manual:.2g} away from the float64 truth"
     return f"it is less accurate than the reference: {error}{allowed}{beyond}"
 
 

@@ -13,7 +13,8 @@ to go somewhere.
 """
 
 from collections.abc import Callable, Iterator
-from itertools import chain, combinations
+from contextlib import suppress
+from itertools import chain, combinations, product
 
 import torch
 from torch import Tensor
@@ -71,7 +72,7 @@ class Kinks:
             _add(near, trial, reference, _SMALLER_STEP, seed)
         return Kinks(_stacked(near), self._far)
 
-    def at(self, key: Key, allowed: float = 0.0) -> Tensor:
+    def at(self, key: Key, allowed: float | Tensor = 0.0) -> Tensor:
         """Which elements of this gradient jump, by more than is allowed as rounding.
 
         On the nearer points they differ as much as on those away.
@@ -124,6 +125,15 @@ class Kinks:
         return True
 
 
+def gradients_around(trial: Trial, reference: Case) -> list[dict[Key, Tensor]]:
+    """Outputs and gradients at a few points near, up and down; none that the reference refuses."""
+    found = []
+    for seed, sign in product(range(2), (1.0, -1.0)):
+        with suppress(RuntimeError, ValueError):
+            found.append(_gradients(trial, reference, sign * _STEP, seed))
+    return found
+
+
 def _stacked(points: dict[Key, list[Tensor]]) -> dict[Key, Tensor]:
     return {key: torch.stack(seen) for key, seen in points.items()}
 
@@ -143,7 +153,7 @@ def _add(
 
 def _gradients(trial: Trial, reference: Case, step: float, seed: int) -> dict[Key, Tensor]:
     moved = _moved(step, seed)
-    model, _ = reference.copies(torch.float64)
+    model, _ = reference.copies(torch.float64, awake=trial.given.awake)
     parameters: dict[str, Tensor] = dict(getattr(model, "named_parameters", dict)())
     items, _ = reference.gradients(
         trial.given.map(lambda x: next(moved)(x) if x.requires_grad else x.detach()),

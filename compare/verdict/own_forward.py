@@ -36,7 +36,7 @@ def contradictions(case: Case, given: Given) -> list[Item]:
     }
     gradients = [i for i in items if i.kind is not Kind.OUTPUT and i.tensor is not None]
     if not any(bool(item.tensor.any()) for item in gradients if item.tensor is not None):
-        raise ComparisonError("it has no gradient that is not zero all over")
+        raise ComparisonError("all of its gradients are zero")
     generator = torch.Generator().manual_seed(0)
     return [
         item

@@ -52,7 +52,9 @@ _SUMS = {
 _EQUAL = 1e-9
 
 
-def roundings(func: Any, args: Any, kwargs: Any, result: Any) -> list[Tensor | None]:
+def roundings(
+    func: Any, args: Any, kwargs: Any, result: Any, least: float = 0.0
+) -> list[Tensor | None]:
     """The size of the error of each number of each result, in units of eps.
 
     Args:
@@ -60,6 +62,7 @@ def roundings(func: Any, args: Any, kwargs: Any, result: Any) -> list[Tensor | N
         args: Its arguments.
         kwargs: Likewise.
         result: What it gave out, float64.
+        least: Partial sums below this are rounded as much as one of this size: underflow.
 
     Returns:
         Tensors of the results' shapes; none where the operation is no sum.
@@ -68,7 +71,7 @@ def roundings(func: Any, args: Any, kwargs: Any, result: Any) -> list[Tensor | N
     if func.overloadpacket is _ATEN.mean:
         terms = args[0].numel() / max(result.numel(), 1)
         squares = func(args[0].square(), *args[1:], **kwargs)
-        return [_size(torch.full_like(result, terms), squares / terms, result)]
+        return [_size(torch.full_like(result, terms), squares / terms, result, least)]
     if func.overloadpacket in (_ATEN._softmax, _ATEN._safe_softmax, _ATEN._log_softmax):
         logarithm = args[0].logsumexp(args[1], keepdim=True).abs().expand(result.shape)
         return [logarithm if func.overloadpacket is _ATEN._log_softmax else logarithm * result]
@@ -77,13 +80,13 @@ def roundings(func: Any, args: Any, kwargs: Any, result: Any) -> list[Tensor | N
     counts = _in_a_row(_with(lambda x: x**0, func, args, kwargs))
     squares = _in_a_row(_with(lambda x: x**2, func, args, kwargs))
     return [
-        _size(n, t2, s) if isinstance(s, Tensor) else None
+        _size(n, t2, s, least) if isinstance(s, Tensor) else None
         for n, t2, s in zip(counts, squares, results, strict=True)
     ]
 
 
-def _size(n: Tensor, squares: Tensor, total: Tensor) -> Tensor:
-    partial = n / 6 * squares + n / 3 * total.square()
+def _size(n: Tensor, squares: Tensor, total: Tensor, least: float) -> Tensor:
+    partial = n / 6 * squares + n / 3 * total.square() + n * least**2
     equal = n * squares - total.square() <= _EQUAL * total.square()
     partial = torch.where(equal, (n / 2 * total).square(), partial)
     return torch.where(n > 1, (partial / 12).sqrt(), 0.0)

@@ -75,7 +75,8 @@ def margin_ranking_loss(
     reduction = chosen_reduction(size_average, reduce, reduction)
     if not input1.dim() == input2.dim() == target.dim():
         raise RuntimeError(
-            "margin_ranking_loss: expected inputs and target of as many dimensions, got "
+            "margin_ranking_loss: expected inputs and target with the same number of "
+            "dimensions, got "
             f"{tuple(input1.shape)}, {tuple(input2.shape)} and {tuple(target.shape)}"
         )
     difference, target = broadcast(input1 - input2, target)

@@ -105,7 +105,7 @@ def triplet_margin_loss(
         raise ValueError(f"triplet_margin_loss: expected a positive margin, got {margin}")
     if not anchor.dim() == positive.dim() == negative.dim():
         raise RuntimeError(
-            "triplet_margin_loss: expected three tensors of as many dimensions, got "
+            "triplet_margin_loss: expected three tensors with the same number of dimensions, got "
             f"{tuple(anchor.shape)}, {tuple(positive.shape)} and {tuple(negative.shape)}"
         )
     u, v = anchor - positive + eps, anchor - negative + eps

@@ -118,7 +118,7 @@ def instance_norm(
     )
     if use_input_stats and input.shape[2:].numel() == 1:
         raise ValueError(
-            "instance_norm: expected more than one position to take statistics of, got input "
+            "instance_norm: expected more than one position to compute statistics over, got input "
             f"{tuple(input.shape)}"
         )
     arguments = (input, weight, bias, running_mean, running_var, momentum, eps)

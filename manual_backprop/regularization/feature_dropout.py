@@ -96,7 +96,7 @@ def dropout2d(
     """
     if input.dim() == 3:
         warnings.warn(
-            "dropout2d: input of three dimensions is taken for (N, C, L), not for a single image "
+            "dropout2d: a 3-dimensional input is taken as (N, C, L), not as a single image "
             "(C, H, W): use dropout1d, or unsqueeze(0)",
             stacklevel=3,
         )

@@ -58,7 +58,8 @@ class ScaledDotProductAttentionFunction(Function):
             w = dropped(P, keep, dropout_p)
             return w @ v, w if need_weights else None
 
-        o, w = by_samples(answers, *in_opmath(query, key, value), alone=attn_mask is None is keep)
+        alone = attn_mask is None and keep is None
+        o, w = by_samples(answers, *in_opmath(query, key, value), alone=alone)
         o = rounded(o, query.dtype)
         return o if w is None else (o, rounded(w, query.dtype))
 
@@ -92,7 +93,7 @@ class ScaledDotProductAttentionFunction(Function):
                 grad_mask = grad_S  # ∂L/∂M = ∂L/∂S
             return grad_query, grad_key, grad_value, grad_mask
 
-        alone = attn_mask is None is keep and len(grad_weights) == 0  # the compiler has no `not`
+        alone = attn_mask is None and keep is None and not ctx.need_weights
         found = by_samples(gradients, q, k, v, g, alone=alone)
         of = (query, key, value, attn_mask)
         found = [None if d is None else summed(d, t) for d, t in zip(found, of, strict=True)]

@@ -74,11 +74,12 @@ def check_table(
     """The padding index, from 0 on; one line for what is refused or does not fit."""
     if max_norm is not None:
         raise ValueError(
-            f"{name}: max_norm changes the weight in the forward and is not there; expected None, "
+            f"{name}: max_norm, which changes the weight in the forward, is not supported; "
+            "expected None, "
             f"got {max_norm}"
         )
     if sparse:
-        raise ValueError(f"{name}: sparse gradients are not there; expected sparse=False")
+        raise ValueError(f"{name}: sparse gradients are not supported; expected sparse=False")
     if weight.dim() != 2 or weight.is_complex():
         raise ValueError(
             f"{name}: expected a real weight (rows, features), "

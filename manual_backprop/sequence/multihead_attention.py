@@ -181,7 +181,7 @@ def _check(query: Tensor, key: Tensor, value: Tensor, embed_dim: int, num_heads:
         )
     if key.shape[:-1] != value.shape[:-1] or key.shape[1:-1] != query.shape[1:-1]:
         raise ValueError(
-            f"{name}: expected as many keys as values and as many samples as of the query, got "
+            f"{name}: expected as many keys as values, and as many samples as in the query, got "
             f"query {tuple(query.shape)}, key {tuple(key.shape)} and value {tuple(value.shape)}"
         )
 

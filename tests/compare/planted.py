@@ -152,7 +152,12 @@ PLANTED = {
     "weight: none": ("0", changed(WEIGHT, lambda *_: None), "0 Linear", "0.weight"),
     "bias: only the first sample": ("2", changed(BIAS, lambda r, s, g: g[0]), "2 Linear", "2.bias"),
     "bias: mean for sum": ("4", changed(BIAS, lambda r, *_: r / BATCH), "4 Linear", "4.bias"),
-    "input: W for Wᵀ": ("2", changed(INPUT, lambda r, s, g: g @ s[1].T), "2 Linear", "1 ReLU δ"),
+    "input: W instead of Wᵀ": (
+        "2",
+        changed(INPUT, lambda r, s, g: g @ s[1].T),
+        "2 Linear",
+        "1 ReLU δ",
+    ),
     "input: doubled": ("4", changed(INPUT, lambda r, *_: 2 * r), "4 Linear", "3 ReLU δ"),
     "loss: mean forgotten": (
         "loss",

@@ -91,8 +91,8 @@ def run(pytester):
 
 def again(result):
     """The last line of the failure, as words."""
-    [line] = {x.removeprefix("E").strip() for x in result.outlines if "again: " in x}
-    return shlex.split(line)[2:]
+    [line] = {x.removeprefix("E").strip() for x in result.outlines if "reproduce with: " in x}
+    return shlex.split(line.partition("pytest ")[2])
 
 
 class TestFixture:
@@ -181,7 +181,7 @@ class TestPages:
         options = ["--gradients", "mine:manual,mine:reference", "--shape", "2"]
         result = run(*options, "--gradients-html", "pages.txt")
         result.assert_outcomes(failed=1)
-        result.stdout.fnmatch_lines(["no page: *", "again: *"])
+        result.stdout.fnmatch_lines(["no page: *", "reproduce with: *"])
 
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.exhaustive)])

@@ -59,7 +59,7 @@ def test_xor_is_proved_inseparable_and_the_best_weights_are_kept(seed):
     neuron = Perceptron.random(2, seed)
     learning = neuron.learn(CORNERS, XOR, seed=seed)
     assert learning.separable is False
-    assert learning.stopped == "maximum of picks"
+    assert learning.stopped == "maximum number of picks"
     assert learning.picks == 1000
     assert learning.correct == 0.75
     assert (neuron(CORNERS) == torch.tensor(XOR)).sum() == 3
@@ -157,7 +157,7 @@ def test_no_pick_is_no_update():
     learning = Perceptron([0, 1, 1]).learn(CORNERS, GATES["and"], max_picks=0)
     assert learning.picks == 0
     assert learning.picked == []
-    assert learning.stopped == "maximum of picks"
+    assert learning.stopped == "maximum number of picks"
     assert learning.best.tolist() == [0, 1, 1]
 
 

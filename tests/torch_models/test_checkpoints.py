@@ -108,7 +108,7 @@ def test_folder_that_vanishes(tmp_path, monkeypatch, capsys, instead):
     monkeypatch.setattr(EpochReport, "on_train_epoch_end", vanish)
     assert train.main([*SMALL, "--log-dir", str(tmp_path)]) == 1
     line = one_line(capsys)
-    assert "version_0 is gone, checkpoints too" in line
+    assert "version_0 is gone, with its checkpoints" in line
     assert "cannot be written" in line
 
 

@@ -51,8 +51,8 @@ def test_digits_are_real_and_apart():
 def test_auto_without_files_is_digits_with_a_warning(tmp_path):
     images = datasets.load("auto", tmp_path, download_absent=False)
     assert images.name == "digits"
-    assert "absent" in images.warning
-    with pytest.raises(NoDataError, match="absent"):
+    assert "missing" in images.warning
+    with pytest.raises(NoDataError, match="missing"):
         datasets.load("mnist", tmp_path, download_absent=False)
 
 

@@ -20,7 +20,7 @@ def test_no_checkpoint_yet(tmp_path, capsys, way):
     noticed = re.search(r"the training loss became (?:nan|inf) at step (\d+) \(epoch 1\)", line)
     where = r"it first appeared in the output of network\.2, Linear\(.*\) at step (\d+)"
     assert re.search(where, line)[1] == noticed[1]
-    assert "there is no checkpoint to go on from" in line
+    assert "there is no checkpoint to resume from" in line
 
 
 def test_in_a_later_epoch(tmp_path, capsys):
@@ -99,7 +99,7 @@ def test_each_place():
 
     loss = Classifier(sizes="4-3-2")
     loss.loss = Infinite()
-    assert step(loss, x) == "the loss, of finite outputs"
+    assert step(loss, x) == "the loss, although the outputs are finite"
 
 
 @pytest.mark.parametrize("network", ["lenet", "vit"])

@@ -70,7 +70,7 @@ def test_other_networks_take_rows_of_pixels(data):
 
 
 def test_samples_of_another_size():
-    with pytest.raises(ValueError, match=r"expected samples that have the 784 .* got \(3, 4\)"):
+    with pytest.raises(ValueError, match=r"expected samples with the 784 .* got \(3, 4\)"):
         Classifier()(torch.zeros(2, 3, 4))
 
 

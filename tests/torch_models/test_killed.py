@@ -116,7 +116,7 @@ def test_ended_in_the_first_epoch_starts_over_where_it_was(tmp_path, monkeypatch
         ending.setattr(classifier.Classifier, "training_step", interrupted)
         assert train.main([*options, str(ended), "--lr", "0.3"]) == 130
     assert train.main([*options, str(ended), "--resume", "last"]) == 0
-    assert "version_1 over, which was ended in its first epoch" in capsys.readouterr().out
+    assert "version_1 over: it was interrupted in its first epoch" in capsys.readouterr().out
     shutil.rmtree(ended / "manual" / "version_0")
     for name, weight in weights(whole)["state_dict"].items():
         assert torch.equal(weights(ended)["state_dict"][name], weight)

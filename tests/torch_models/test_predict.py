@@ -63,7 +63,7 @@ class TestAsInMnist:
             assert as_in_mnist(x).shape == (28, 28)
 
     def test_nothing_on_it(self, tmp_path):
-        with pytest.raises(PictureError, match=r"picture\.png: nothing is drawn on it"):
+        with pytest.raises(PictureError, match=r"picture\.png: the picture is blank"):
             read(saved(Image.new("L", (50, 50), 255), tmp_path))
 
 
@@ -95,7 +95,7 @@ class TestCommand:
         ("name", "content", "says"),
         [
             ("absent.png", None, "absent.png cannot be read: No such file"),
-            ("text.png", b"no picture", "text.png is no picture that can be read"),
+            ("text.png", b"no picture", "text.png cannot be read as a picture"),
         ],
     )
     def test_no_picture(self, run, tmp_path, capsys, name, content, says):

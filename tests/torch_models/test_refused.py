@@ -25,12 +25,12 @@ def trained(tmp_path_factory):
         ("precision", ["--resume", "last", "--precision", "64-true"]),
         ("not a checkpoint of", ["--resume", "{folder}/foreign.ckpt"]),
         ("sizes", ["--resume", "last", "--hidden", "17"]),
-        ("loss cross-entropy there, mse here", ["--resume", "last", "--loss", "mse"]),
+        ("loss is cross-entropy there and mse here", ["--resume", "last", "--loss", "mse"]),
         ("no run below", ["--resume", "last", "--log-dir", "{folder}/empty"]),
         ("cannot be written", ["--log-dir", "{folder}/truncated.ckpt"]),
         ("cannot be written", ["--dataset", "auto", "--data-dir", "{folder}/truncated.ckpt"]),
-        ("not on this machine", ["--precision", "transformer-engine"]),
-        ("not on this machine", ["--accelerator", "tpu"]),
+        ("not available on this machine", ["--precision", "transformer-engine"]),
+        ("not available on this machine", ["--accelerator", "tpu"]),
         ("needs a GPU", ["--accelerator", "cpu", "--precision", "16-mixed"]),
     ],
 )
@@ -51,7 +51,7 @@ def test_refused_in_one_line(trained, capsys, says, arguments):
 def test_resume_of_the_other_way_is_refused(trained, capsys):
     last = trained / "manual/version_0/checkpoints/last.ckpt"
     assert train(trained, "--backprop", "autograd", "--resume", last) == 2
-    assert "backprop manual there, autograd here" in capsys.readouterr().err
+    assert "backprop is manual there and autograd here" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -66,19 +66,22 @@ def test_resume_of_the_other_way_is_refused(trained, capsys):
         ("--batch-size", ["--batch-size", "0"]),
         ("--momentum-form", ["--momentum-form", "nesterov"]),
         ("no module to compile", ["--backprop", "explicit", "--compile"]),
-        ("32-true or 64-true", ["--backprop", "explicit", "--precision", "bf16-mixed"]),
+        ("32-true and 64-true", ["--backprop", "explicit", "--precision", "bf16-mixed"]),
         ("one device", ["--backprop", "explicit", "--devices", "2"]),
         ("contradicts", ["--manual", "--backprop", "autograd"]),
         ("unrecognized", ["--epoch", "3"]),
         ("bce-with-logits", ["--loss", "bce", "--precision", "bf16-mixed"]),
-        ("only mlp has a choice there", ["--network", "lenet", "--hidden", "160"]),
-        ("--attention blocks is written by hand", ["--network", "gpt", "--attention", "blocks"]),
-        ("--attention blocks is written by hand", ["--manual", "--attention", "blocks"]),
-        ("only mlp has a choice there", ["--network", "gpt", "--loss", "cross-entropy"]),
+        ("only for mlp", ["--network", "lenet", "--hidden", "160"]),
+        (
+            "--attention blocks is a hand-written layer",
+            ["--network", "gpt", "--attention", "blocks"],
+        ),
+        ("--attention blocks is a hand-written layer", ["--manual", "--attention", "blocks"]),
+        ("only for mlp", ["--network", "gpt", "--loss", "cross-entropy"]),
         ("use autograd or manual", ["--network", "vit", "--backprop", "explicit"]),
-        ("not what lstm reads", ["--network", "lstm", "--dataset", "text"]),
-        ("not what gpt reads: choose from text", ["--network", "gpt", "--dataset", "mnist"]),
-        ("mlp reads no text", ["--text-dir", "."]),
+        ("does not fit lstm", ["--network", "lstm", "--dataset", "text"]),
+        ("does not fit gpt: choose from text", ["--network", "gpt", "--dataset", "mnist"]),
+        ("mlp does not read text", ["--text-dir", "."]),
         ("--warmup", ["--warmup", "-1"]),
         ("--half-life", ["--half-life", "-1"]),
         ("--clip", ["--clip", "-1"]),

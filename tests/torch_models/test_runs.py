@@ -53,7 +53,7 @@ def test_two_do_not_go_on_in_one_folder(tmp_path, capsys):
         assert run == tmp_path / "autograd" / "version_0"
         assert train.main([*options, "--resume", "last"]) == 2
     [line] = capsys.readouterr().err.splitlines()
-    assert f"another training writes into {run}" in line
+    assert f"another training is writing to {run}" in line
     assert train.main([*options, "--resume", "last"]) == 0
 
 

@@ -23,10 +23,10 @@ def test_the_library_without_what_is_installed():
 
 def test_too_little_text(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"short")
-    with pytest.raises(DataError, match="has 5 bytes of text, expected 129 at least"):
+    with pytest.raises(DataError, match="has 5 bytes of text, expected at least 129"):
         datasets.load("text", text_dir=tmp_path)
     (tmp_path / "a.txt").write_bytes(bytes(2 * 128 + 1))
-    with pytest.raises(DataError, match="more than the 1 that there are"):
+    with pytest.raises(DataError, match="more than the 1 available"):
         datasets.load("text", text_dir=tmp_path)
     with pytest.raises(DataError, match="has 0 bytes"):
         datasets.load("text", text_dir=tmp_path / "nothing")

@@ -236,8 +236,8 @@ def test_text_of_ones_own(tmp_path, capsys):
     assert main([*options, "--batch-size", "4", "--val-size", "4"]) == 0
     out = capsys.readouterr().out
     assert "text: 26 training, 4 validation, 3 test sequences of 128 bytes" in out
-    assert re.search(r"^test bits a byte \d\.\d{4}$", out, re.MULTILINE)
-    assert re.search(r"^what it writes:$", out, re.MULTILINE)
+    assert re.search(r"^test bits per byte \d\.\d{4}$", out, re.MULTILINE)
+    assert re.search(r"^generated text:$", out, re.MULTILINE)
     (text / "a.txt").write_bytes(b"All work and no play makes jack a dull boy\n" * 100)
     assert main([*options, "--batch-size", "4", "--val-size", "4", "--resume", "last"]) == 2
-    assert "is of another training: text " in capsys.readouterr().err
+    assert "belongs to another training: text " in capsys.readouterr().err

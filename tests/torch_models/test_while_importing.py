@@ -1,5 +1,6 @@
 """What one sees of a command that takes seconds to start."""
 
+import logging
 import os
 import pty
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import pytest
 
 from tests import ROOT
-from torch_models.while_importing import ERASE
+from torch_models.while_importing import ERASE, ended_at_once
 
 WAITING = b"loading PyTorch \xe2\x80\xa6"
 
@@ -62,3 +63,17 @@ for main in (gradients, layers, mutants, notes, speed, training, train):
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert found.stdout == 7 * "seen\n", found.stderr
+
+
+def test_that_there_is_no_gpu_is_not_said_to_who_asked_for_none():
+    """What PyTorch logs when something is compiled; its other warnings are let through."""
+    said = []
+    logger = logging.Logger("torch.utils.cpp_extension")
+    logger.addHandler(handler := logging.Handler())
+    handler.emit = lambda record: said.append(record.getMessage())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logging, "getLogger", lambda name: {logger.name: logger}[name])
+        with ended_at_once("a command"):
+            logger.warning("No CUDA runtime is found, using CUDA_HOME='%s'", "/usr/local")
+            logger.warning("%s is too old", "a compiler")
+    assert said == ["a compiler is too old"]

@@ -82,8 +82,8 @@ def against(run: Path, ours: dict[str, Curve], others: list[Path]) -> str:
 
 def _hidden(same: list[str]) -> str:
     return (
-        f"The same bit for bit, in all curves and in the final weights: **{', '.join(same)}**. In "
-        f"every chart these lie on this run's curve, and only the one drawn last is seen."
+        f"Bit-for-bit identical in all curves and in the final weights: **{', '.join(same)}**. In "
+        f"every chart they coincide with this run, and only the curve drawn last is visible."
     )
 
 

@@ -117,7 +117,7 @@ class Pages(L.Callback):
             self._insides(writer, pl_module, step)
             if self._samples.is_text:
                 text = sample_of_text(pl_module.network, self._samples)
-                summaries.text(writer, "what it writes", text, step)
+                summaries.text(writer, "generated text", text, step)
                 return
             self._pictures(writer, pl_module, step)
             points = POINTS[self.full] if is_last else POINTS[self.full] // 2

@@ -48,7 +48,7 @@ def mistakes(x: Tensor, labels: Tensor, probabilities: Tensor) -> Image.Image:
         drawn = Image.fromarray(pixels).resize((tile, tile), Image.Resampling.NEAREST)
         picture.paste(drawn, (left, up))
         draw.rectangle((left - 1, up - 1, left + tile, up + tile), outline=(215, 215, 215))
-        text = f"said {int(said[index])}"
+        text = f"pred {int(said[index])}"
         draw.text((left - 2, up + tile + 3), text, VERMILLION, font(12))
         beside = left + tile + 2
         draw.text((beside, up + tile + 3), f"is {int(labels[index])}", BLUE, font(12), anchor="ra")
@@ -67,9 +67,9 @@ def confusion_matrix(counts: Tensor) -> Image.Image:
     picture = Image.new("RGB", (WIDTH, top + classes * cell + 2), "white")
     draw = ImageDraw.Draw(picture)
     middle = classes * cell // 2
-    draw.text((left + middle, 4), "said", VERMILLION, font(14), anchor="ma")
+    draw.text((left + middle, 4), "predicted", VERMILLION, font(14), anchor="ma")
     sideways = Image.new("RGB", (60, 20), "white")
-    ImageDraw.Draw(sideways).text((30, 10), "right", BLUE, font(14), anchor="mm")
+    ImageDraw.Draw(sideways).text((30, 10), "true", BLUE, font(14), anchor="mm")
     picture.paste(sideways.rotate(90, expand=True), (0, top + middle - 30))
     # The root makes single mistakes visible beside hundreds that are right.
     shares = (counts / counts.sum(1, keepdim=True).clamp(min=1)).sqrt().tolist()

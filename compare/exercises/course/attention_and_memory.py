@@ -59,7 +59,7 @@ EXERCISES = [
         "Attention: ∂L/∂v",
         "∂L/∂v",
         """o = P v: each of m queries takes a mean of the s values, weighted by its row of P
-P (m, s), v (s, i); g (m, i) = ∂L/∂o, which arrives from above""",
+P (m, s), v (s, i); g (m, i) = ∂L/∂o, the incoming gradient""",
         Source(
             ScaledDotProductAttentionFunction.backward,
             "grad_value = P",
@@ -81,7 +81,7 @@ P (m, s), v (s, i); g (m, i) = ∂L/∂o, which arrives from above""",
             "P.T @ g / len(P)": {
                 "averaged instead of summed",
                 "constant factor",
-                "factor too many",
+                "extra factor",
             },
             "2 * P.T @ g": FACTOR,
             "g.T @ P": {"transposed", "wrong shape"},
@@ -115,7 +115,7 @@ P (m, s); grad_P (m, s) = ∂L/∂P, already known as g vᵀ""",
             "P * ((P * grad_P).sum(-1, keepdim=True) - grad_P)": SIGN,
             "P * (grad_P - grad_P.sum(-1, keepdim=True))": MISSING,
             "P * (grad_P + (P * grad_P).sum(-1, keepdim=True))": SIGN | {"another operation"},
-            "grad_P": TERM | MISSING | {"handed on"},
+            "grad_P": TERM | MISSING | {"passed through"},
         },
         right=(
             "P * grad_P - P * torch.einsum('ms,ms->m', P, grad_P)[:, None]",
@@ -155,8 +155,8 @@ grad_S (m, s) = ∂L/∂S, already known; k (s, i) the keys, q (m, i) the querie
             "-grad_S @ k * scale": SIGN,
             "grad_S.T @ k * scale": RAISED | TURNED | {"wrong shape"},
             "torch.ones_like(grad_S) @ k * scale": INCOMING,
-            "grad_S @ k * scale / len(k)": FACTOR | {"factor too many", "constant factor"},
-            "grad_S @ k * scale * scale": FACTOR | {"factor too many"},
+            "grad_S @ k * scale / len(k)": FACTOR | {"extra factor", "constant factor"},
+            "grad_S @ k * scale * scale": FACTOR | {"extra factor"},
         },
         right=("scale * torch.einsum('ms,si->mi', grad_S, k)", "(k.T @ grad_S.T).T * scale"),
     ),
@@ -166,7 +166,7 @@ grad_S (m, s) = ∂L/∂S, already known; k (s, i) the keys, q (m, i) the querie
         "One step of an LSTM: ∂L/∂c",
         "∂L/∂c",
         """h = o ⊙ tanh c: the memory c goes into the output h, and on to the next step
-grad_h (m, h) = ∂L/∂h; grad_c (m, h) what reaches c from the next step; o and tanh_c (m, h)""",
+grad_h (m, h) = ∂L/∂h; grad_c (m, h) the gradient that reaches c from the next step; o and tanh_c (m, h)""",
         Source(
             LSTMFunction.backward,
             "dc =",
@@ -185,7 +185,7 @@ grad_h (m, h) = ∂L/∂h; grad_c (m, h) what reaches c from the next step; o an
         },
         {"c": [[0.0]], "o": [[0.5]], "grad_c": [[3.0]], "grad_h": [[4.0]]},
         "tanh 0 = 0, so the slope is 1: 3 + 4 · ½ · 1 = [[5]]",
-        "c reaches the loss in two ways; the gradients of both add.",
+        "c reaches the loss by two paths; their gradients add.",
         "Through h: o times the slope of tanh.",
         forward=memory_and_output,
         of=("c",),
@@ -241,7 +241,7 @@ i, f, g, c_before (m, h), c_before is c₋₁. Return the three slopes of c, eac
             },
             "c_before * f * (1 - f), g * i * (1 - i), i * (1 - g * g)": {
                 "results exchanged",
-                "the gradient of another",
+                "another tensor's gradient",
             },
             "g * i * (1 - i), c_before * f * (1 - f), i * (1 + g * g)": SIGN
             | {"another operation"},

@@ -61,7 +61,7 @@ EXERCISES = [
         "∂L/∂z",
         """A Function has a forward, a setup_context that saves what the backward needs, and a backward.
 z (m, i), a = σ(z), g = ∂L/∂a. Save by ctx.save_for_backward, so that PyTorch can free it and notice
-when it is written over. The backward is given: see what it reads.""",
+when it is overwritten. The backward is given: see what it reads.""",
         Source(
             SigmoidFunction,
             "ctx.save_for_backward",
@@ -81,7 +81,7 @@ when it is written over. The backward is given: see what it reads.""",
             "ctx.output = output": RAISED,
             "pass": RAISED,
             "ctx.save_for_backward(*inputs, output)": RAISED,
-            "ctx.save_for_backward(-output)": SIGN | {"sign", "wrong in a part", "unknown"},
+            "ctx.save_for_backward(-output)": SIGN | {"sign", "partly wrong", "unknown"},
             "ctx.save_for_backward(torch.sigmoid(output))": PLACE,
             "ctx.save_for_backward(output * 0)": ZERO,
         },
@@ -121,7 +121,7 @@ The first layer's ∂L/∂x is a whole matrix product that nobody needs. Write t
         "all are wanted here, ∂L/∂W = 1 · (1, 2) + 2 · (3, 4): all of them = "
         "[[1, 0], [2, 0]], [[7, 10]], [3]",
         "∂L/∂W = δᵀ x, if it is wanted.",
-        "Which place of ctx.needs_input_grad is that of W?",
+        "Which position of ctx.needs_input_grad belongs to W?",
         forward=LinearFunction.forward,
         of=("x", "W", "b"),
         incoming="delta",
@@ -162,7 +162,7 @@ The first layer's ∂L/∂x is a whole matrix product that nobody needs. Write t
         "SquaredError",
         "A Function: none, sum and mean",
         "∂L/∂a",
-        """L = ½ Σ (a − y)², its mean over the m samples, or none of both: ctx.reduction says which.
+        """L = ½ Σ (a − y)², its mean over the m samples, or neither: ctx.reduction says which.
 a, y (m, i); g = ∂L/∂L is a single number, but for "none", where it is (m, i).""",
         Source(
             SquaredErrorFunction,
@@ -204,7 +204,7 @@ a, y (m, i); g = ∂L/∂L is a single number, but for "none", where it is (m, i
     Exercise(
         "function_broadcasting",
         "PReLU",
-        "A Function: what was broadcast is summed",
+        "A Function: sum over what was broadcast",
         "∂L/∂z, ∂L/∂w",
         """a = z where z > 0, else w z: z, g (m, c, i), one slope w for each channel c, w (1, c, 1).
 w was broadcast in the forward. of_each has ∂L/∂w of each element, (m, c, i): make w's shape of it.""",
@@ -223,7 +223,7 @@ w was broadcast in the forward. of_each has ∂L/∂w of each element, (m, c, i)
         {"z": [[[-1, 2], [-3, -4]]], "w": [[[2], [0]]], "g": [[[5, 1], [1, 1]]]},
         "∂L/∂w: channel 1 has −1 · 5, channel 2 has −3 · 1 − 4 · 1: both gradients = "
         "[[[10, 1], [0, 0]]], [[[-5], [-7]]]",
-        "What is used several times gets the sum of what reaches it each time.",
+        "A tensor that is used several times gets the sum of the gradients of each use.",
         "The sum goes over the dimensions in which w has the size 1, and keeps them.",
         forward=PReLUFunction.forward,
         of=("z", "w"),
@@ -241,7 +241,7 @@ w was broadcast in the forward. of_each has ∂L/∂w of each element, (m, c, i)
             "grad_weight = of_each.mean((0, 2), keepdim=True)": {
                 "averaged instead of summed",
                 "constant factor",
-                "sum for mean",
+                "sum instead of mean",
             },
             "grad_weight = of_each[:1].sum(2, keepdim=True)": PART,
             "grad_weight = -of_each.sum_to_size(w.shape)": SIGN,
@@ -258,8 +258,8 @@ w was broadcast in the forward. of_each has ∂L/∂w of each element, (m, c, i)
         "A Function: differentiated twice",
         "∂L/∂z",
         """a = tanh z (m, i), g = ∂L/∂a. Your backward is differentiated again, so that it must be made
-of operations that autograd can follow: nothing detached, nothing written over.
-What is checked: ∂L/∂z, and then the derivatives of that to z and to g.""",
+of operations that autograd can follow: nothing detached, nothing overwritten.
+What is checked: ∂L/∂z, and then its derivatives with respect to z and g.""",
         Source(
             TanhFunction,
             "return g *",
@@ -268,9 +268,9 @@ What is checked: ∂L/∂z, and then the derivatives of that to z and to g.""",
         ),
         lambda d: {"z": d("mi", 1), "g": d.not_zero("mi")},
         {"z": [[0.0]], "g": [[3.0]]},
-        "a = 0: ∂L/∂z = 3 · 1; its slope is −2a(1 − a²) · 3 to z and 1 to g = [[3]], [[0]], [[1]]",
+        "a = 0: ∂L/∂z = 3 · 1; its derivative is −2a(1 − a²) · 3 with respect to z and 1 with respect to g = [[3]], [[0]], [[1]]",
         "The formula is that of the slope of tanh; only what it is made of matters here.",
-        "a and g are to stay what autograd follows them as.",
+        "a and g must stay tensors that autograd tracks.",
         forward=TanhFunction.forward,
         of=("z",),
         incoming="g",

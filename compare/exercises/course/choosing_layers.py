@@ -33,7 +33,7 @@ EXERCISES = [
         "dropout_gradient",
         "Dropout",
         "∂L/∂x",
-        """y = m ⊙ x / (1 − p): each element is left out with the probability p
+        """y = m ⊙ x / (1 − p): each element is dropped with probability p
 g (m, i) = ∂L/∂y; mask (m, i), 1 where the element was kept; p""",
         Source(
             DropoutFunction.backward,
@@ -56,11 +56,11 @@ g (m, i) = ∂L/∂y; mask (m, i), 1 where the element was kept; p""",
         incoming="g",
         wrong={
             "g * mask": FACTOR | MISSING,
-            "g / (1 - p)": MISSING | {"wrong in a part"},
+            "g / (1 - p)": MISSING | {"partly wrong"},
             "g * mask * (1 - p)": FACTOR | {"another operation", "another number"},
             "g * mask / p": FACTOR | {"missing term", "another operation", "another number"},
             "g * (1 - mask) / (1 - p)": {
-                "wrong in a part",
+                "partly wrong",
                 "another tensor",
                 "arguments exchanged",
             },
@@ -76,7 +76,7 @@ g (m, i) = ∂L/∂y; mask (m, i), 1 where the element was kept; p""",
         "Embedding",
         "∂L/∂W",
         """y_n = W_{t_n}: each word is replaced by its row of the table W (v, i)
-g (m, i) = ∂L/∂y; t (m) the words, whole numbers, one may come several times; rows is v""",
+g (m, i) = ∂L/∂y; t (m) the words, integers, which may repeat; rows is v""",
         Source(
             EmbeddingFunction.backward,
             "grad_weight =",
@@ -91,7 +91,7 @@ g (m, i) = ∂L/∂y; t (m) the words, whole numbers, one may come several times
         },
         {"t": torch.tensor([1, 1]), "W": [[0, 0], [0, 0]], "rows": 2, "g": [[1, 2], [3, 4]]},
         "word 1 comes twice: (1, 2) + (3, 4) in its row, nothing in row 0 = [[0, 0], [4, 6]]",
-        "Each word adds what reaches it to its row; a row that nobody looked up gets nothing.",
+        "Each word adds its gradient to its row; a row that was not looked up gets nothing.",
         "index_add does it, or a product with one-hot rows.",
         forward=looked_up,
         of=("W",),
@@ -99,7 +99,7 @@ g (m, i) = ∂L/∂y; t (m) the words, whole numbers, one may come several times
         parameters=("W",),
         wrong={
             "g.new_zeros(rows, g.shape[1]).index_copy(0, t, g)": {
-                "written over",
+                "overwritten",
                 "only part of the batch",
                 "another function",
             },

@@ -50,7 +50,7 @@ _CONVOLUTION = {
     "delta": [[[1, 2]]],
 }
 _SHAPES = """y_not = Σ_ck W_ock x_nc(t+k) + b_o: a convolution in one dimension, without padding
-x (m, i, s), W (o, i, k), b (o); delta (m, o, t) = ∂L/∂y, which arrives from above"""
+x (m, i, s), W (o, i, k), b (o); delta (m, o, t) = ∂L/∂y, the incoming gradient"""
 _OF_CONVOLUTION: dict[str, Any] = {
     "draw": _convolution,
     "example": _CONVOLUTION,
@@ -77,7 +77,11 @@ EXERCISES = [
         of=("b",),
         wrong={
             "delta.sum(0)": UNSUMMED | {"wrong shape"},
-            "delta.mean((0, 2))": {"constant factor", "averaged instead of summed", "sum for mean"},
+            "delta.mean((0, 2))": {
+                "constant factor",
+                "averaged instead of summed",
+                "sum instead of mean",
+            },
             "delta.sum((1, 2))": AXIS | {"wrong shape"},
             "delta.sum()": {"wrong axis", "wrong shape", "another argument"},
             "-delta.sum((0, 2))": SIGN,
@@ -176,7 +180,7 @@ EXERCISES = [
         "max_pool_gradient",
         "Max pooling",
         "∂L/∂x",
-        """y_t = max(x_t, x_(t+1)): the largest of each window of two neighbours; windows overlap
+        """y_t = max(x_t, x_(t+1)): the larger of each pair of neighbours; the windows overlap
 x (m, s), delta (m, t) = ∂L/∂y; m (m, t) the place in its row of each window's largest""",
         Source(
             MaximumFunction.backward,
@@ -194,16 +198,16 @@ x (m, s), delta (m, t) = ∂L/∂y; m (m, t) the place in its row of each window
         },
         {"x": [[1, 5, 2]], "delta": [[3, 4]]},
         "5 is the largest of both windows: 3 + 4 go to it = [[0, 7, 0]]",
-        "To the largest goes all of it, to the others nothing.",
-        "An element may be the largest of several windows: add, do not write over.",
+        "The largest gets all of it, the others nothing.",
+        "An element may be the largest of several windows: add, do not overwrite.",
         forward=largest,
         of=("x",),
         incoming="delta",
         also=lambda s: {"m": F.max_pool1d(s["x"], 2, stride=1, return_indices=True)[1]},
         wrong={
             "torch.zeros_like(x).scatter(-1, m, delta)": {
-                "written over",
-                "wrong in a part",
+                "overwritten",
+                "partly wrong",
                 "another function",
             },
             "torch.zeros_like(x).scatter_add(-1, m, -delta)": SIGN,

@@ -35,7 +35,7 @@ _ONE = {"x": [[1, 2]], "W": [[1, 0], [2, 1]], "b": [0, 0], "delta": [[3, 5]]}
 
 def _linear(of: str, one: bool, **others: Any) -> Exercise:
     """∂L/∂x, ∂L/∂W or ∂L/∂b, for one sample or for m."""
-    samples = "one sample, a row of its own" if one else "m samples, one a row"
+    samples = "one sample, as a single row" if one else "m samples, one per row"
     left = {"x": "∂L/∂x", "W": "∂L/∂W", "b": "∂L/∂b"}[of]
     blank = {"x": "grad_input = delta @", "W": "grad_weight =", "b": "grad_bias ="}[of]
     given = {"x": ("delta", "W"), "W": ("delta", "x"), "b": ("delta",)}[of]
@@ -47,7 +47,7 @@ def _linear(of: str, one: bool, **others: Any) -> Exercise:
         f"{left} of a Linear, {'one sample' if one else 'm samples'}",
         left,
         f"""z = x Wᵀ + b, {samples}{"; m = 1" if one else ""}
-delta (m, o)   ∂L/∂z, which arrives from above
+delta (m, o)   ∂L/∂z, the incoming gradient
 {"".join(f"{shapes[n]}, " for n in given[1:])}the answer has the shape of {of}""",
         Source(LinearFunction.backward, blank, alone=given, names={**_NAMES, **_rows()}),
         _drawn(one),
@@ -124,9 +124,9 @@ EXERCISES = [
             "-delta @ W": SIGN,
             "delta * W": RAISED | {"wrong shape", "another operation", "not summed over the batch"},
             "W.sum(0, keepdim=True)": INCOMING,
-            "delta @ W / len(W)": FACTOR | {"factor too many"},
+            "delta @ W / len(W)": FACTOR | {"extra factor"},
             "(delta @ W)[0]": {"wrong shape", "missing index"},
-            "delta @ W.abs()": {"another tensor", "wrong in a part", "unknown", "wrong weight"},
+            "delta @ W.abs()": {"another tensor", "partly wrong", "unknown", "wrong weight"},
         },
         right=("(W.T @ delta.T).T", "(delta.T * W).sum(0, keepdim=True)"),
     ),
@@ -142,7 +142,7 @@ EXERCISES = [
             "x.T @ delta": TURNED | {"wrong shape"},
             "-delta.T @ x": SIGN,
             "delta[:1].T @ x[:1]": PART,
-            "delta.T @ x / x.shape[1]": FACTOR | {"factor too many"},
+            "delta.T @ x / x.shape[1]": FACTOR | {"extra factor"},
             "delta[:, :, None] * x[:, None]": UNSUMMED | {"wrong shape"},
             "2 * delta.T @ x": FACTOR,
             "delta.T @ torch.ones_like(x)": MISSING | {"another tensor"},
@@ -191,7 +191,7 @@ EXERCISES = [
             "(W.T @ delta.T)": {"transposed", "wrong shape"},
             "(delta @ W).sum(0)": {"wrong shape", "missing step"},
             "2 * (delta @ W)": FACTOR,
-            "delta @ W / len(W)": FACTOR | {"factor too many"},
+            "delta @ W / len(W)": FACTOR | {"extra factor"},
             "torch.ones_like(delta) @ W": INCOMING,
         },
         right=("(W.T @ delta.T).T", "torch.einsum('mo,oi->mi', delta, W)"),
@@ -234,7 +234,7 @@ a (m, i)            aˡ; the answer is δˡ = ∂L/∂zˡ, (m, i)""",
             "-(delta_next @ W_next) * a * (1 - a)": SIGN,
             "delta_next @ W_next * a * (1 + a)": SIGN | {"another operation"},
             "delta_next @ W_next * a * (1 - a) / len(a)": MEAN,
-            "delta_next @ (W_next * a.mean(0) * (1 - a.mean(0)))": {"unknown", "wrong in a part"},
+            "delta_next @ (W_next * a.mean(0) * (1 - a.mean(0)))": {"unknown", "partly wrong"},
             "a * (1 - a)": MISSING | INCOMING,
         },
         right=(

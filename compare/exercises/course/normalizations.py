@@ -93,7 +93,10 @@ EXERCISES = [
             "rho * w * (g - x_hat * (g * x_hat).mean(0))": TERM,
             "w * (g - g.mean(0) - x_hat * (g * x_hat).mean(0))": MISSING,
             "rho * (g - g.mean(0) - x_hat * (g * x_hat).mean(0))": MISSING | {"wrong weight"},
-            "rho * w * (g - g.sum(0) - x_hat * (g * x_hat).sum(0))": {"sum for mean", "unknown"},
+            "rho * w * (g - g.sum(0) - x_hat * (g * x_hat).sum(0))": {
+                "sum instead of mean",
+                "unknown",
+            },
             "rho * w * (g - g.mean(0) + x_hat * (g * x_hat).mean(0))": SIGN | {"another operation"},
             "rho * w * (g - g.mean(1, keepdim=True) - x_hat * (g * x_hat).mean(1, keepdim=True))": AXIS
             | {"unknown"},

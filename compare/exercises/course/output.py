@@ -53,8 +53,8 @@ def sigmoid_mse(z: Tensor, y: Tensor) -> Tensor:
 
 
 _NAMES = {"ŷ": "y_hat", "a": "y_hat"}
-_GIVEN = """y_hat (m, c)   what the network gives for m samples, {}
-y (m, c)       what it should give, {}"""
+_GIVEN = """y_hat (m, c)   the output of the network for m samples, {}
+y (m, c)       the targets, {}"""
 
 
 def _sigmoid(s: Scope) -> Scope:
@@ -72,14 +72,14 @@ EXERCISES = [
         "The squared error",
         "∂L/∂a",
         """L = ½ Σ (a − y)²
-a (m, i)   what the network gives, y (m, i) what it should give
-g          ∂L/∂L, the gradient that arrives: a single number, mostly 1""",
+a (m, i)   the output of the network, y (m, i) the targets
+g          ∂L/∂L, the incoming gradient: a single number, usually 1""",
         Source(squared_error_gradient, "return"),
         lambda d: {"a": d("mi"), "y": d("mi"), "g": d.not_zero("")},
         {"a": [[1.0, 5.0]], "y": [[3.0, 2.0]], "g": 2.0},
         "2 · (1 − 3) and 2 · (5 − 2) = [[-4, 6]]",
         "L = ½ (a − y)²: differentiate the square (lecture note 003, ∇L).",
-        "The 2 of the square cancels the ½; do not forget what arrives.",
+        "The 2 of the square cancels the ½; do not forget the incoming gradient.",
         forward=lambda a, y: (0.5 * (a - y) ** 2).sum(),
         of=("a",),
         incoming="g",
@@ -91,17 +91,17 @@ g          ∂L/∂L, the gradient that arrives: a single number, mostly 1""",
             "a * g": TARGET,
             "(a - y) * g / len(a)": MEAN,
             "(a + y) * g": SIGN | {"another operation"},
-            "0.5 * (a - y) ** 2 * g": {"factor too many", "another operation", "another number"},
+            "0.5 * (a - y) ** 2 * g": {"extra factor", "another operation", "another number"},
         },
         right=("g * a - g * y", "-(y - a) * g"),
     ),
     Exercise(
         "delta_softmax_cross_entropy",
         "output_delta",
-        "δ at the output: softmax under cross entropy",
+        "δ at the output: softmax with cross entropy",
         "∂L/∂z",
         "L = −Σ y ln ŷ of each sample, ŷ = softmax(z)\n"
-        + _GIVEN.format("softmax(z)", "one 1 a row"),
+        + _GIVEN.format("softmax(z)", "one-hot rows"),
         Source(LOSSES["cross-entropy"].delta, "return", alone=("y_hat", "y"), names=_NAMES),
         lambda d: {"z": d("mc"), "y": d.one_hot("mc")},
         {"z": [[0.0, 0.0]], "y": [[0.0, 1.0]]},
@@ -122,7 +122,7 @@ g          ∂L/∂L, the gradient that arrives: a single number, mostly 1""",
                 "another operation",
                 "missing factor",
             },
-            "y * (y_hat - 1)": {"missing cross term", "wrong in a part", "factor too many"},
+            "y * (y_hat - 1)": {"missing cross term", "partly wrong", "extra factor"},
             "2 * (y_hat - y)": FACTOR,
         },
         right=("-(y - y_hat)", "y_hat * y.sum(1, keepdim=True) - y"),
@@ -132,7 +132,7 @@ g          ∂L/∂L, the gradient that arrives: a single number, mostly 1""",
     Exercise(
         "delta_sigmoid_bce",
         "output_delta",
-        "δ at the output: sigmoid under binary cross entropy",
+        "δ at the output: sigmoid with binary cross entropy",
         "∂L/∂z",
         "L = −y ln ŷ − (1 − y) ln(1 − ŷ) of each output, ŷ = σ(z)\n"
         + _GIVEN.format("σ(z)", "0 or 1"),
@@ -155,12 +155,12 @@ g          ∂L/∂L, the gradient that arrives: a single number, mostly 1""",
             "(y_hat - y) / (y_hat * (1 - y_hat))": {
                 "missing activation derivative",
                 "missing factor",
-                "factor too many",
+                "extra factor",
             },
             "(y_hat - y) * y_hat * (1 - y_hat)": MUCH,
             "(y_hat - y) / len(y)": MEAN,
             "y_hat": TARGET,
-            "-y * (1 - y_hat)": {"wrong in a part", "missing term", "factor too many"},
+            "-y * (1 - y_hat)": {"partly wrong", "missing term", "extra factor"},
             "y_hat + y": SIGN | {"another operation"},
         },
         right=("y_hat * (1 - y) - y * (1 - y_hat)", "-y + y_hat"),
@@ -168,7 +168,7 @@ g          ∂L/∂L, the gradient that arrives: a single number, mostly 1""",
     Exercise(
         "delta_sigmoid_squared_error",
         "output_delta",
-        "δ at the output: sigmoid under the squared error",
+        "δ at the output: sigmoid with squared error",
         "∂L/∂z",
         "L = ½ Σ (ŷ − y)² of each sample, ŷ = σ(z)\n" + _GIVEN.format("σ(z)", "0 or 1"),
         Source(
@@ -207,9 +207,9 @@ g          ∂L/∂L, the gradient that arrives: a single number, mostly 1""",
     Exercise(
         "delta_sigmoid_mse",
         "output_delta",
-        "δ at the output: sigmoid under the mean squared error",
+        "δ at the output: sigmoid with mean squared error",
         "∂L/∂z",
-        "L = (1/c) Σ (ŷ − y)² of each sample, a mean over its c outputs, ŷ = σ(z)\n"
+        "L = (1/c) Σ (ŷ − y)² of each sample, the mean over its c outputs, ŷ = σ(z)\n"
         + _GIVEN.format("σ(z)", "0 or 1"),
         Source(
             LOSSES["mse"].delta,
@@ -222,7 +222,7 @@ g          ∂L/∂L, the gradient that arrives: a single number, mostly 1""",
         {"z": [[0.0, 0.0]], "y": [[1.0, 0.0]]},
         "σ(0) = 1/2 and c = 2: 2/2 · (−1/2) · 1/4 and 2/2 · 1/2 · 1/4 = [[-0.125, 0.125]]",
         "As under ½ Σ (ŷ − y)², but there is no ½, and a mean over the outputs.",
-        "Two numbers more than before: the 2 of the square and the c of the mean.",
+        "Two more numbers than before: the 2 from the square and the c from the mean.",
         forward=sigmoid_mse,
         of=("z",),
         also=_sigmoid,

@@ -52,7 +52,7 @@ EXERCISES = [
         "Softmax",
         "∂L/∂z",
         """a = softmax(z): a_k = e^{z_k} / Σ_j e^{z_j}, along each row
-g (m, c)   ∂L/∂a, which arrives from above; a (m, c)""",
+g (m, c)   ∂L/∂a, the incoming gradient; a (m, c)""",
         Source(
             SoftmaxFunction.backward,
             "grad_input =",
@@ -76,7 +76,7 @@ g (m, c)   ∂L/∂a, which arrives from above; a (m, c)""",
             "a * ((g * a).sum(1, keepdim=True) - g)": SIGN,
             "g - (g * a).sum(1, keepdim=True)": MISSING,
             "a * (g + (g * a).sum(1, keepdim=True))": SIGN | {"another operation"},
-            "a * (g - (g * a).mean(1, keepdim=True))": {"sum for mean"},
+            "a * (g - (g * a).mean(1, keepdim=True))": {"sum instead of mean"},
         },
         right=(
             "torch.einsum('mk,mkj->mj', g, torch.diag_embed(a) - a[:, :, None] * a[:, None])",
@@ -91,7 +91,7 @@ g (m, c)   ∂L/∂a, which arrives from above; a (m, c)""",
         "Log-softmax",
         "∂L/∂z",
         """ℓ = ln softmax(z): ℓ_k = z_k − ln Σ_j e^{z_j}, along each row
-g (m, c)   ∂L/∂ℓ, which arrives from above; log_a (m, c) is ℓ, as the forward gave it""",
+g (m, c)   ∂L/∂ℓ, the incoming gradient; log_a (m, c) is ℓ, from the forward""",
         Source(
             log_softmax_gradient,
             "return",
@@ -102,7 +102,7 @@ g (m, c)   ∂L/∂ℓ, which arrives from above; log_a (m, c) is ℓ, as the fo
         {"z": [[0.0, 0.0]], "dim": 1, "g": [[3.0, 5.0]]},
         "e^ℓ = (1/2, 1/2), Σ g = 8: 3 − 1/2 · 8 and 5 − 1/2 · 8 = [[-1, 1]]",
         "∂ℓ_k/∂z_j = [k = j] − a_j: sum over k.",
-        "The probabilities are e to what you are given.",
+        "The probabilities are e raised to what you are given.",
         forward=LogSoftmaxFunction.forward,
         of=("z",),
         incoming="g",
@@ -119,7 +119,7 @@ g (m, c)   ∂L/∂ℓ, which arrives from above; log_a (m, c) is ℓ, as the fo
                 "unknown",
                 "missing cross term",
             },
-            "g - torch.exp(log_a) * g.mean(1, keepdim=True)": {"sum for mean"},
+            "g - torch.exp(log_a) * g.mean(1, keepdim=True)": {"sum instead of mean"},
         },
         right=(
             "torch.addcmul(g, log_a.exp(), g.sum(1, keepdim=True), value=-1)",
@@ -133,8 +133,8 @@ g (m, c)   ∂L/∂ℓ, which arrives from above; log_a (m, c) is ℓ, as the fo
         "nll_gradient",
         "The negative log-likelihood of classes",
         "∂L/∂ℓ",
-        """L = −(1/m) Σ_n ℓ_{n,t_n}: of each sample the log-probability of its class, a mean over m
-log_a (m, c)   ℓ; t (m) the classes, whole numbers; g = ∂L/∂L, a single number""",
+        """L = −(1/m) Σ_n ℓ_{n,t_n}: the log-probability of each sample's class, averaged over m
+log_a (m, c)   ℓ; t (m) the classes, integers; g = ∂L/∂L, a single number""",
         Source(
             nll_gradient,
             "grad_input = ",
@@ -160,14 +160,14 @@ log_a (m, c)   ℓ; t (m) the classes, whole numbers; g = ∂L/∂L, a single nu
             "torch.zeros_like(log_a).scatter(1, t[:, None], (g / len(t)).expand(len(t), 1))": SIGN,
             "torch.zeros_like(log_a).scatter(1, t[:, None], (-g).expand(len(t), 1))": SUM,
             "torch.zeros_like(log_a).scatter(1, t[:, None], (-1 / (g / g * len(t))).expand(len(t), 1))": INCOMING,
-            "-g / len(t) * log_a": {"unknown", "wrong in a part", "another tensor"},
+            "-g / len(t) * log_a": {"unknown", "partly wrong", "another tensor"},
             "torch.full_like(log_a, -g / len(t))": {
-                "wrong in a part",
+                "partly wrong",
                 "unknown",
                 "something added",
             },
             "-g / log_a.numel() * torch.nn.functional.one_hot(t, log_a.shape[1])": FACTOR
-            | {"factor too many"},
+            | {"extra factor"},
             "log_a * 0": ZERO,
         },
         right=(
@@ -180,8 +180,8 @@ log_a (m, c)   ℓ; t (m) the classes, whole numbers; g = ∂L/∂L, a single nu
         "cross_entropy_gradient",
         "Cross entropy of logits",
         "∂L/∂z",
-        """L = −(1/m) Σ y ln ŷ, ŷ = softmax(z), a mean over m samples
-log_y_hat (m, c)   ln ŷ, as the forward gave it; y (m, c) the targets, one 1 a row
+        """L = −(1/m) Σ y ln ŷ, ŷ = softmax(z), averaged over m samples
+log_y_hat (m, c)   ln ŷ, from the forward; y (m, c) the targets, one-hot rows
 g                  ∂L/∂L, a single number""",
         Source(
             CrossEntropyFunction.backward,
@@ -198,8 +198,8 @@ g                  ∂L/∂L, a single number""",
         lambda d: {"z": d("mc"), "y": d.one_hot("mc"), "g": d.not_zero("")},
         {"z": [[0.0, 0.0]], "y": [[1, 0]], "g": 2.0},
         "ŷ = (1/2, 1/2), m = 1: 2 · (1/2 − 1) and 2 · (1/2 − 0) = [[-1, 1]]",
-        "Lecture note 004: δᴸ = ŷ − y of each sample; here also a mean, and what arrives.",
-        "The probabilities are e to what you are given; how many samples share the mean?",
+        "Lecture note 004: δᴸ = ŷ − y of each sample; here there is also a mean, and the incoming gradient.",
+        "The probabilities are e raised to what you are given; how many samples share the mean?",
         forward=mean_cross_entropy,
         of=("z",),
         incoming="g",
@@ -211,7 +211,7 @@ g                  ∂L/∂L, a single number""",
             "g * torch.exp(log_y_hat) / len(y)": TARGET,
             "(torch.exp(log_y_hat) - y) / len(y)": INCOMING | {"missing factor"},
             "g * (torch.exp(log_y_hat) - y) / y.numel()": FACTOR
-            | {"factor too many", "constant factor"},
+            | {"extra factor", "constant factor"},
             "-g * y / len(y)": TERM,
         },
         right=(
@@ -224,8 +224,8 @@ g                  ∂L/∂L, a single number""",
         "log_sigmoid_gradient",
         "Numerical stability",
         "∂L/∂z",
-        """a = ln σ(z), elementwise; g = ∂L/∂a, which arrives from above
-z may be far from 0: 1000 or −1000. Each number must be right to nine digits, also a tiny one.""",
+        """a = ln σ(z), elementwise; g = ∂L/∂a, the incoming gradient
+z may be far from 0: 1000 or −1000. Each number must be right to nine digits, even a tiny one.""",
         Source(
             LogSigmoidFunction.backward,
             "return",

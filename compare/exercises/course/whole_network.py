@@ -60,9 +60,9 @@ EXERCISES = [
         "network_backward",
         "The whole network",
         "δ, ∂L/∂W, ∂L/∂b",
-        """aˡ = σ(zˡ) (sigmoid), zˡ = aˡ⁻¹ Wˡᵀ + bˡ; at the end softmax under cross entropy, a mean over m
+        """aˡ = σ(zˡ) (sigmoid), zˡ = aˡ⁻¹ Wˡᵀ + bˡ; at the end softmax with cross entropy, averaged over m
 W   the list W¹ … Wᴸ, each (nˡ, nˡ⁻¹); a the list a⁰ … aᴸ, each (m, nˡ); y (m, nᴸ) the targets
-delta grows from its end: put δ of layer l + 1 (in Python W[l] is of layer l + 1) in front of it.""",
+delta is built from the last layer backwards: put δ of layer l + 1 (in Python W[l] is of layer l + 1) in front of it.""",
         Source(
             Network.backpropagate,
             "delta.insert(0,",
@@ -88,7 +88,7 @@ delta grows from its end: put δ of layer l + 1 (in Python W[l] is of layer l + 
         "δ² = (1/2, −1/2); δ¹ = (1/2 · 8 − 1/2 · 0) · 1/4 = 1, so ∂L/∂W¹ = 1 · (1, 2): all of them = "
         "[[1]], [[0.5, -0.5]], [[1, 2]], [[0.25], [-0.25]], [1], [0.5, -0.5]",
         "Lecture note 003: δˡ = (δˡ⁺¹ Wˡ⁺¹) ⊙ σ′(zˡ), from the last layer to the first.",
-        "Mind the places: W[l + 1] leads from the layer of a[l + 1] to the next.",
+        "Mind the indices: W[l + 1] leads from the layer of a[l + 1] to the next.",
         wrong={
             "delta.insert(0, delta[0] @ W[l + 1])": MISSING,
             "delta.insert(0, delta[0] @ W[l + 1] * a[l + 1])": MISSING,
@@ -126,12 +126,12 @@ Return the new v; w then moves by −η v.""",
         _MOMENTUM,
         "½ · 8 + 2 and ½ · (−4) + 6 = [6, 4]",
         "v ← βv + g: a part of the old velocity stays, the gradient is added.",
-        "The gradient is added as it is: no factor before it in this form.",
+        "The gradient is added as it is: it has no factor in this form.",
         wrong={
-            "beta * v + (1 - beta) * g": {"factor too many", "another number"},
+            "beta * v + (1 - beta) * g": {"extra factor", "another number"},
             "v + g": MISSING,
             "beta * v - g": SIGN | {"another number", "another operation"},
-            "beta * (v + g)": {"factor too many", "another number"},
+            "beta * (v + g)": {"extra factor", "another number"},
             "g": {"missing term"},
             "beta * v": {"missing term", "missing step"},
             "v + beta * g": {"another tensor", "arguments exchanged"},
@@ -149,7 +149,7 @@ Return the new v; w then moves by −η v.""",
         _velocity,
         _MOMENTUM,
         "½ · 8 + ½ · 2 and ½ · (−4) + ½ · 6 = [5, 1]",
-        "Lecture note 001: the velocity is a mean of gradients, the newest with the share 1 − β.",
+        "Lecture note 001: the velocity is a mean of gradients, the newest with weight 1 − β.",
         "What does v become if g is the same at every step? It must be g.",
         wrong={
             "beta * v + g": MISSING | {"missing term"},
@@ -169,7 +169,7 @@ DIGITS = Exercise(
     "train_step",
     "A network that learns to read digits, with your own layers",
     "W, b",
-    """x (m, 64)   images, y (m, 10) what they show, one 1 a row
+    """x (m, 64)   images, y (m, 10) the labels, one-hot rows
 W, b         the lists of weights and biases; velocities those of W and then of b
 lr, momentum η and β. Change W and b in place: your other files are used for the rest.
 When the step is right, it trains 64-30-10 on real digits.""",

@@ -55,9 +55,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--seed",
         type=integer(0, 2**32 - 1),
         default=0,
-        help="of the weights and the sample (default: %(default)s)",
+        help="seed of the weights and the sample (default: %(default)s)",
     )
-    parser.add_argument("--html", type=new_file, metavar="FILE", help="write it as a page as well")
+    parser.add_argument(
+        "--html", type=new_file, metavar="FILE", help="also write it as an HTML page"
+    )
 
 
 def show(options: argparse.Namespace) -> bool:

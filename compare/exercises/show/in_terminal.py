@@ -15,6 +15,7 @@ from manual_backprop import Network
 
 _COLOURS = {FORWARD: "cyan", BACKWARD: "magenta"}
 _SIDES = {FORWARD: "→", BACKWARD: "←"}
+_WIDEST = 100  # of a rule: a pipe has no edge that it could reach
 
 
 def show(out: Console, network: Network, found: Sequence[Step]) -> None:
@@ -22,7 +23,8 @@ def show(out: Console, network: Network, found: Sequence[Step]) -> None:
     for number, step in enumerate(found, start=1):
         colour, side = _COLOURS.get(step.direction, "bold"), _SIDES.get(step.direction, "·")
         title = f"{side} {number}/{len(found)}  {step.symbol} = {step.equation}"
-        out.print(Rule(Text(title, style=colour), align="left", style="dim"))
+        rule = Rule(Text(title, style=colour), align="left", style="dim")
+        out.print(rule, width=min(out.width, _WIDEST))
         console.say(out, step.sentence, "dim")
         _in_numbers(out, step.in_numbers())
         out.print()
@@ -84,7 +86,9 @@ def _network(network: Network, found: Sequence[Step]) -> Table:
     deltas = {s.layer: s.value for s in found if s.symbol.startswith("δ")}
     last = len(network.weights)
     names = ["x", *(f"a{raised(l)}" for l in range(1, last)), "ŷ"]
-    view = Table(title="the network: a on the way forward, δ on the way back", title_justify="left")
+    view = Table(
+        title="the network: a from the forward pass, δ from the backward pass", title_justify="left"
+    )
     for l, name in enumerate(names):
         view.add_column(name if l == 0 else f"{name}, δ{raised(l)}", justify="right")
     columns: list[list[Text]] = []

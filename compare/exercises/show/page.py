@@ -37,7 +37,7 @@ def _controls(steps: int) -> str:
         '<button type="button" id="play" aria-pressed="false">Play</button>'
         f'<input type="range" id="step" min="1" max="{steps}" value="1" aria-label="Step">'
         '<span class="soft" id="where" aria-live="polite"></span>'
-        '<span class="soft keys">Keys: ← → Home End, space plays</span></nav>'
+        '<span class="soft keys">Keys: ← → Home End; space plays or pauses</span></nav>'
     )
 
 

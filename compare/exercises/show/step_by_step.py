@@ -88,9 +88,10 @@ def _forward(network: Network) -> Iterator[Step]:
             f"{before} W{i}ᵀ + b{i}",
             [(before, a[l - 1]), (f"W{i}ᵀ", W.T), "+", (f"b{i}", b[None])],
             z,
-            f"Each neuron of layer {l} weighs what layer {l - 1} gives it, and adds its bias."
+            f"Each neuron of layer {l} takes a weighted sum of the outputs of layer {l - 1} "
+            "and adds its bias."
             if l > 1
-            else "Each neuron of layer 1 weighs the inputs, and adds its bias.",
+            else "Each neuron of layer 1 takes a weighted sum of the inputs and adds its bias.",
         )
         σ = output if l == last else "σ"
         if l == last:
@@ -98,14 +99,20 @@ def _forward(network: Network) -> Iterator[Step]:
                 ", which add up to 1." if σ == "softmax" else "; here σ is the sigmoid."
             )
         else:
-            why = f"The activation σ, here {network.activation}, of each neuron by itself."
+            why = (
+                f"The activation σ, here {network.activation}, is applied to each neuron "
+                "separately."
+            )
         yield Step(FORWARD, l, _a(network, l), f"{σ}(z{i})", [σ, (f"z{i}", z)], a[l], why)
 
 
 def _loss(network: Network, y: Tensor) -> Step:
     value, _ = LOSSES[network.loss]
     terms: list[Term] = [("y", y), "and", ("ŷ", network.a[-1]), "give"]
-    why = "How far the output is from the target: one number. What follows are its derivatives."
+    why = (
+        "How far the output is from the target, as one number. All that follows are its "
+        "derivatives."
+    )
     loss = network.loss_of(y).reshape(1, 1)
     return Step(LOSS, len(network.weights), "L", value, terms, loss, why)
 
@@ -124,7 +131,8 @@ def _backward(network: Network, y: Tensor) -> Iterator[Step]:
             f"δ{i}ᵀ {before}",
             [(f"δ{i}ᵀ", δ.T), (before, network.a[l - 1])],
             weights[l - 1],
-            "A weight's share: the δ of the neuron that it leads to, times what went through it.",
+            "The gradient of a weight: the δ of the neuron it leads to, times the input "
+            "that went through it.",
         )
         yield Step(
             BACKWARD,

@@ -45,7 +45,7 @@ class Exhibit:
         places = tuple((self.host.layer, gradient) for gradient in self.wrong)
         shipped = partial(self.host.plant, self.shipped, "")
         wrong = Specimen(self.name, shipped, places, self.mistakes)
-        right = Specimen(f"{self.name}, mended", partial(self.host.plant, self.mended, ""))
+        right = Specimen(f"{self.name}, fixed", partial(self.host.plant, self.mended, ""))
         return wrong, right
 
 

@@ -26,15 +26,15 @@ def test_the_layers_before_a_fault_inherit_and_those_after_it_are_clean():
         "0": "inherited",
         "1": "inherited",
         "2": "inherited",
-        "3": "originates here",
-        "4": "clean",
+        "3": "wrong",
+        "4": "correct",
     }
 
 
 def test_a_wrong_weight_gradient_harms_nobody_else():
     manual, reference, *_ = pair("2", changed(1, lambda r, *_: -r))
     found = verdicts(compare_gradients(manual, reference, batch()[0]))
-    assert [name for name, verdict in found.items() if verdict != "clean"] == ["2"]
+    assert [name for name, verdict in found.items() if verdict != "correct"] == ["2"]
 
 
 def test_several_independent_faults():

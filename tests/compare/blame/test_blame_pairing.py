@@ -104,7 +104,7 @@ def test_by_elimination_where_the_reference_has_two_layers_in_one(monkeypatch):
 
     def unless_joined(piece, *args):
         if "," in piece.label:
-            return Judged(remark="could not be run by itself")
+            return Judged(remark="could not be run on its own")
         return judge_piece(piece, *args)
 
     monkeypatch.setattr(each_layer, "judge_piece", unless_joined)
@@ -116,4 +116,4 @@ def test_by_elimination_where_the_reference_has_two_layers_in_one(monkeypatch):
     [layer] = report.originators
     assert layer.names == ("0", "1")
     assert {fault.gradient for fault in layer.faults} >= {"weight", "bias"}
-    assert "got the right gradient" in layer.faults[0].diagnosis.sentence
+    assert "receives the correct gradient" in layer.faults[0].diagnosis.sentence

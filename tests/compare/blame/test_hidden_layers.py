@@ -192,8 +192,8 @@ def test_layers_that_are_not_visible_are_said_to_be():
 def test_it_is_said_what_gets_a_gradient_only_where_an_input_needs_one():
     report = compare_gradients(CheckpointedFirst(), Plain(), torch.randn(7, 5))
     [remark] = report.remarks
-    assert remark.endswith("a gradient only where an input of the model needs one, as in reentrant "
-                           "checkpointing")  # fmt: skip
+    assert remark.endswith("a gradient only if an input of the model requires one, as with "
+                           "reentrant checkpointing")  # fmt: skip
     assert {"a.weight", "b.2.bias"} < set(remark.partition(":")[0].split(", "))
 
 

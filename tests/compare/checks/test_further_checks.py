@@ -180,7 +180,7 @@ class DependsOnTheRank(nn.Module):
 def test_ddp():
     found = ask("ddp", question(DependsOnTheRank(), DependsOnTheRank()))
     assert found.verdict == WRONG, found.detail
-    assert found.detail == "two ranks end up elsewhere: other.layer.weight, other.layer.bias"
+    assert found.detail == "two processes get other gradients: other.layer.weight, other.layer.bias"
 
 
 @pytest.mark.parametrize("name", ["ddp", "vmap"])

@@ -8,7 +8,7 @@ from tests.compare.by_hand import one_at_zero
 
 DERIVED = (
     "rounded",
-    "beside kinks",
+    "next to kinks",
     "saturating",
     "odd batch",
     "one sample",

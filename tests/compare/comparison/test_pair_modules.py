@@ -2,6 +2,7 @@
 
 import copy
 import random
+from collections import OrderedDict
 
 import torch
 from torch import nn
@@ -115,3 +116,12 @@ class TestModules:
         assert names[0] == "1 ReLU δ"
         assert report.failures[0].source == "2 Detached"
         assert {"0.weight", "0.bias", "0 Linear δ", "input"} <= set(names)
+
+
+def test_pairs_that_were_guessed_are_told():
+    manual = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    named = OrderedDict(a=nn.Linear(4, 3), b=nn.Linear(3, 2))
+    reference = nn.Sequential(named)
+    report = compare_gradients(manual, reference, torch.randn(5, 4))
+    said = "paired by order and shape, manual = reference: 0.weight = a.weight, 0.bias = a.bias"
+    assert any(remark.startswith(said) for remark in report.remarks)

@@ -27,7 +27,7 @@ def test_the_side_without_a_gradient_is_named():
     assert not report.passed
     [layer] = report.originators
     assert layer.name == "1"
-    assert "the reference has no gradient there" in layer.faults[0].diagnosis.sentence
+    assert "the reference has no gradient here" in layer.faults[0].diagnosis.sentence
 
 
 def test_one_that_is_declared_is_reported_and_passes():
@@ -35,7 +35,7 @@ def test_one_that_is_declared_is_reported_and_passes():
     report = compare_gradients(spiking(spike), spiking(step), x, surrogates=["1"])
     assert report.passed, str(report)
     verdicts = {layer.name: layer.verdict for layer in report.layers}
-    assert verdicts == {**dict.fromkeys("01234", "clean"), "1": "surrogate"}
+    assert verdicts == {**dict.fromkeys("01234", "correct"), "1": "surrogate"}
     rows = {row.name: row.verdict for row in report.rows}
     assert rows["0.weight"] == "behind a surrogate"
     assert rows["4.weight"] == "exact"

@@ -11,7 +11,9 @@ from compare.mutants.museum.exhibit import Operation
 
 TANH = nn.Tanh()
 HALF = Operation(lambda x, m: m * x.sin() + 2, buffers=[torch.tensor([1.0, 0.0, 1.0])])
-WRITTEN_OVER = "its backward writes over the incoming gradient, which others may read"
+WRITTEN_OVER = (
+    "its backward overwrites the incoming gradient, which other operations may still read"
+)
 
 
 def in_place(g, x, a):
@@ -28,7 +30,7 @@ def in_place(g, x, a):
             TANH,
             lambda g, x, a: g.flatten()[0] * (1 - a * a),
             Mistake.IGNORES_INCOMING,
-            "it takes the first element of the incoming gradient for all of them",
+            "it uses the first element of the incoming gradient for every element",
         ),
         (
             TANH,

@@ -69,7 +69,7 @@ def _gate(of_y):
     [
         (
             lambda g, x, s: -g * x * s * (1 - s),
-            "what comes back through `input 0 * sigmoid(input 1)` in `(input 0 * sigmoid(input 1)) "
+            "the gradient through `input 0 * sigmoid(input 1)` in `(input 0 * sigmoid(input 1)) "
             "+ (input 1 * input 1)` has the wrong sign",
         ),
         (
@@ -79,12 +79,12 @@ def _gate(of_y):
         ),
         (
             lambda g, x, s: g * x * (1 - s * s),
-            "the derivative of `sigmoid(input 1)` is taken to be 1 − a², a being its value",
+            "the derivative of `sigmoid(input 1)` is taken to be 1 − a², where a is its value",
         ),
         (
             lambda g, x, s: g * s * s * (1 - s),
             "in the derivative of `input 0 * sigmoid(input 1)` the factor is `sigmoid(input 1)` "
-            "where `input 0` is wanted",
+            "instead of `input 0`",
         ),
     ],
 )
@@ -111,4 +111,4 @@ class _Windows(torch.autograd.Function):
 
 def test_written_over_where_it_is_to_be_added():
     found = said(_Windows.apply, lambda x: x.unfold(1, 3, 1).sum(-1), torch.randn(4, 7))
-    assert "only one of them is in it: written over (`=`) where it is to be added" in found["input"]
+    assert "only one of them counts: overwritten (`=`) instead of accumulated" in found["input"]

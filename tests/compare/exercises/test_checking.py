@@ -25,8 +25,8 @@ def verdict(answer, exercise=LINEAR):
         ("x.T @ delta", "transposed", "transposed"),
         ("delta.T @ torch.ones_like(x)", "missing factor", "one with `x` in it"),
         ("delta.T @ x * x.mean()", "unknown", "no known mistake explains it"),
-        ("delta", "handed on", "`delta` as it came in"),
-        ("'δᵀx'", "missing result", "no tensor"),
+        ("delta", "passed through", "`delta`, passed through unchanged"),
+        ("'δᵀx'", "missing result", "not a tensor"),
         ("delta.float().T @ x.float()", "lower precision than claimed", "float32"),
     ],
 )
@@ -93,8 +93,8 @@ def test_what_is_not_by_hand_is_told(answer, who):
         ("delta.T @ y", "NameError: name 'y' is not defined", "return delta.T @ y"),
         ("delta @ x", "shapes cannot be multiplied", "return delta @ x"),
         ("torch.zeros(10**9, 8)", "Error", "return torch.zeros(10**9, 8)"),
-        ("open('gone', 'w')", "only arithmetic on tensors is run here", ""),
-        ("__import__('socket').socket()", "only arithmetic on tensors is run here", ""),
+        ("open('gone', 'w')", "only tensor arithmetic is allowed here", ""),
+        ("__import__('socket').socket()", "only tensor arithmetic is allowed here", ""),
     ],
 )
 def test_errors_are_short_and_by_the_learners_line(answer, said, line):

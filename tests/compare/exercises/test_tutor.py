@@ -32,7 +32,7 @@ def test_it_starts_and_leaves_what_is_there(folder, capsys):
     assert names == ["01_perceptron_rule.py", "16_linear_weight.py", "47_digits.py"]
     answer(folder, "linear_weight", "mine")
     assert main(["start", ".", "--only", "16"]) == 0
-    assert "1 were there and stay as they are" in capsys.readouterr().out
+    assert "1 were already there and are unchanged" in capsys.readouterr().out
     assert "return mine" in (folder / "16_linear_weight.py").read_text()
 
 

@@ -54,7 +54,7 @@ def run(tmp_path, monkeypatch, capsys):
 def test_the_line_and_the_change(run, tmp_path):
     out = run("--repair", "60", "--json", "out.json", "--fix").out
     assert "mine.py:16    return g * (1 + a * a)" in out
-    assert "right with    return g * (1 - a * a)    this change makes all " in out
+    assert "change to     return g * (1 - a * a)    correct on all " in out
     diff = out[out.index("--- a/mine.py") :].splitlines()
     assert diff[:2] == ["--- a/mine.py", "+++ b/mine.py"]
     assert [line for line in diff[2:] if line[0] in "+-"] == DIFF
@@ -73,7 +73,7 @@ def test_to_a_file(run, tmp_path):
 def test_off(run):
     out = run("--repair", "off").out
     assert "mine.py:16    return g * (1 + a * a)" in out
-    assert "right with" not in out
+    assert "change to" not in out
 
 
 @pytest.mark.parametrize("text", ["soon", "-1", "inf"])

@@ -164,7 +164,7 @@ def test_a_failing_row_is_exit_code_1(monkeypatch, capsys, tmp_path):
     ("arguments", "message"),
     [
         (["--json", "/no/such/folder/rows.json"], "cannot be written (No such file or directory)"),
-        (["--json", "/"], "expected a file, / is a folder"),
+        (["--json", "/"], "expected a file, but / is a folder"),
         (["--plots", "/dev/null"], "/dev/null cannot be written"),
         (["--log-dir", "/dev/null/logs"], "/dev/null/logs cannot be written"),
         (["--plot", "plots"], "unrecognized arguments: --plot"),

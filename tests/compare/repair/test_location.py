@@ -104,5 +104,7 @@ class ForwardAlone(torch.autograd.Function):
 def test_a_right_backward_below_a_wrong_forward_is_told():
     found = fault(compare_gradients(ForwardAlone.apply, torch.sin, torch.randn(5, 4)))
     assert found.gradient == "output"
-    assert found.diagnosis.sentence.endswith("its backward is the derivative of the right one")
+    assert found.diagnosis.sentence.endswith(
+        "its backward is the derivative of the correct forward"
+    )
     assert found.source.text == "return (2 * x).sin()"

@@ -73,7 +73,7 @@ def test_off():
             "layer norm: variance term scaled",
             "input 0",
             "return r * (d - d.mean(-1, keepdim=True) - x_hat * along), (g * x_hat).sum(0)",
-            "the factor `2` is too much",
+            "the factor `2` should not be there",
         ),
     ],
 )
@@ -234,4 +234,4 @@ def test_what_is_unpacked_in_the_wrong_order():
     tensors = torch.randn(5, 4), torch.randn(5, 4)
     [fault] = faults(UnpackedInTheWrongOrder.apply, lambda x, y: x * x * y, *tensors)
     assert fault.repair.new == "y, x = ctx.saved_tensors"
-    assert fault.diagnosis.sentence == "`x` and `y` are unpacked in each other's place"
+    assert fault.diagnosis.sentence == "`x` and `y` are unpacked in the wrong order"

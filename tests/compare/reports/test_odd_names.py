@@ -88,7 +88,7 @@ def test_thirty_lines_of_failures(capsys, monkeypatch):
     # With the line that each of them is written on, which counts, too.
     assert sum("instead of" in line for line in lines) == 2
     assert any(
-        re.fullmatch(r"… and \d+ more: --html FILE, --json FILE or --junit FILE has them all", x)
+        re.fullmatch(r"… and \d+ more: --html FILE, --json FILE or --junit FILE lists them all", x)
         for x in lines
     )
     assert sum("│ bug" in line for line in lines) == console.MOST
@@ -118,5 +118,5 @@ def test_only_the_sign_of_zero(capsys):
     out = capsys.readouterr().out
     assert "±0" in next(line for line in out.splitlines() if "│ W " in line)
     assert "±0: the two differ only in the sign of zero." in out
-    assert "ULP counts the floating-point numbers from one value to the other." in out
+    assert "ULP: how many floating-point numbers lie between the two values." in out
     assert "±0" in html.page(report)

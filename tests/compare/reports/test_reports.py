@@ -43,7 +43,7 @@ class TestJson:
         found = json.loads(json.dumps(failed.as_json(), allow_nan=False))
         assert found["passed"] is False
         assert found["verdict"] == "bug"
-        [culprit] = [x for x in found["layers"] if x["verdict"] == "originates here"]
+        [culprit] = [x for x in found["layers"] if x["verdict"] == "wrong"]
         assert culprit["layer"] == "0"
         [fault] = culprit["faults"]
         assert fault["gradient"] == "weight"
@@ -74,7 +74,7 @@ class TestAnnotations:
     def test_one_line_for_each_fault(self, failed, passed):
         [line] = annotations.lines(failed)
         assert line.startswith("::error file=tests/compare/planted.py,line=")
-        assert ",title=0 Linear is wrong by itself::weight: " in line
+        assert ",title=0 Linear is wrong::weight: " in line
         assert annotations.lines(passed) == []
 
     def test_hostile_names(self):

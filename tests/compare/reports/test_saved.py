@@ -34,7 +34,7 @@ def report():
 
 
 def test_one_line(report):
-    assert repr(report).startswith("Report(FAILED in float32: 1 Wrong is wrong by itself")
+    assert repr(report).startswith("Report(FAILED in float32: 1 Wrong is wrong")
     assert "\n" not in repr(report)
 
 
@@ -42,7 +42,7 @@ def test_in_a_notebook_verdict_picture_and_tables(report):
     shown = report._repr_html_()
     assert "<b>✗ The backward is wrong in 1 Wrong</b>" in shown
     assert "<svg" in shown
-    assert "<td>1 Wrong</td><td>originates here</td><td>input</td>" in shown
+    assert "<td>1 Wrong</td><td>wrong</td><td>input</td>" in shown
     assert "<td>0.weight</td>" in shown
     assert "<style" not in shown  # it would be the whole notebook's
     ET.fromstring(f"<div>{shown}</div>".replace("<br>", "<br/>"))
@@ -70,7 +70,7 @@ def test_saved_as_its_name_says(report, tmp_path):
     said = json.loads((tmp_path / "report.json").read_text())
     assert said == json.loads(report.to_json())
     assert (said["passed"], said["dtype"], said["seed"]) == (False, "float32", 0)
-    assert said["layers"][1]["verdict"] == "originates here"
+    assert said["layers"][1]["verdict"] == "wrong"
 
 
 def test_names_and_places_that_cannot_be(report, tmp_path):

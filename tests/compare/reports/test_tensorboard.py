@@ -161,7 +161,7 @@ def test_norms_and_speed_are_drawn(visit):
 def test_custom_scalars(visit):
     page = visit("custom_scalars")
     _shows(page, "manual against autograd")
-    disagreement = (f"gradients of layer {n} apart, log10" for n in (1, 2))
+    disagreement = (f"gradient difference of layer {n}, log10" for n in (1, 2))
     for title in ("loss", "accuracy", *disagreement):
         card = page.locator("tf-custom-scalar-multi-line-chart-card").filter(has_text=title)
         _wait(lambda card=card: card.locator("path").evaluate_all(CURVES) >= 2)

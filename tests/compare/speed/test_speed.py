@@ -130,9 +130,9 @@ def test_loop_and_sweep_are_two(capsys):
         (["--loop", "--device", "cuda"], "--loop has settings of its own: leave out --device"),
         (["--loop", "--hidden", "32"], "leave out --hidden"),
         (["--sweep", "--eager"], "--sweep has settings of its own: leave out --eager"),
-        (["--device", "elsewhere"], "--device elsewhere is not on this machine"),
+        (["--device", "elsewhere"], "--device elsewhere is not available on this machine"),
         (["--device", "meta"], "--device meta computes nothing"),
-        (["--device", "hpu"], "--device hpu is not on this machine"),
+        (["--device", "hpu"], "--device hpu is not available on this machine"),
         (["--plot", "s.png"], "--plot draws the sweep or --pays: expected one"),
         (["--sweep", "--plot", "s.xyz"], "argument --plot: expected"),
         (["--sweep", "--plot", "s"], "argument --plot: expected"),
@@ -159,7 +159,7 @@ def test_nothing_is_timed_where_nothing_waits_for_the_device(monkeypatch, capsys
 def test_more_than_the_memory_holds(capsys):
     assert speed.main([*SMALL, "--batch-size", str(10**15)]) == 2
     [line] = capsys.readouterr().err.splitlines()
-    assert "more memory than there is" in line
+    assert "not enough memory" in line
 
 
 def test_bytes_saved_are_those_of_the_activations():

@@ -46,7 +46,7 @@ def test_manual_never_disagrees(tmp_path, capsys):
     for tag in LAYERS:
         assert disagreement(run, tag) == [(step, SAME) for step in range(11)]
     assert "custom_scalars__config__" in logged(run).Tags()["tensors"]
-    assert "in 11 steps: all are the same bit for bit" in about(run)
+    assert "at 11 steps: all are bit-for-bit identical" in about(run)
 
 
 def test_explicit_does_by_rounding(tmp_path, capsys):

@@ -59,7 +59,7 @@ def test_a_mask_off_beside_one_of_two_kinks(edge, off):
     torch.manual_seed(0)
     report = compare_gradients(by_hand(F.hardswish, backward), F.hardswish, torch.randn(9, 8))
     [layer] = report.originators
-    assert layer.faults[0].input == "beside kinks"
+    assert layer.faults[0].input == "next to kinks"
 
 
 def test_a_margin_that_two_tensors_decide():

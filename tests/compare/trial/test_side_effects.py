@@ -1,5 +1,7 @@
 """What a forward or a backward writes over, past autograd's version counter."""
 
+from typing import ClassVar
+
 import pytest
 import torch
 from torch import nn
@@ -65,11 +67,29 @@ class OverScratch(Tanh):
         return g * (1 - ctx.a)
 
 
+class OneBuffer(torch.autograd.Function):
+    """Each call's output is kept in the same memory."""
+
+    buffers: ClassVar[dict[tuple[torch.Size, torch.dtype], torch.Tensor]] = {}
+
+    @staticmethod
+    def forward(ctx, x):
+        key = x.shape, x.dtype
+        ctx.a = OneBuffer.buffers.setdefault(key, torch.empty_like(x))
+        ctx.a.data.copy_(x.tanh())
+        return ctx.a.clone()
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * (1 - ctx.a**2)
+
+
 WRITERS = [
-    (OverIncoming, "the incoming gradient", "its backward writes over the incoming gradient"),
-    (OverOutput, "its output", "its backward writes over its output"),
-    (OverInputInForward, "input", "its forward writes over its input without telling autograd"),
-    (OverInputInBackward, "input", "its backward writes over its input"),
+    (OverIncoming, "the incoming gradient", "its backward overwrites the incoming gradient"),
+    (OverOutput, "its output", "its backward overwrites its output"),
+    (OverInputInForward, "input", "its forward overwrites its input without telling autograd"),
+    (OverInputInBackward, "input", "its backward overwrites its input"),
+    (OneBuffer, "what it saved", "calling it again overwrites what the first call saved"),
     (OverScratch, "what it saved", "a second backward on the same graph gives other gradients"),
 ]
 
@@ -127,7 +147,7 @@ def test_over_a_weight():
     report = compare_gradients(one(Linear), one(nn.Linear), torch.randn(6, 5))
     [layer] = report.originators
     assert [(f.gradient, f.diagnosis.sentence) for f in layer.faults] == [
-        ("weight", "its backward writes over weight")
+        ("weight", "its backward overwrites weight")
     ]
 
 

@@ -19,7 +19,7 @@ def test_a_size_that_the_forward_refuses_is_no_fault():
     report = compare_gradients(manual, torch.tanh, torch.randn(6, 5))
     assert report.passed
     left_out = {a.kind: a.left_out for a in report.inputs if a.left_out}
-    assert left_out["one sample"] == "manual does not take it: ValueError: six rows, please"
+    assert left_out["one sample"] == "manual rejects it: ValueError: six rows, please"
 
 
 def test_a_size_that_the_backward_refuses_is_one():
@@ -227,15 +227,40 @@ def test_channels_last():
     assert fault.cotangent == "channels last"
 
 
+class BehindZeros(nn.Module):
+    def __init__(self, tanh):
+        super().__init__()
+        self.tanh, self.first, self.last = tanh, nn.Linear(4, 3), nn.Linear(3, 2)
+        nn.init.zeros_(self.last.weight)
+
+    def forward(self, x):
+        return self.last(self.tanh(self.first(x)))
+
+
+def test_what_zero_weights_hide():
+    tripled = by_hand(torch.tanh, lambda g, x: 3 * g * (1 - x.tanh() ** 2))
+    report = compare_gradients(BehindZeros(tripled), BehindZeros(torch.tanh), torch.randn(5, 4))
+    assert [layer.label for layer in report.originators] == ["BehindZeros, outside its layers"]
+    assert "3 times too large" in report.originators[0].faults[0].diagnosis.sentence
+    assert compare_gradients(
+        BehindZeros(by_hand(torch.tanh, lambda g, x: g * (1 - x.tanh() ** 2))),
+        BehindZeros(torch.tanh),
+        torch.randn(5, 4),
+    ).passed
+
+
 def test_parameters_that_nothing_was_compared_of_are_named():
-    class Model(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.first, self.last = nn.Linear(4, 3), nn.Linear(3, 2)
-            nn.init.zeros_(self.last.weight)
-
+    class Model(BehindZeros):
         def forward(self, x):
-            return self.last(self.first(x).tanh())
+            return self.last(x[:, :3]) + 0 * self.first(x).sum()
 
-    report = compare_gradients(Model(), Model(), torch.randn(5, 4))
-    assert any(r.startswith("first.weight, first.bias: zero all over") for r in report.remarks)
+    report = compare_gradients(Model(torch.tanh), Model(torch.tanh), torch.randn(5, 4))
+    assert any(r.startswith("first.weight, first.bias: zero everywhere") for r in report.remarks)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_where_the_exponential_overflows(dtype):
+    softplus = by_hand(nn.functional.softplus, lambda g, x: g * x.exp() / (1 + x.exp()))
+    fault = only_fault(softplus, nn.functional.softplus, torch.randn(6, 5, dtype=dtype))
+    assert fault.input == "far out"
+    assert "NaN" in fault.diagnosis.sentence

@@ -122,7 +122,11 @@ def test_a_target_that_broadcasts_is_warned_of_at_the_caller():
         (ValueError, "positive delta, got 0", lambda f: f.huber_loss(A, Y, delta=0)),
         (ValueError, "smallest is -1", lambda f: f.gaussian_nll_loss(A, Y, A)),
         (ValueError, r"variance .* got \(3,\)", lambda f: f.gaussian_nll_loss(A, Y, A[:3].abs())),
-        (RuntimeError, "as many dim", lambda f: f.margin_ranking_loss(A, Y, tensor(1).sum())),
+        (
+            RuntimeError,
+            "same number of dim",
+            lambda f: f.margin_ranking_loss(A, Y, tensor(1).sum()),
+        ),
         (RuntimeError, "target", lambda f: f.soft_margin_loss(A, A.clone().requires_grad_())),
         (ValueError, "p 1 or 2, got 3", lambda f: f.multi_margin_loss(A, torch.tensor(0), 3)),
         (ValueError, r"\(N, C\)", lambda f: f.multi_margin_loss(A, torch.tensor([0, 1]))),

@@ -186,7 +186,7 @@ PLANTED = {
     "δᴸ turned round": (plant_delta, lambda δ, a: -δ),
     "δᴸ twice": (plant_delta, lambda δ, a: 2 * δ),
     "δᴸ with a stray σ′": (plant_delta, lambda δ, a: δ * a * (1 - a)),
-    "sum for mean": (
+    "sum instead of mean": (
         plant_gradients,
         lambda g, n: g._replace(weights=[w * len(n.a[0]) for w in g.weights]),
     ),

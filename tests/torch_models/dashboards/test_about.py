@@ -33,7 +33,7 @@ def runs(tmp_path_factory):
 def test_what_it_is_its_command_and_its_result(runs):
     (begun, what), (ended, result) = pages(runs / "manual/version_0")[about.THIS]
     assert (begun, ended) == (0, 22)
-    assert "784-6-10 relu, cross-entropy, gradient by manual" in what
+    assert "784-6-10 relu, cross-entropy, manual gradients" in what
     assert f"    python -m torch_models.train {' '.join(SMALL)} --backprop manual" in what
     values = about.curves(runs / "manual/version_0")
     assert f"| validation | {values['loss/val'][1][-1]:.4f} |" in result
@@ -45,9 +45,9 @@ def test_who_hides_whom(runs):
         str(run.relative_to(runs)): pages(run)[about.OTHERS][0][1] for run in runs.glob("*/*_*")
     }
     assert said["autograd/version_0"].startswith("No other run")
-    assert "bit for bit" in said["manual/version_0"]
+    assert "Bit-for-bit" in said["manual/version_0"]
     assert "**autograd/version_0**" in said["manual/version_0"]
-    assert "bit for bit" not in said["explicit/version_0"]
+    assert "Bit-for-bit" not in said["explicit/version_0"]
     assert "| manual/version_0 | " in said["explicit/version_0"]
     assert said["manual/version_1"].startswith("No other run")  # the seed differs
 

@@ -131,5 +131,5 @@ def test_each_network_shows_what_suits_it(few_samples, tmp_path, capsys, network
     assert any(tag.startswith("activations/") for tag in tags["histograms"])
     assert tags["graph"]
     assert (run / "projector_config.pbtxt").exists() == (network != "gpt")
-    assert ("what it writes/text_summary" in tags["tensors"]) == (network == "gpt")
-    assert ("test bits a byte" in said) == (network == "gpt")
+    assert ("generated text/text_summary" in tags["tensors"]) == (network == "gpt")
+    assert ("test bits per byte" in said) == (network == "gpt")
