@@ -33,11 +33,19 @@ def load(folder: Path | str | None, length: int) -> Text:
         length: of a sequence, in bytes.
 
     Raises:
-        DataError: a file cannot be read, or all together are shorter than a sequence.
+        DataError: a file cannot be read, or all together are shorter than a sequence or
+            longer than ``MOST``.
     """
     where = Path(sysconfig.get_path("stdlib") if folder is None else folder)
     try:
-        content = b"".join(path.read_bytes() for path in _files(where, folder is None))
+        files = _files(where, folder is None)
+        size = sum(path.stat().st_size for path in files)
+        if size > MOST:  # each byte becomes eight in memory
+            raise DataError(
+                f"{where} has {size:,} bytes of text, expected {MOST:,} at most: choose another "
+                "--text-dir, or a folder in it"
+            )
+        content = b"".join(path.read_bytes() for path in files)
     except OSError as error:
         raise DataError(f"{error.filename or where} cannot be read: {error.strerror}") from error
     n = (len(content) - 1) // length
@@ -49,6 +57,10 @@ def load(folder: Path | str | None, length: int) -> Text:
     text = torch.frombuffer(bytearray(content), dtype=torch.uint8).long()
     digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
     return Text(text[: n * length].view(n, -1), text[1 : n * length + 1].view(n, -1), digest)
+
+
+#: Bytes of text that are read.
+MOST = 2**28
 
 
 def _files(where: Path, library: bool) -> list[Path]:

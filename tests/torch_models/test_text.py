@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from torch_models import datasets, text
@@ -41,3 +43,10 @@ def test_the_last_tenth_is_for_test_whatever_the_seed(tmp_path):
         assert [len(part) for part in parts] == [81, 9]
         assert sorted([*parts[0], *parts[1]]) == list(range(90))
     assert splits[0].val[0].tolist() != splits[1].val[0].tolist()
+
+
+def test_more_text_than_memory_is_refused_before_it_is_read(tmp_path):
+    (tmp_path / "a.txt").touch()
+    os.truncate(tmp_path / "a.txt", 10 * 2**30)
+    with pytest.raises(DataError, match="10,737,418,240 bytes of text, expected 268,435,456 at"):
+        text.load(tmp_path, 128)
