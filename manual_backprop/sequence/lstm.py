@@ -79,8 +79,8 @@ class LSTMFunction(Function):
         x, h_0, c_0, W_ih, W_hh, h, c, i, f, g, o = ctx.saved_tensors
         h_before, c_before = states_before(h_0, h, ctx.reverse), states_before(c_0, c, ctx.reverse)
         tanh_c = (f * c_before + i * g if c is None else c).tanh()
-        # What waits for no other step, for all steps at once: by what ∂L/∂c_t, three times, and
-        # ∂L/∂h_t are multiplied in δ_t, and ∂L/∂h_t in ∂L/∂c_t.
+        # None of this waits for another step, so it is computed for all steps at once: what δ_t has
+        # beside ∂L/∂c_t, three times, and ∂L/∂h_t, and what ∂L/∂c_t has beside ∂L/∂h_t.
         each = g * i * (1 - i), c_before * f * (1 - f), i * (1 - g * g), tanh_c * o * (1 - o)
         slopes, slope_of_h = torch.cat(each, -1), o * (1 - tanh_c * tanh_c)
         more = None
