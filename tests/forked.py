@@ -4,12 +4,14 @@ Where the start of a process is what is tested, it is started instead.
 """
 
 import contextlib
+import importlib
 import io
 import os
 import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from subprocess import CompletedProcess
 
 
@@ -36,6 +38,7 @@ def forked(
                 os.dup2(out.fileno(), 1)
                 os.dup2(err.fileno(), 2)
                 before()
+                _forget_modules_of_the_folder()
                 sys.stdout, sys.stderr = _stream(1), _stream(2)
                 code = _code(main, words)
                 for stream in (sys.stdout, sys.stderr):
@@ -46,6 +49,13 @@ def forked(
         out.seek(0)
         err.seek(0)
         return CompletedProcess(words, code, out.read().decode(), err.read().decode())
+
+
+def _forget_modules_of_the_folder() -> None:
+    """A test before this one may have imported another file of the same name."""
+    importlib.invalidate_caches()
+    for file in Path.cwd().glob("*.py"):
+        sys.modules.pop(file.stem, None)
 
 
 def _stream(number: int) -> io.TextIOWrapper | None:

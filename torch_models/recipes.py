@@ -92,16 +92,16 @@ _HIDDEN = [160]
 OF_THE_PERCEPTRON = {"hidden": _HIDDEN, "activation": "relu", "loss": "cross-entropy"}
 
 
-def most_threads(network: str, batch_size: int | None, hidden: Sequence[int]) -> int | None:
+def most_threads(network: str, batch_size: int | str | None, hidden: Sequence[int]) -> int | None:
     """As many as the steps of this network can share: more than its recipe says if they are larger.
 
     Args:
         network: its name.
-        batch_size: its own where None.
+        batch_size: its own where None; "full" for all samples.
         hidden: of the perceptron, the sizes of its hidden layers.
     """
     recipe = RECIPES[network]
-    if recipe.threads is None:
+    if recipe.threads is None or isinstance(batch_size, str):
         return None
     work = (batch_size or recipe.batch_size) / recipe.batch_size
     if network == "mlp":

@@ -135,7 +135,7 @@ def compare_gradients(
     outputs = [i.tensor for i in results[0][0].reference if i.kind is Kind.OUTPUT]
     dtypes = sorted({str(x.dtype).removeprefix("torch.") for x in outputs if x is not None})
     return Report(
-        trials=[rows for _, rows in results],
+        trials=[rows for _, rows in results if rows],
         dtype=", ".join(dtypes),
         seed=seed,
         layers=found,

@@ -94,12 +94,18 @@ def judge_trial(trial: Trial, sizes: GradientSizes, pairing: Pairing) -> list[Ro
 
 
 def _rows(trial: Trial, sizes: GradientSizes, pairing: Pairing) -> Iterator[Row]:
+    far_out = trial.given.kind == FAR_OUT and not trial.raised
+    if far_out and any(
+        expected.kind is Kind.OUTPUT and _lost_it(found, expected)
+        for found, expected in pairs(trial, pairing)
+    ):
+        return  # its forward overflows, too: no gradient of that is asked
     for found, expected in pairs(trial, pairing):
         if expected.kind is Kind.DELTA and not same_place(found, expected, trial):
             continue
         if trial.given.kind == WITHOUT_GRADIENT and found.unrecorded and found.tensor is None:
             continue  # it can be had only where an input needs one, as in reentrant checkpointing
-        if trial.given.kind == FAR_OUT and not trial.raised and not _lost_it(found, expected):
+        if far_out and not _lost_it(found, expected):
             continue  # nobody is asked for more than a number there
         row = _row(found, expected, trial, sizes)
         if trial.given.kind != GIVEN and row.verdict == NO_TRUTH:

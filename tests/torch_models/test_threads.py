@@ -79,6 +79,7 @@ def test_who_decides(chosen, asked, number):
         ("lenet", 512, None, 2),
         ("vit", 128, None, 1),
         ("gpt", 4, None, None),
+        ("mlp", "full", [160], None),
     ],
 )
 def test_larger_steps_are_shared_by_more(network, batch_size, hidden, most):
