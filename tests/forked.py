@@ -4,6 +4,7 @@ Where the start of a process is what is tested, it is started instead.
 """
 
 import contextlib
+import faulthandler
 import importlib
 import io
 import os
@@ -37,6 +38,7 @@ def forked(
             with contextlib.suppress(BaseException):
                 os.dup2(out.fileno(), 1)
                 os.dup2(err.fileno(), 2)
+                faulthandler.disable()  # pytest's writes to the terminal
                 before()
                 _forget_modules_of_the_folder()
                 sys.stdout, sys.stderr = _stream(1), _stream(2)
