@@ -3,7 +3,7 @@
 import lightning as L
 import pytest
 import torch
-from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -41,7 +41,7 @@ def trainer(folder, **settings):
 def test_fit_test_and_predict(backprop, data, tmp_path):
     loggers = [CSVLogger(tmp_path, "one"), CSVLogger(tmp_path, "two")]
     stop = EarlyStopping("loss/val", patience=1, min_delta=10)
-    by = trainer(tmp_path, max_epochs=5, logger=loggers, callbacks=[stop])
+    by = trainer(tmp_path, max_epochs=5, logger=loggers, callbacks=[stop, LearningRateMonitor()])
     classifier = Classifier(backprop, sizes="784-8-2", lr=0.05)
     by.fit(classifier, DataLoader(data, 32, shuffle=True), DataLoader(data, 64))
     assert by.current_epoch == 2  # stopped by loss/val
@@ -57,6 +57,7 @@ def test_fit_test_and_predict(backprop, data, tmp_path):
         assert "loss/val" in logged
         assert "loss/train" in logged
         assert "accuracy/test" in logged
+        assert "lr-" in logged
     again = Classifier.load_from_checkpoint(by.checkpoint_callback.best_model_path).eval()
     with torch.no_grad():
         assert torch.equal(again.probabilities(data.tensors[0][:50]), predicted[:50])
