@@ -20,12 +20,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from manual_backprop.kit.blocks import in_blocks
 from manual_backprop.kit.function import Function
 from manual_backprop.kit.precision import HALF_PRECISION, in_opmath
 from manual_backprop.kit.public import public
 from manual_backprop.normalization.features import check_features
-from manual_backprop.normalization.statistics import over_blocks, where_needed
+from manual_backprop.normalization.statistics import where_needed
 
 
 class RMSNormFunction(Function):
@@ -50,21 +49,14 @@ class RMSNormFunction(Function):
         input, weight = ctx.saved_tensors
         g, x = in_opmath(grad_output, input)
         dims = list(range(-len(ctx.features), 0))
-
-        def of_samples(g: Tensor, x: Tensor) -> tuple[Tensor | None, ...]:
-            r = torch.rsqrt((x * x).mean(dims, keepdim=True) + ctx.eps)
-            x̂ = x * r
-            grad_input = grad_weight = None
-            if ctx.needs_input_grad[0]:
-                ĝ = g if weight is None else g * weight
-                # ∂L/∂x = r (ĝ − x̂ 1/m Σ ĝ x̂)
-                grad_input = r * (ĝ - x̂ * (ĝ * x̂).mean(dims, keepdim=True))
-            if ctx.needs_input_grad[1]:
-                grad_weight = (g * x̂).sum(0)[None]  # ∂L/∂w = Σ_n g x̂
-            return grad_input, grad_weight
-
-        found = in_blocks(of_samples, *(t.reshape(-1, *ctx.features) for t in (g, x)))
-        grad_input, grad_weight = over_blocks(found, x.shape)
+        r = torch.rsqrt((x * x).mean(dims, keepdim=True) + ctx.eps)
+        x̂ = x * r
+        grad_input = grad_weight = None
+        if ctx.needs_input_grad[0]:
+            ĝ = g if weight is None else g * weight
+            grad_input = r * (ĝ - x̂ * (ĝ * x̂).mean(dims, keepdim=True))  # r (ĝ − x̂ 1/m Σ ĝ x̂)
+        if ctx.needs_input_grad[1]:
+            grad_weight = (g * x̂).sum_to_size(ctx.features)  # ∂L/∂w = Σ_n g x̂
         found = where_needed(ctx, input.dtype, weight, grad_input, grad_weight)
         return *found, None, None
 

@@ -63,7 +63,6 @@ def of(layer, x, g):
         ("GELU", (5, 4)),
         ("SiLU", (5, 4)),
         ("LayerNorm", (5, 2, 4)),
-        ("RMSNorm", (5, 2, 4)),
         ("GroupNorm", (5, 4, 3)),
         ("MultiheadAttention", (5, 4, 4)),
     ],
