@@ -93,7 +93,7 @@ OF_THE_PERCEPTRON = {"hidden": _HIDDEN, "activation": "relu", "loss": "cross-ent
 
 
 def most_threads(network: str, batch_size: int | str | None, hidden: Sequence[int]) -> int | None:
-    """As many as the steps of this network can share: more than its recipe says if they are larger.
+    """As many threads as can share the steps of this network: its recipe's, more for larger steps.
 
     Args:
         network: its name.
@@ -106,7 +106,7 @@ def most_threads(network: str, batch_size: int | str | None, hidden: Sequence[in
     work = (batch_size or recipe.batch_size) / recipe.batch_size
     if network == "mlp":
         work *= _weights(hidden, recipe) / _weights(_HIDDEN, recipe)
-    return max(1, int(recipe.threads * work / 2))  # each with twice what one is too little to share
+    return max(1, int(recipe.threads * work / 2))  # at twice the work, two do not pay yet
 
 
 def _weights(hidden: Sequence[int], recipe: Recipe) -> int:

@@ -12,6 +12,8 @@ from torch_models.mnist import DataError
 
 #: What the names of files of text end with.
 SUFFIXES = (".txt", ".md", ".rst", ".py")
+#: Bytes of text that are read: each takes eight in memory.
+MOST = 2**28
 #: Below Python's standard library, what is not it, and its tests, which some systems leave out.
 NOT_THE_LIBRARY = {"site-packages", "dist-packages", "test", "tests", "idle_test"}
 
@@ -40,10 +42,10 @@ def load(folder: Path | str | None, length: int) -> Text:
     try:
         files = _files(where, folder is None)
         size = sum(path.stat().st_size for path in files)
-        if size > MOST:  # each byte becomes eight in memory
+        if size > MOST:
             raise DataError(
-                f"{where} has {size:,} bytes of text, expected {MOST:,} at most: choose another "
-                "--text-dir, or a folder in it"
+                f"{where} has {size:,} bytes of text, expected {MOST:,} at most: choose "
+                "a smaller folder with --text-dir"
             )
         content = b"".join(path.read_bytes() for path in files)
     except OSError as error:
@@ -57,10 +59,6 @@ def load(folder: Path | str | None, length: int) -> Text:
     text = torch.frombuffer(bytearray(content), dtype=torch.uint8).long()
     digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
     return Text(text[: n * length].view(n, -1), text[1 : n * length + 1].view(n, -1), digest)
-
-
-#: Bytes of text that are read.
-MOST = 2**28
 
 
 def _files(where: Path, library: bool) -> list[Path]:

@@ -66,18 +66,16 @@ def use(
         if type(saved) is int and 1 <= saved <= MOST_THREADS:
             threads = saved
         else:
-            threads = max(1, free_cores() // processes)
-            threads = min(threads, most or threads)
+            threads = _unasked(most, processes)
     os.environ["OMP_NUM_THREADS"] = str(threads)
     torch.set_num_threads(threads)
 
 
 @contextmanager
 def kept_to(threads: int | None, most: int | None = None) -> Iterator[int]:
-    """As many cores for this process as threads compute; before any library counts them.
+    """Restrict this process to as many cores as it has threads, before any library counts them.
 
-    So that whoever takes part in a comparison has the same: NumPy and JAX start as many threads as
-    there are cores.
+    NumPy and JAX start a thread for each core, so that all take part with the same number.
 
     Args:
         threads, most: as for ``use``.
@@ -86,7 +84,7 @@ def kept_to(threads: int | None, most: int | None = None) -> Iterator[int]:
         How many they are.
     """
     said = [os.environ[name] for name in _NUMBER if os.environ.get(name, "").isdecimal()]
-    n = threads or (int(said[0]) if said else min(free_cores(), most or MOST_THREADS))
+    n = threads or (int(said[0]) if said else _unasked(most))
     os.environ["OMP_NUM_THREADS"] = str(n)
     if not hasattr(os, "sched_setaffinity"):  # not on Linux
         yield n
@@ -97,6 +95,10 @@ def kept_to(threads: int | None, most: int | None = None) -> Iterator[int]:
         yield n
     finally:
         os.sched_setaffinity(0, allowed)
+
+
+def _unasked(most: int | None, processes: int = 1) -> int:
+    return max(1, min(free_cores() // processes, most or MOST_THREADS))
 
 
 def number() -> str:

@@ -103,7 +103,7 @@ def gradients_parser() -> OneLineParser:
     loss.choices, loss.metavar = None, "NAME"
     group = add_comparison_options(parser)
     group.add_argument(
-        "--device", default="cpu", help="device device to compute on (default: %(default)s)"
+        "--device", default="cpu", help="device to compute on (default: %(default)s)"
     )
     group.add_argument(
         "--strict",

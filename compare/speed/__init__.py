@@ -40,11 +40,11 @@ def speed_parser() -> OneLineParser:
     """The parser of ``python -m compare.speed``."""
     parser = OneLineParser(
         prog="python -m compare.speed",
-        description="Time a training step by autograd, by hand-written layers, by Network, and by "
-        "NumPy, JAX and scikit-learn where they are installed: in turn in one process, medians, "
-        "ratios to autograd and to the step's matrix products alone; of another network than mlp, "
-        "by autograd and by hand-written layers. The gradients are compared first. All "
-        "take part with as many cores as there are threads.",
+        description="Time a training step with autograd, the hand-written layers and Network, "
+        "and with NumPy, JAX and scikit-learn if they are installed: in turn in one process, on as "
+        "many cores as there are threads. Prints medians, and their ratios to autograd and to the "
+        "step's matrix products alone. Networks other than mlp: autograd and the hand-written "
+        "layers only. Gradients are compared first.",
         epilog="Exit code 0: measured; 1: a gradient is wrong; " + NOT_DONE,
     )
     add_network_option(parser)
@@ -77,7 +77,7 @@ def speed_parser() -> OneLineParser:
     parser.add_argument(
         "--eager",
         action="store_true",
-        help="leave out what is compiled",
+        help="skip the compiled variants",
     )
     parser.add_argument(
         "--device",

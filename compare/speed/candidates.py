@@ -28,7 +28,7 @@ TOLD_BY_OUTPUT = ("relu", "sigmoid", "tanh", "identity")
 
 
 def candidates(setting: Setting, *, compiled: bool) -> dict[str, Candidate]:
-    """All that can run here, autograd first; of another network than mlp those two alone."""
+    """All that can run here, autograd first; for networks other than mlp those two alone."""
     is_mlp = setting.network == "mlp"
     found = {
         "autograd": by_functions(setting, nn),
@@ -41,10 +41,10 @@ def candidates(setting: Setting, *, compiled: bool) -> dict[str, Candidate]:
             "autograd, compiled": by_functions(setting, nn, compile=True),
             "manual, compiled": by_functions(setting, manual_backprop, compile=True),
         }
+        if is_mlp:
+            found["explicit, compiled"] = explicit_compiled(setting)
     if not is_mlp:
         return found
-    if compiled:
-        found["explicit, compiled"] = explicit_compiled(setting)
     if setting.on_gpu:
         found["explicit, CUDA graph"] = explicit_recorded(setting)
     if setting.activation not in TOLD_BY_OUTPUT:

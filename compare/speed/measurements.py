@@ -73,9 +73,13 @@ def _show(out: Any, setting: Setting, timings: dict[str, Timing], limit: float |
         console.say(out, f"limit: {limit:,.0f} µs, the step's matrix products alone")
     out.print(tables.of_parts(timings))
     if setting.network == "mlp":
-        console.say(out, "explicit forms its weights' gradients in its update, in the velocities;")
-        console.say(out, "like NumPy and JAX it forms no loss, whose value no gradient needs.")
-    console.say(out, "peak: what a step allocates, beyond what is there from the step before")
+        console.say(
+            out, "explicit computes the weight gradients in its update, directly in the velocities;"
+        )
+        console.say(
+            out, "like NumPy and JAX it does not compute the loss, which no gradient needs."
+        )
+    console.say(out, "peak: what a step allocates on top of what the previous step left")
     if setting.on_gpu:
         console.say(out, "Each part waits for the device, so they add up to more than the step.")
     out.print(tables.of_memory(timings["autograd"], timings["manual"]))

@@ -60,8 +60,8 @@ def pays(options: argparse.Namespace, out: Any) -> bool:
             found[name] = costs(make(), Setting((), 1, device=device), options.rounds, advance)
     console.say(out, f"float32, {where(device)}, medians of {options.rounds} rounds", "bold")
     out.print(table(found))
-    console.say(out, "time: of a forward and a backward; kept: for the backward, without weights;")
-    console.say(out, "peak: what is allocated at once at most, the gradients among it.")
+    console.say(out, "time: forward and backward; kept: saved for the backward, without weights;")
+    console.say(out, "peak: the most memory allocated at once, including the gradients.")
     sweep = None
     if options.plot:
         sweep = pays_plot.sweep(device, int(options.memory * 2**30), out)

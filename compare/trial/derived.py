@@ -36,6 +36,7 @@ from dataclasses import replace
 import torch
 from torch import Generator, Tensor, nn
 
+from compare.trial.case import is_zero
 from compare.trial.given import Given, map_tensors
 from compare.trial.recorder import Model
 from compare.trial.strides import copy_with_layout
@@ -53,8 +54,8 @@ WITHOUT_GRADIENT = "inputs without gradient"
 FROZEN = "weights without gradient"
 EVALUATION, TRAINING = "evaluation mode", "training mode"
 
-_FAR_OUT = 30.0  # σ(30) and tanh(30) are 1 in float64, too; e³⁰ still fits in all but float16
-_FAR_OUT_IN_FLOAT16 = 10.0
+_SATURATED = 30.0  # σ(30) and tanh(30) are 1 in float64, too; e³⁰ still fits in all but float16
+_SATURATED_IN_FLOAT16 = 10.0
 _BEYOND_EXP = 1.13  # times the logarithm of the largest number: 100 in float32, 802 in float64
 
 # How many roundings a number beside a kink is away from it, at least.
@@ -108,7 +109,7 @@ def kinds(
             without = given.map(lambda x: x.detach())
             without = without.with_tensors([x.detach() for x in without.tensors])
             yield replace(without, kind=WITHOUT_GRADIENT, setting=True)
-        if any(p.numel() and not p.any() for p in reference.parameters()):
+        if any(is_zero(p) for p in reference.parameters()):
             yield replace(given, kind=AWAKE, setting=True, awake=True)
         kind = EVALUATION if reference.training else TRAINING
         yield replace(given, training=not reference.training, kind=kind, setting=True)
@@ -179,8 +180,8 @@ def _of_many_samples(given: Given, batch: int, seed: int) -> Iterator[Given]:
 
 
 def _saturating(x: Tensor, generator: Generator) -> Tensor:
-    far_out = _FAR_OUT_IN_FLOAT16 if x.dtype == torch.float16 else _FAR_OUT
-    return _pushed(x, far_out, generator)
+    saturated = _SATURATED_IN_FLOAT16 if x.dtype == torch.float16 else _SATURATED
+    return _pushed(x, saturated, generator)
 
 
 def _beyond_exp(x: Tensor, generator: Generator) -> Tensor:
@@ -188,9 +189,9 @@ def _beyond_exp(x: Tensor, generator: Generator) -> Tensor:
     return _pushed(x.clamp(-far_out, far_out), far_out, generator)
 
 
-def _pushed(x: Tensor, far_out: float, generator: Generator) -> Tensor:
+def _pushed(x: Tensor, to: float, generator: Generator) -> Tensor:
     pushed = torch.rand(x.shape, generator=generator).to(x.device) < 0.5
-    return torch.where(pushed, torch.where(x < 0, -far_out, far_out).to(x.dtype), x)
+    return torch.where(pushed, torch.where(x < 0, -to, to).to(x.dtype), x)
 
 
 def _cut(batch: int, size: int) -> Callable[[Tensor], Tensor]:

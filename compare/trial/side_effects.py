@@ -50,10 +50,7 @@ def written_over(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list
     inside = case.given(given)
     with undisturbed(given.tensors), torch.enable_grad():
         given.random_state.restore()
-        # An operation in place must not be given a leaf.
-        args, kwargs = map_tensors(
-            lambda x: x.clone() if x.requires_grad else x, (inside.args, inside.kwargs)
-        )
+        args, kwargs = _no_leaves(inside)
         inputs = list(tensors_in((args, kwargs)))
         numbered = "input" if len(inputs) == 1 else "input {}"
         watched = _Watched({numbered.format(i): x for i, x in enumerate(inputs)} | state(model))
@@ -163,9 +160,7 @@ def _gradients(
     inside = case.given(given)
     with undisturbed(given.tensors), torch.enable_grad():
         given.random_state.restore()
-        args, kwargs = map_tensors(
-            lambda x: x.clone() if x.requires_grad else x, (inside.args, inside.kwargs)
-        )
+        args, kwargs = _no_leaves(inside)
         outputs = list(tensors_in(model(*args, **kwargs)))
         if again:
             other = inside.with_tensors([_SMALLER * x.detach() for x in inside.tensors])
@@ -180,6 +175,11 @@ def _gradients(
                 [y for y, _ in connected], leaves, [c for _, c in connected], allow_unused=True
             )
         )
+
+
+def _no_leaves(given: Given) -> Any:
+    """Its arguments, which an operation in place may take: it must not be given a leaf."""
+    return map_tensors(lambda x: x.clone() if x.requires_grad else x, (given.args, given.kwargs))
 
 
 def _same(first: Tensor, second: Tensor | None) -> bool:

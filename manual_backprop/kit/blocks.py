@@ -21,9 +21,9 @@ def in_blocks(function: Callable[..., Any], *rows: Tensor, width: int | None = N
     """``function(*rows)``, computed in blocks of rows where nobody traces or differentiates it.
 
     Args:
-        function: from tensors of n rows to a tensor of n rows or a tuple of such; each row depends
-            on its own row of the arguments alone. What sums over rows gives a single one: then the
-            result has one for each block, which are still to be summed.
+        function: from tensors of n rows to a tensor of n rows, or a tuple of such, each of whose
+            rows depends only on the same row of the arguments. A sum over the rows is returned as
+            one row; the result then has one for each block, and the caller adds them up.
         rows: tensors of the same length n.
         width: elements that a row has in the largest tensor; as in the first argument if None.
     """

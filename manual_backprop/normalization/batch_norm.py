@@ -88,7 +88,7 @@ class BatchNormFunction(Function):
         if ctx.needs_input_grad[0]:
             mean_g, ρ_mean_gx̂ = per_channel(grad_bias / m, x), per_channel(ρ * grad_weight / m, x)
             wρ = per_channel(ρ if weight is None else ρ * weight, x)
-            # Nobody needs x − μ again: what follows is written over it.
+            # x − μ is not needed again, so the result is written over it.
             over = from_μ if plain(g, x) else None
             through_v = torch.mul(from_μ, ρ_mean_gx̂, out=over)
             # ∂L/∂x = −wρ (x̂ 1/m Σ g x̂ − g + 1/m Σ g)

@@ -58,7 +58,7 @@ class LSTMFunction(Function):
         each: list[tuple[Tensor, ...]] = [()] * len(a)
         for t in steps(len(a), reverse):
             i, f, g, o = torch.addmm(a[t], h, weight_hh.T).chunk(4, -1)
-            # tanh takes twice as long where the rows of g do not follow each other.
+            # tanh takes twice as long on the slice itself, which is not contiguous.
             i, f, g, o = i.sigmoid(), f.sigmoid(), g.contiguous().tanh(), o.sigmoid()
             c = f * c + i * g
             h = o * c.tanh()
@@ -79,8 +79,8 @@ class LSTMFunction(Function):
         x, h_0, c_0, W_ih, W_hh, h, c, i, f, g, o = ctx.saved_tensors
         h_before, c_before = states_before(h_0, h, ctx.reverse), states_before(c_0, c, ctx.reverse)
         tanh_c = (f * c_before + i * g if c is None else c).tanh()
-        # None of this waits for another step, so it is computed for all steps at once: what δ_t has
-        # beside ∂L/∂c_t, three times, and ∂L/∂h_t, and what ∂L/∂c_t has beside ∂L/∂h_t.
+        # Nothing of this depends on another step, so it is computed for all of them at once: the
+        # factors of ∂L/∂c_t (three) and ∂L/∂h_t in δ_t, and that of ∂L/∂h_t in ∂L/∂c_t.
         each = g * i * (1 - i), c_before * f * (1 - f), i * (1 - g * g), tanh_c * o * (1 - o)
         slopes, slope_of_h = torch.cat(each, -1), o * (1 - tanh_c * tanh_c)
         more = None

@@ -137,7 +137,7 @@ def test_rotary_by_hand():
 attention = functional.scaled_dot_product_attention
 QKV = [normal(2, 2)] * 3
 THREE_HEADS = [normal(3, 2, 2)] * 2
-XXX = [normal(3, 2, 4)] * 3
+SELF = [normal(3, 2, 4)] * 3
 
 
 def attend(*args, **options):
@@ -154,9 +154,9 @@ def attend(*args, **options):
         ("4, 3 and 3", lambda: attention(normal(4, 2, 2), *THREE_HEADS, enable_gqa=True)),
         ("even", lambda: functional.rotary_embedding(normal(2, 3))),
         ("integer positions", lambda: functional.rotary_embedding(normal(2, 4), normal(2))),
-        ("3D, 2D and 2D", lambda: attend(XXX[0], normal(3, 4), normal(3, 4))),
-        (r"attn_mask \(3, 3\) or \(4, 3, 3\)", lambda: attend(*XXX, attn_mask=normal(2, 3))),
-        (r"key_padding_mask \(2, 3\)", lambda: attend(*XXX, key_padding_mask=normal(3, 2))),
+        ("3D, 2D and 2D", lambda: attend(SELF[0], normal(3, 4), normal(3, 4))),
+        (r"attn_mask \(3, 3\) or \(4, 3, 3\)", lambda: attend(*SELF, attn_mask=normal(2, 3))),
+        (r"key_padding_mask \(2, 3\)", lambda: attend(*SELF, key_padding_mask=normal(3, 2))),
     ],
 )
 def test_bad_input(says, call):
@@ -166,4 +166,4 @@ def test_bad_input(says, call):
 
 def test_causal_without_a_mask_is_refused():
     with pytest.raises(RuntimeError, match="needs attn_mask"):
-        attend(*XXX, is_causal=True)
+        attend(*SELF, is_causal=True)
