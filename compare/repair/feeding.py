@@ -29,7 +29,10 @@ def feeding(tree: Tree, places: Sequence[int] | None) -> list[ast.AST]:
             names |= {name for part in _own_parts(s) for name in names_read(part)}
             changed = True
     inside = [s for s in every if isinstance(s, ast.If | ast.While | ast.For) and _holds(s, taken)]
-    roots += taken + [s.test for s in inside if isinstance(s, ast.If | ast.While)]
+    inner = [s for s in taken if isinstance(s, ast.FunctionDef)]
+    roots += [part for s in inner for part in feeding(s, None)]
+    roots += [s for s in taken if s not in inner]
+    roots += [s.test for s in inside if isinstance(s, ast.If | ast.While)]
     roots += [s.iter for s in inside if isinstance(s, ast.For)]
     return sorted(dict.fromkeys(roots), key=lambda node: node.lineno)  # type: ignore[attr-defined]
 
@@ -51,7 +54,9 @@ def _elements(value: ast.expr | None, places: Sequence[int] | None) -> list[ast.
 
 
 def _own_parts(s: ast.stmt) -> Iterator[ast.AST]:
-    """What a statement reads itself; of a compound one not its body."""
+    """What a statement reads itself; of a compound one not its body, unless it is a function's."""
+    if isinstance(s, ast.FunctionDef):
+        yield s
     for node in ast.iter_child_nodes(s):
         if not isinstance(node, ast.stmt):
             yield node
@@ -61,6 +66,8 @@ def _own_names(s: ast.stmt) -> set[str]:
     """What it gives a value to, or changes in place."""
     if isinstance(s, ast.If | ast.While | ast.With | ast.Try):
         return set()
+    if isinstance(s, ast.FunctionDef):
+        return {s.name}
     if isinstance(s, ast.For):
         return {n.id for n in ast.walk(s.target) if isinstance(n, ast.Name)}
     found = names_stored(s)

@@ -4,10 +4,10 @@ import ast
 
 #: What stands in place of each.
 OPERATORS: dict[type[ast.operator], tuple[type[ast.operator], ...]] = {
-    ast.Add: (ast.Sub, ast.Mult),
-    ast.Sub: (ast.Add, ast.Mult),
+    ast.Add: (ast.Sub, ast.Mult, ast.Div),
+    ast.Sub: (ast.Add, ast.Mult, ast.Div),
     ast.Mult: (ast.Div, ast.Add, ast.Sub, ast.MatMult),
-    ast.Div: (ast.Mult, ast.Sub),
+    ast.Div: (ast.Mult, ast.Sub, ast.Add),
     ast.MatMult: (ast.Mult,),
     ast.Pow: (ast.Mult,),
     ast.FloorDiv: (ast.Mult, ast.Div),

@@ -69,7 +69,7 @@ class Probe:
     outputs: list[Tensor] = field(default_factory=list)
     leaves: dict[Key, Tensor] = field(default_factory=dict)
     nodes: list[Any] = field(default_factory=list)  # of custom Functions, from the outputs on
-    _saved: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    _saved: list[tuple[Tensor, Tensor, int]] = field(default_factory=list)  # its version, too
     _attributes: list[tuple[dict[str, Any], Any]] = field(default_factory=list)  # of each ctx
 
     def run_forward(self) -> None:
@@ -82,7 +82,7 @@ class Probe:
         self.nodes = custom(self.outputs)
         self._attributes = [(node.__dict__, _rebuilt(node.__dict__)) for node in self.nodes]
         kept = [_tensors([*node.saved_tensors, node.__dict__]) for node in self.nodes]
-        self._saved = [(x, x.detach().clone()) for found in kept for x in found]
+        self._saved = [(x, x.detach().clone(), x._version) for found in kept for x in found]
 
     def gradients(self) -> dict[Key, Tensor | None]:
         """What manual answers.
@@ -108,8 +108,11 @@ class Probe:
             for attributes, before in self._attributes:
                 attributes.clear()
                 attributes.update(_rebuilt(before))
-            for x, value in self._saved:
+            for x, value, _ in self._saved:
                 x.data.copy_(value)
+            # PyTorch would refuse what has been written over in place, whatever is in it now.
+            if any(x._version != version for x, _, version in self._saved):
+                self.run_forward()
         return dict(zip(self.leaves, found, strict=True))
 
     def is_right(self, key: Key, found: Tensor | None) -> bool:

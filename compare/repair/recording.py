@@ -53,17 +53,13 @@ def values_in(
 
 
 class _Watched(ast.NodeTransformer):
-    """Each expression handed through ``record``, but for those in comprehensions and lambdas."""
+    """Each expression handed through ``record``, but for those in comprehensions."""
 
     def __init__(self, numbers: dict[int, int]) -> None:
         self.numbers = numbers
-        self.top = True
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         if isinstance(node, ast.Lambda | ast.FunctionDef):
-            if not self.top:
-                return node
-            self.top = False
             if isinstance(node, ast.Lambda):
                 node.body = self.visit(node.body)
             else:

@@ -2,6 +2,8 @@
 
 import ast
 import gc
+import math
+import re
 import types
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,6 +21,8 @@ from compare.repair.source import written
 from compare.trial.key import Key
 
 _LARGE = 1000  # as a factor
+# What only a forward does with its context: ``ctx.save_for_backward(x)``, ``f(ctx, x)``.
+_OF_FORWARD = re.compile(r"\bctx\b(?!\.\w+\b(?!\())")
 
 
 class Scope:
@@ -113,7 +117,7 @@ class Scope:
             m, t = found.get(key), self.probe.right.get(key)
             if m is not None and t is not None and m.shape == t.shape and bool(t.any()):
                 c = abs(float((m * t).sum() / (t * t).sum()))
-                ratios += [c, 1 / c] if c else []
+                ratios += [c, 1 / c] if c and math.isfinite(c) else []
         return [n for c in ratios if 1 < (n := round(c)) < _LARGE and abs(c - n) < 1e-6 * c]
 
 
@@ -125,7 +129,7 @@ def _expressions(editable: Editable) -> list[str]:
         if isinstance(n, ast.BinOp | ast.Call | ast.UnaryOp | ast.Subscript)
     ]
     texts = [editable.text(n) for n in found]
-    return [t for t in dict.fromkeys(texts) if "ctx" not in t and "\n" not in t]
+    return [t for t in dict.fromkeys(texts) if not _OF_FORWARD.search(t) and "\n" not in t]
 
 
 def _constants(editables: Sequence[Editable]) -> list[str]:
