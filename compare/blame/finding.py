@@ -70,6 +70,7 @@ class Fault:
     residual: Residual | None = None
     source: SourceLine | None = None
     repair: Repair | None = None
+    out_of_time: float = 0.0  # seconds after which the search for a change was given up, if it was
     error: Exception | None = field(default=None, repr=False, compare=False)  # that was raised
 
     @property

@@ -21,9 +21,16 @@ def lines(fault: Fault) -> list[str]:
         parts += [f"{'':<{width}}    {line}" for line in new[1:]]
         parts[-1] += f"    {verified(change)}"
         return parts
-    if source is not None:
-        return [f"{shown(source.file)}:{source.line}    {source.text}"]
-    return []
+    told = [f"{shown(source.file)}:{source.line}    {source.text}"] if source else []
+    return [*told, *out_of_time(fault)]
+
+
+def out_of_time(fault: Fault) -> list[str]:
+    """That the search for a change was not complete, if so."""
+    if not fault.out_of_time:
+        return []
+    limit = f"{fault.out_of_time:g} s for each wrong gradient"
+    return [f"the search for a fix ran out of time ({limit}); --repair SECONDS gives it more"]
 
 
 def verified(change: Repair) -> str:
@@ -44,6 +51,7 @@ def as_json(fault: Fault) -> dict[str, Any]:
     return {
         "source": asdict(fault.source) if fault.source else None,
         "repair": {key: getattr(change, key) for key in keys} if change else None,
+        "out_of_time": bool(fault.out_of_time),
     }
 
 

@@ -26,6 +26,7 @@ _ELSEWHERE = (Mistake.FORWARD, Mistake.WRITTEN_OVER, Mistake.ROUNDING, Mistake.N
 _FINALISTS = 6  # candidates that are held against every verdict, at most
 
 Answer = dict[Key | None, Repair]  # None for what makes all right
+_NONE: Answer = {}
 
 
 def repaired(
@@ -63,21 +64,24 @@ def _repaired(
         _Work(layer, faults, seed, time.monotonic() + 0.9 * limit, send).run()
 
     said = f"looking for a change that fixes {layer.label}, for {limit:g} s at most"
-    answer: Answer | None = sandbox.run_apart(work, limit, lambda: waiting(said), reads=False)
-    if not answer:
-        return layer
-    return replace(layer, faults=tuple(_with(f, answer) for f in layer.faults))
+    start = time.monotonic()
+    told = sandbox.run_apart(work, limit, lambda: waiting(said), reads=False)
+    answer, ran_out = told or (_NONE, False)
+    late = seconds if ran_out or time.monotonic() - start >= limit else 0.0
+    return replace(layer, faults=tuple(_with(f, answer, late) for f in layer.faults))
 
 
 def _can_be(fault: Fault) -> bool:
     return fault.row.key is not None and fault.diagnosis.mistake not in _ELSEWHERE
 
 
-def _with(fault: Fault, answer: Answer) -> Fault:
+def _with(fault: Fault, answer: Answer, late: float) -> Fault:
     # What raises gives no gradient: it is right only with what makes all of them right.
     raised = fault.diagnosis.mistake is Mistake.RAISED
     found = answer.get(None if raised else fault.row.key)
-    return named(replace(fault, repair=found)) if found else fault
+    if found is None:
+        return replace(fault, out_of_time=late) if _can_be(fault) else fault
+    return named(replace(fault, repair=found))
 
 
 class _Work:
@@ -105,9 +109,10 @@ class _Work:
         self.trials = len(made)
 
     def run(self) -> None:
-        """Search, telling what is found as soon as it is."""
+        """Search, telling what is found as soon as it is, and at the end whether that was all."""
         if self.search.keys:
             self.search.run(self._tell)
+        self.send((self.answer, self.search.ran_out))
 
     def _tell(self) -> None:
         for key in self.search.keys:
@@ -120,7 +125,7 @@ class _Work:
                     if right >= set(self.search.keys):
                         self.answer[None] = self.answer[key]
                     break
-        self.send(self.answer)
+        self.send((self.answer, False))
 
     def _by_verdict(self, candidate: Remedy) -> tuple[set[Key], int]:
         texts = tuple(e.text + str(e.start) for e in candidate.edits)
@@ -144,7 +149,7 @@ class _Work:
             alternatives,
             wording.name(edits),
             tuple(e.kind for e in edits),
-            not self.wide,
+            not self.wide or candidate.partly,
             tuple((e.start, e.end, e.text) for e in edits),
         )
 

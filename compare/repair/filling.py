@@ -23,6 +23,7 @@ _HOLE = "__hole__"
 _PLACE = re.compile(r"(?<!\w)_(?!\w)")  # of the expression in a filler
 
 Site = tuple[Editable, ast.expr, Any]
+Known = dict[Any, bool]  # whether what is worth that makes anything right, by fingerprint
 
 
 def sites(trying: Trying) -> Iterator[Site]:
@@ -37,9 +38,12 @@ def sites(trying: Trying) -> Iterator[Site]:
 
 
 def fitting(
-    trying: Trying, site: Site, made: Sequence[Filler], over: Callable[[], bool]
+    trying: Trying, site: Site, made: Sequence[Filler], known: Known, over: Callable[[], bool]
 ) -> list[Edit]:
-    """Those of the fillers that make a wrong gradient right in the first probe, as edits."""
+    """Those of the fillers that make a wrong gradient right in the first probe, as edits.
+
+    ``known`` remembers what has been tried at this site: what is worth the same fits the same.
+    """
     editable, node, value = site
     assert trying.scope is not None
     start, end = editable.span(node)
@@ -53,7 +57,7 @@ def fitting(
         return eval(current[0], scope, {**names, "_": expression})
 
     scope[_HOLE] = fill
-    known = {fingerprint(value): False}  # whether what is worth that makes anything right
+    known.setdefault(fingerprint(value), False)
     names = {**trying.scope.names[editable], "_": value}
     good: list[Filler] = []
     try:
@@ -95,6 +99,6 @@ def _makes_one_right(trying: Trying) -> bool:
 def _edit(editable: Editable, node: ast.expr, filler: Filler) -> Edit:
     start, end = editable.span(node)
     own = enclosed(editable.text(node), node)
-    text = f"({_PLACE.sub(lambda _: own, filler.text, count=1)})"
+    text = f"({_PLACE.sub(lambda _: own, filler.text)})"
     says = filler.says if _PLACE.search(filler.text) else f"`{editable.text(node)}` {filler.says}"
     return Edit(editable, start, end, text, filler.cost, filler.kind, says)

@@ -38,6 +38,7 @@ class Ingredient:
     text: str
     value: Any
     cost: float
+    likely: bool = False  # whether a wrong gradient is off by just that
 
 
 def ingredients(
@@ -77,7 +78,7 @@ def _every(
 ) -> Iterator[Ingredient]:
     atoms: dict[str, Any] = {}
     for name, value in names.items():
-        if is_number(value) or isinstance(value, Tensor):
+        if is_number(value) or isinstance(value, Tensor) or _is_dims(value):
             atoms[name] = value
         if name == "ctx" or hasattr(value, "saved_tensors"):
             atoms |= _of_context(name, value)
@@ -138,7 +139,7 @@ def _derivatives(text: str, value: Tensor) -> Iterator[Ingredient]:
 def _of_context(name: str, context: Any) -> dict[str, Any]:
     found = {}
     for attribute, value in getattr(context, "__dict__", {}).items():
-        if is_number(value) or isinstance(value, Tensor):
+        if is_number(value) or isinstance(value, Tensor) or _is_dims(value):
             found[f"{name}.{attribute}"] = value
     for i, x in enumerate(getattr(context, "saved_tensors", ())):
         if isinstance(x, Tensor):
@@ -155,6 +156,8 @@ def fingerprint(value: Any) -> Any:
     """The same for equal values; None for what is neither number nor tensor."""
     if isinstance(value, bool):
         return None
+    if _is_dims(value):
+        return "dims", tuple(value)
     if is_number(value):
         return ("number", round(value, 12)) if math.isfinite(value) else None
     if not isinstance(value, Tensor) or value.is_complex():
@@ -169,6 +172,11 @@ def fingerprint(value: Any) -> Any:
         f"{float(x @ ways):.9e}",
         f"{float(x.sum()):.6e}",
     )
+
+
+def _is_dims(value: Any) -> bool:
+    """Whether it may be the dims that a reduction is over."""
+    return isinstance(value, tuple) and 0 < len(value) < 6 and all(type(d) is int for d in value)
 
 
 def is_number(value: Any) -> bool:

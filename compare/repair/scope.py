@@ -7,7 +7,11 @@ import re
 import types
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from compare.repair.call_edits import unused
 from compare.repair.feeding import feeding
@@ -91,6 +95,7 @@ class Scope:
         """The values of expressions and names, and what can be made of them."""
         expressions = [text for e in self.forwards for text in _expressions(e)]
         self.constants = _constants(self.forwards)
+        self._off = self._wrong_and_right()
         numbers = self._factors()
         for editable in self.editables:
             values, names = values_in(editable, self.probe.gradients)
@@ -104,21 +109,52 @@ class Scope:
             self.values[editable], self.names[editable] = values, names
             forgotten = unused(editable.tree)
             with suppress(RuntimeError):
-                self.pools[editable] = ingredients(names, own, expressions, forgotten, numbers)
+                found = ingredients(names, own, expressions, forgotten, numbers)
+                self.pools[editable] = [replace(i, likely=self._is_off_by(i.value)) for i in found]
 
-    def _factors(self) -> list[int]:
-        """Whole numbers that a gradient is too large or too small by."""
+    def _wrong_and_right(self) -> list[tuple[Tensor, Tensor]]:
+        """Each gradient as it is and as it should be, where they can be compared."""
         try:
             found = self.probe.gradients()
         except Exception:
             return []
+        both = [(found.get(key), self.probe.right.get(key)) for key in self.keys]
+        return [
+            (m.double(), t)
+            for m, t in both
+            if m is not None and t is not None and m.shape == t.shape and bool(t.any())
+        ]
+
+    def _is_off_by(self, value: Any) -> bool:
+        """Whether this is the factor, divisor or term that a gradient lacks."""
+        if not is_number(value) and (not isinstance(value, Tensor) or value.is_complex()):
+            return False
+        for m, t in self._off:
+            if isinstance(value, Tensor) and not _fits(value.shape, t.shape):
+                continue
+            value = value.double() if isinstance(value, Tensor) else value
+            near = 1e-9 * float(t.abs().max())
+            made = [m * value, m + value, m - value]
+            if isinstance(value, Tensor) or value:
+                made.append(m / value)
+            if any(bool(((x - t).abs() <= near).all()) for x in made):
+                return True
+        return False
+
+    def _factors(self) -> list[int]:
+        """Whole numbers that a gradient is too large or too small by."""
         ratios = []
-        for key in self.keys:
-            m, t = found.get(key), self.probe.right.get(key)
-            if m is not None and t is not None and m.shape == t.shape and bool(t.any()):
-                c = abs(float((m * t).sum() / (t * t).sum()))
-                ratios += [c, 1 / c] if c and math.isfinite(c) else []
+        for m, t in self._off:
+            c = abs(float((m * t).sum() / (t * t).sum()))
+            ratios += [c, 1 / c] if c and math.isfinite(c) else []
         return [n for c in ratios if 1 < (n := round(c)) < _LARGE and abs(c - n) < 1e-6 * c]
+
+
+def _fits(shape: torch.Size, into: torch.Size) -> bool:
+    try:
+        return torch.broadcast_shapes(shape, into) == into
+    except RuntimeError:
+        return False
 
 
 def _expressions(editable: Editable) -> list[str]:

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import combinations
+from functools import partial
+from itertools import combinations, pairwise
 
 from compare.repair.call_edits import CallEdits
 from compare.repair.feeding import feeding, names_read
 from compare.repair.fillers import fillers
-from compare.repair.filling import fitting, sites
+from compare.repair.filling import Known, fitting, sites
 from compare.repair.nodes import places_towards
 from compare.repair.probes import Probe
 from compare.repair.program import Edit, Editable
@@ -22,7 +23,9 @@ from compare.repair.whole import whole
 from compare.repair.wording import trimmed
 from compare.trial.key import Key
 
-_FAR = 2.45  # the cost of a filler that is tried late
+# Costs up to which single edits and fillers are tried in turn: a function of thirty lines has
+# thousands of the dear ones, and what is missing is more often one factor than another name.
+_EDITS, _FILLERS = (1.3, 1.6, math.inf), (2.05, 2.25, 2.45)
 _CHEAP = 1.15  # of an edit that is tried together with another one early
 _AFTER = 1.5  # seconds at most to look for something simpler once there is one
 
@@ -40,7 +43,9 @@ class Search:
         self.trying, self.deadline = Trying(probes, keys), deadline
         self.keys, self.functions = self.trying.keys, self.trying.functions
         self.found: list[Remedy] = []
-        self._until = deadline  # of the stage: sooner once there is a change for every gradient
+        self.ran_out = False  # whether the time was over before everything was tried
+        self._until = deadline  # sooner once there is a change for every gradient
+        self._known: dict[ast.expr, Known] = {}
 
     @property
     def complete(self) -> bool:
@@ -48,54 +53,73 @@ class Search:
         return set(self.keys) <= {k for c in self.found for k in c.keys}
 
     def run(self, tell: Callable[[], None]) -> None:
-        """Stage after stage until each gradient has a change; ``tell`` after each that found."""
+        """Stage after stage until each gradient has a change; ``tell`` as soon as one is found."""
         scope = self.trying.scope
         if scope is None or not scope.editables:
             return
         scope.record()
-        self.scope = scope
-        for stage in (
-            lambda: self._try_each([e] for e in self._wholes(only_none=True)),
-            lambda: self._try_each([e] for e in self._singles()),
-            lambda: self._fill(0.0, _FAR),
-            lambda: self._try_each(self._pairs(_CHEAP)),
-            lambda: self._try_each([e] for e in self._wholes(only_none=False)),
-            lambda: self._fill(_FAR, math.inf),
-            lambda: self._try_each(self._pairs(math.inf)),
-        ):
+        self.scope, self._tell = scope, tell
+        for least, stage in self._stages():
+            if self._is_enough(least):
+                break
             known = len(self.found)
-            self._until = self.deadline
             with suppress(Exception):  # one kind of edit that cannot be formed leaves the others
                 stage()
             if len(self.found) > known:
                 tell()
-            if self.complete or time.monotonic() > self.deadline:
-                return
+        self.ran_out = not self.complete and time.monotonic() > self.deadline
+
+    def _stages(self) -> Iterator[tuple[float, Callable[[], None]]]:
+        """What is tried in turn, each with what a change by it costs at least."""
+        yield 0.0, lambda: self._try_each([e] for e in self._wholes(only_none=True))
+        yield 0.0, partial(self._fill, 0.0, math.inf, likely=True)
+        bounds = (0.0, *_EDITS), (1.5, *_FILLERS)
+        edits, fills = (list(pairwise(b)) for b in bounds)
+        for (least, most), (low, high) in zip(edits, fills, strict=True):
+            yield least, partial(self._try_singles, least, most)
+            yield low, partial(self._fill, low, high)
+        yield 4.0, lambda: self._try_each(self._pairs(_CHEAP))
+        yield 3.0, lambda: self._try_each([e] for e in self._wholes(only_none=False))
+        yield _FILLERS[-1], partial(self._fill, _FILLERS[-1], math.inf)
+        yield 4.0, lambda: self._try_each(self._pairs(math.inf))
+
+    def _is_enough(self, least: float) -> bool:
+        """Whether there is a change for each gradient, and nothing cheaper is to come."""
+        if not self.complete:
+            return self._over()
+        cheapest = (min(c.cost for c in self.found if k in c.keys) for k in self.keys)
+        return self._over() or least >= max(cheapest, default=0.0)
 
     def _over(self) -> bool:
         return time.monotonic() > self._until
+
+    def _try_singles(self, least: float, most: float) -> None:
+        self._try_each([e] for e in self._singles() if least <= e.cost < most)
 
     def _try_each(self, every: Iterable[Sequence[Edit]]) -> None:
         for edits in every:
             if self._over():
                 return
             if candidate := self.trying.candidate(edits):
+                new = candidate.keys - {k for c in self.found for k in c.keys}
                 self.found.append(candidate)
+                if new:  # what is told is not lost when the time is over
+                    self._tell()
                 self._hurry()
 
     def _hurry(self) -> None:
         if self.complete and self._until == self.deadline:
             self._until = min(self.deadline, time.monotonic() + _AFTER)
 
-    def _fill(self, least: float, most: float) -> None:
-        """Something put around an expression."""
+    def _fill(self, least: float, most: float, *, likely: bool = False) -> None:
+        """Something put around an expression; or that alone which a gradient is off by."""
         done: set[tuple[int, int, str]] = set()
         for site in sites(self.trying):
             made = fillers(site[2], self.scope.pools.get(site[0], ()))
-            in_turn = [f for f in made if least <= f.cost < most]
-            edits = {
-                (e.start, e.end, e.text): e for e in fitting(self.trying, site, in_turn, self._over)
-            }
+            in_turn = [f for f in made if least <= f.cost < most and (f.likely or not likely)]
+            known = self._known.setdefault(site[1], {})
+            found = fitting(self.trying, site, in_turn, known, self._over)
+            edits = {(e.start, e.end, e.text): e for e in found}
             self._try_each([e] for key, e in edits.items() if key not in done)
             done |= edits.keys()
             if self._over():

@@ -25,11 +25,13 @@ class Remedy:
     edits: tuple[Edit, ...]
     keys: frozenset[Key]
     summed: bool = False  # by PyTorch, which does it for a gradient that is larger than its tensor
+    partly: bool = False  # in some probe it raises, and so did the backward as it was
 
     @property
     def cost(self) -> float:
         """How far-fetched it is; two edits are more so than any one."""
-        return sum(e.cost for e in self.edits) + 2.0 * (len(self.edits) - 1) + 1.5 * self.summed
+        more = 2.0 * (len(self.edits) - 1) + 1.5 * self.summed + 3.0 * self.partly
+        return sum(e.cost for e in self.edits) + more
 
 
 class Trying:
@@ -41,18 +43,22 @@ class Trying:
 
     def __init__(self, probes: Sequence[Probe], keys: Sequence[Key]) -> None:
         start = time.process_time()
-        right = [_right(p, keys) for p in probes]
+        right, raises = zip(*[_right(p, keys) for p in probes], strict=True) if probes else ((), ())
         #: Seconds of CPU after which an edit is given up: it has made a loop that does not end.
         self.patience = _LEAST + _SLOWER * (time.process_time() - start)
         self.keys = [k for k in keys if any(k not in found for found in right)]
+        # What it raises on, though not on what was given: it may not be meant for that at all,
+        # such as a loss over pairs for two inputs of different lengths. A change may raise there.
+        optional = [r and not raises[0] for r in raises]
         # Where most is wrong comes first; and where no two sizes are equal, so that what is worth
         # the same there is the same.
         order = sorted(
             range(len(probes)),
-            key=lambda i: (-len(set(self.keys) - right[i]), not probes[i].at.apart),
+            key=lambda i: (optional[i], -len(set(self.keys) - right[i]), not probes[i].at.apart),
         )
         self.probes = [probes[i] for i in order]
         self.right = [right[i] for i in order]
+        self.optional = [optional[i] for i in order]
         self.scope = Scope(self.probes[0], self.keys) if self.keys else None
 
     @property
@@ -62,8 +68,8 @@ class Trying:
 
     def candidate(self, edits: Sequence[Edit]) -> Remedy | None:
         """Of these edits, if they make anything right."""
-        keys = self._right_with(edits)
-        return Remedy(tuple(edits), keys, self._is_summed(edits)) if keys else None
+        keys, partly = self._right_with(edits)
+        return Remedy(tuple(edits), keys, self._is_summed(edits), partly) if keys else None
 
     def effect(self, edit: Edit) -> Any:
         """What the wrong gradients are with this edit alone; None where it raises."""
@@ -77,38 +83,44 @@ class Trying:
             install(self.functions, ())
         return tuple(fingerprint(found[k]) for k in self.keys if found[k] is not None)
 
-    def _right_with(self, edits: Sequence[Edit]) -> frozenset[Key]:
-        """The gradients that are right everywhere with these edits."""
+    def _right_with(self, edits: Sequence[Edit]) -> tuple[frozenset[Key], bool]:
+        """The gradients that are right everywhere with these edits, and whether some raised."""
         forward = any(e.forward for e in edits)
         try:
             install(self.functions, edits)
         except (SyntaxError, ValueError, TypeError, RecursionError):
-            return frozenset()
+            return frozenset(), False
         try:
             with bounded(self.patience):
                 return self._right_everywhere(forward)
         except TimeoutError:
-            return frozenset()
+            return frozenset(), False
         finally:
             install(self.functions, ())
             if forward:
                 for probe in self.probes:
                     probe.run_forward()
 
-    def _right_everywhere(self, forward: bool) -> frozenset[Key]:
-        alive = frozenset(self.keys)
-        for probe, was_right in zip(self.probes, self.right, strict=True):
+    def _right_everywhere(self, forward: bool) -> tuple[frozenset[Key], bool]:
+        alive, partly = frozenset(self.keys), False
+        every = zip(self.probes, self.right, self.optional, strict=True)
+        for probe, was_right, optional in every:
             try:
                 if forward:
                     probe.run_forward()
                 found = probe.gradients()
+            except TimeoutError:
+                raise
             except Exception:
-                return frozenset()
+                if not optional:
+                    return frozenset(), False
+                partly = True
+                continue
             now = {k for k, x in found.items() if probe.is_right(k, x)} | (alive - found.keys())
             alive &= now
             if not alive or not was_right - set(self.keys) <= now | (was_right - found.keys()):
-                return frozenset()
-        return alive
+                return frozenset(), False
+        return alive, partly
 
     def _is_summed(self, edits: Sequence[Edit]) -> bool:
         """Whether PyTorch has to sum what is returned with these edits."""
@@ -123,10 +135,11 @@ class Trying:
             install(self.functions, ())
 
 
-def _right(probe: Probe, keys: Sequence[Key]) -> set[Key]:
-    """The gradients that are right in it, or not asked for; none where it raises."""
+def _right(probe: Probe, keys: Sequence[Key]) -> tuple[set[Key], bool]:
+    """The gradients that are right in it, or not asked for; and whether it raises."""
     try:
         found = probe.gradients()
     except Exception:
-        return set(keys) - probe.leaves.keys()
-    return {k for k, x in found.items() if probe.is_right(k, x)} | (set(keys) - found.keys())
+        return set(keys) - probe.leaves.keys(), True
+    right = {k for k, x in found.items() if probe.is_right(k, x)} | (set(keys) - found.keys())
+    return right, False
