@@ -2,13 +2,14 @@
 
 import ast
 from collections.abc import Iterator, Sequence
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, permutations
 
 from compare.repair.program import Edit, Editable
 from compare.repair.source import Tree
 
 _REDUCTIONS = ("sum", "mean")
 _OVER_DIMS = (*_REDUCTIONS, "amax", "cumsum", "softmax", "log_softmax", "var", "std")
+_MOST_DIMS = 5  # whose orders are tried all, 120 of them
 _MOST_ARGUMENTS = 4  # of a call that one may have been left out of
 _FAMILIES = (
     ("sum", "mean", "amax", "prod", "std", "var"),
@@ -36,6 +37,10 @@ def unused(tree: Tree) -> set[str]:
     named = {x.arg for x in (*a.posonlyargs, *a.args, *a.kwonlyargs)} - {"ctx", "self"}
     stored = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
     return (named | stored) - read
+
+
+def _listed(dims: Sequence[int]) -> str:
+    return f"({', '.join(map(str, dims))})"
 
 
 def is_dim(parent: ast.AST | None) -> bool:
@@ -101,6 +106,8 @@ class CallEdits:
         yield from self._argument_left_out(node)
         if name in _OVER_DIMS:
             yield from self._reduced_over(node, name)
+        if name in ("permute", "transpose", "movedim"):
+            yield from self._other_order(node)
 
     def _is_module(self, node: ast.AST) -> bool:
         """``torch`` or ``F``, as far as a name tells: no tensor."""
@@ -158,6 +165,31 @@ class CallEdits:
                     "arguments",
                     says,
                 )
+
+    def _other_order(self, node: ast.Call) -> Iterator[Edit]:
+        """The dims of ``permute`` the other way round, two of them exchanged, or any others."""
+        given = [n for a in node.args for n in (a.elts if isinstance(a, ast.Tuple) else [a])]
+        dims = [n for n in given if isinstance(n, ast.Constant) and type(n.value) is int]
+        was = [n.value for n in dims if type(n.value) is int]
+        if len(dims) < 2 or sorted(was) != list(range(len(was))):
+            return
+        back = [was.index(i) for i in range(len(was))]
+        made = [back]
+        for i, j in combinations(range(len(was)), 2):
+            for order in (list(was), list(back)):
+                order[i], order[j] = order[j], order[i]
+                made.append(order)
+        if len(was) <= _MOST_DIMS:
+            made += map(list, permutations(range(len(was))))
+        start, end = self.editable.span(dims[0])[0], self.editable.span(dims[-1])[1]
+        for order in made:
+            if order != was:
+                text = ", ".join(map(str, order))
+                says = "the dims are permuted in the same order, not back"
+                if order != back:
+                    says = f"the dims are in the order {_listed(was)} instead of {_listed(order)}"
+                cost = 1.2 if order == back else 1.5
+                yield Edit(self.editable, start, end, text, cost, "permutation", says)
 
     def _reduced_over(self, node: ast.Call, name: str) -> Iterator[Edit]:
         function = node.func

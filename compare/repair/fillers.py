@@ -15,7 +15,6 @@ from torch import Tensor
 
 from compare.repair.ingredients import FUNCTIONS, Ingredient, is_number
 
-
 _NEAR, _FEW = 0.4, 8  # ingredients of a projection: what they cost at most, and how many
 _DIM = re.compile("dim|ax[ie]s|positions|over")  # in the name of what says over which dims
 
@@ -53,6 +52,10 @@ def fillers(value: Any, found: Sequence[Ingredient]) -> Iterator[Filler]:
                 made.append(Filler(form, cost + one.cost, kind, says, one.likely))
             made.append(Filler(f"{text} - _", 2.6 + one.cost, "term", f"the term {of} is missing"))
             made.append(Filler(text, 2.4 + one.cost, "expression", f"instead of {of}"))
+        if _is_mask(value) and _is_mask(one.value) and _keeps(shape, one.value):
+            of = f"`{_bare(one.text)}`"
+            made.append(Filler(f"_ & {one.text}", 2.0 + one.cost, "mask", f"{of} is left out"))
+            made.append(Filler(f"_ | {one.text}", 2.2 + one.cost, "mask", f"{of} is left out"))
     if is_number(value) or isinstance(value, Tensor):
         made += [
             Filler("1 - _", 2.3, "term", "`1 -` is missing"),
@@ -94,7 +97,7 @@ def _shaped(value: Any, named: Sequence[str]) -> Iterator[Filler]:
         for function in FUNCTIONS:
             yield Filler(f"_.{function}()", 2.2, "function", f"`.{function}()` is missing")
         yield Filler("_.clamp(min=0)", 2.4, "function", "`.clamp(min=0)` is missing")
-    if value.dtype == torch.bool:
+    if _is_mask(value):
         yield Filler("~_", 1.3, "sign", "the mask is inverted")
 
 
@@ -146,6 +149,10 @@ def _keeps(shape: torch.Size, value: Any) -> bool:
         return torch.broadcast_shapes(shape, value.shape) == shape or not shape
     except RuntimeError:
         return False
+
+
+def _is_mask(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.dtype == torch.bool
 
 
 def _widens(shape: torch.Size, value: Any) -> bool:

@@ -103,6 +103,12 @@ def _every(
                 yield Ingredient(f"{text}.{function}()", getattr(value, function)(), 0.7)
         if is_number(value) and value > 0:
             yield Ingredient(f"{text} ** 0.5", value**0.5, 0.6)
+    limits = [(t, v) for t, v in atoms.items() if is_number(v)][:4]
+    for text, value in list(atoms.items())[:12]:
+        if isinstance(value, Tensor) and value.is_floating_point():
+            for limit, number in limits:
+                yield Ingredient(f"({text} < {limit})", value < number, 0.8)
+                yield Ingredient(f"({text} > {limit})", value > number, 0.8)
     for number in sorted({2, 3, 4, *numbers}):
         yield Ingredient(str(number), number, 0.3 + number / 100)
     for text, value in expressions.items():

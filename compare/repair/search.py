@@ -27,7 +27,7 @@ from compare.trial.key import Key
 # thousands of the dear ones, and what is missing is more often one factor than another name.
 _EDITS, _FILLERS = (1.3, 1.6, math.inf), (2.05, 2.25, 2.45)
 _CHEAP = 1.15  # of an edit that is tried together with another one early
-_AFTER = 1.5  # seconds at most to look for something simpler once there is one
+_AFTER = 1.5  # seconds of CPU to look for something simpler once there is one
 
 
 class Search:
@@ -44,7 +44,7 @@ class Search:
         self.keys, self.functions = self.trying.keys, self.trying.functions
         self.found: list[Remedy] = []
         self.ran_out = False  # whether the time was over before everything was tried
-        self._until = deadline  # sooner once there is a change for every gradient
+        self._until = math.inf  # of CPU, once there is a change for every gradient
         self._known: dict[ast.expr, Known] = {}
 
     @property
@@ -91,7 +91,7 @@ class Search:
         return self._over() or least >= max(cheapest, default=0.0)
 
     def _over(self) -> bool:
-        return time.monotonic() > self._until
+        return time.monotonic() > self.deadline or time.process_time() > self._until
 
     def _try_singles(self, least: float, most: float) -> None:
         self._try_each([e] for e in self._singles() if least <= e.cost < most)
@@ -108,8 +108,8 @@ class Search:
                 self._hurry()
 
     def _hurry(self) -> None:
-        if self.complete and self._until == self.deadline:
-            self._until = min(self.deadline, time.monotonic() + _AFTER)
+        if self.complete and self._until == math.inf:
+            self._until = time.process_time() + _AFTER
 
     def _fill(self, least: float, most: float, *, likely: bool = False) -> None:
         """Something put around an expression; or that alone which a gradient is off by."""
@@ -208,4 +208,4 @@ def _saved(editable: Editable) -> Iterator[Edit]:
                 start, end = editable.span(node)
                 for name in sorted(names - {node.id}):
                     says = f"`{node.id}` is kept for the backward instead of `{name}`"
-                    yield Edit(editable, start, end, name, 2.6, "saved", says, forward=True)
+                    yield Edit(editable, start, end, name, 2.3, "saved", says, forward=True)
