@@ -5,13 +5,21 @@ command to a terminal, or markup; see ``printable``.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import IO, cast
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column, Table
 from rich.text import Text
 
 from torch_models.printable import printable
@@ -22,6 +30,8 @@ MOST = 30
 
 #: From here on a table has room for everything; below, it stays readable by saying less.
 WIDE = 120
+
+_BAR = 20  # cells of a bar, so that what is said beside it fits into 80 columns
 
 # Wide enough for any table of ours. A pipe has no width, and rich would assume 80.
 _PIPE = 200
@@ -83,12 +93,27 @@ def plain(line: str) -> None:
     streams().out.write(f"{printable(line)}\n")
 
 
+@dataclass(frozen=True)
+class Bar:
+    """A bar that shows how far something is; called, it moves on by one step."""
+
+    shown: Progress
+    task: TaskID
+
+    def __call__(self) -> None:
+        self.shown.advance(self.task)
+
+    def says(self, what: str) -> None:
+        """What is being done, from now on."""
+        self.shown.update(self.task, description=printable(what))
+
+
 @contextmanager
-def progress(console: Console, what: str, steps: int) -> Iterator[Callable[[], None]]:
-    """A bar with the time that is left, in a terminal only; gives the function that moves it."""
+def progress(console: Console, what: str, steps: int) -> Iterator[Bar]:
+    """A bar with the time that is left, in a terminal only; nothing of it remains."""
     bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=_BAR),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=console,
@@ -96,5 +121,4 @@ def progress(console: Console, what: str, steps: int) -> Iterator[Callable[[], N
         disable=not console.is_terminal,
     )
     with bar:
-        task = bar.add_task(what, total=steps)
-        yield lambda: bar.advance(task)
+        yield Bar(bar, bar.add_task(what, total=steps))

@@ -21,7 +21,6 @@ from compare.trial.given import map_tensors
 from compare.trial.question import Question
 from compare.trial.recorder import is_layer
 from torch_models import extras
-from torch_models.streams import streams
 
 
 def compare(options: argparse.Namespace) -> bool:
@@ -140,12 +139,8 @@ def _judge(question: Question, options: argparse.Namespace) -> Report:
             surrogates=options.surrogate,
             repair=options.repair,
             progress=lambda _: advance(),
-            waiting=_say_what_takes_long,
+            waiting=advance.says,
         )
-
-
-def _say_what_takes_long(text: str) -> None:
-    streams().err.write(f"{text}\n")
 
 
 def _checks(question: Question, names: Sequence[str]) -> list[Check]:

@@ -23,6 +23,7 @@ from compare.trial.key import Key
 SECONDS = 10.0
 # What is not in the source of a backward.
 _ELSEWHERE = (Mistake.FORWARD, Mistake.WRITTEN_OVER, Mistake.ROUNDING, Mistake.NO_REFERENCE)
+_LABEL = 18  # characters of a layer's name
 _FINALISTS = 6  # candidates that are held against every verdict, at most
 
 Answer = dict[Key | None, Repair]  # None for what makes all right
@@ -63,12 +64,17 @@ def _repaired(
     def work(send: sandbox.Send) -> None:
         _Work(layer, faults, seed, time.monotonic() + 0.9 * limit, send).run()
 
-    said = f"looking for a change that fixes {layer.label}, for {limit:g} s at most"
+    said = f"looking for a fix of {_short(layer.label)}, {limit:g} s at most"
     start = time.monotonic()
     told = sandbox.run_apart(work, limit, lambda: waiting(said), reads=False)
     answer, ran_out = told or (_NONE, False)
     late = seconds if ran_out or time.monotonic() - start >= limit else 0.0
     return replace(layer, faults=tuple(_with(f, answer, late) for f in layer.faults))
+
+
+def _short(label: str) -> str:
+    """For a line of 80 columns, a bar included."""
+    return label if len(label) <= _LABEL else f"{label[: _LABEL - 1]}…"
 
 
 def _can_be(fault: Fault) -> bool:

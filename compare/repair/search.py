@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import combinations, pairwise
 
+from compare.repair.at_once import AtOnce, possible
 from compare.repair.call_edits import CallEdits
 from compare.repair.feeding import feeding, names_read
 from compare.repair.fillers import fillers
@@ -25,7 +26,7 @@ from compare.trial.key import Key
 
 # Costs up to which single edits and fillers are tried in turn: a function of thirty lines has
 # thousands of the dear ones, and what is missing is more often one factor than another name.
-_EDITS, _FILLERS = (1.3, 1.6, math.inf), (2.05, 2.25, 2.45)
+_EDITS, _FILLERS = (1.6, 1.85, math.inf), (2.05, 2.25, 2.45)
 _CHEAP = 1.15  # of an edit that is tried together with another one early
 _AFTER = 1.5  # seconds of CPU to look for something simpler once there is one
 
@@ -59,6 +60,7 @@ class Search:
             return
         scope.record()
         self.scope, self._tell = scope, tell
+        self._at_once = {e: AtOnce(e, scope.names[e]) for e in scope.editables}
         for least, stage in self._stages():
             if self._is_enough(least):
                 break
@@ -100,6 +102,8 @@ class Search:
         for edits in every:
             if self._over():
                 return
+            if not possible(edits, self._at_once):
+                continue
             if candidate := self.trying.candidate(edits):
                 new = candidate.keys - {k for c in self.found for k in c.keys}
                 self.found.append(candidate)
