@@ -1,6 +1,8 @@
 """What a change is tried on: what the layer was judged on, and what was derived for it alone."""
 
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from compare.blame.judged_piece import judge_piece
 from compare.blame.piece import Piece
@@ -17,14 +19,23 @@ from compare.trial.key import Key
 _AT_KINKS = (ROUNDED, BESIDE_KINKS)
 
 
+# Seconds of a forward of the reference from which on a layer is asked on small sizes instead.
+_SLOW = 0.01
+_LARGE = 20_000  # numbers of an input that is not small
+
+
 def probes(piece: Piece, seed: int, at_kinks: bool) -> tuple[list[Probe], bool]:
     """Of all calls, kinds of input and variations; and whether there are other sizes among them.
+
+    What is slow is asked once as it was given, and everything else on small sizes.
 
     Args:
         piece: The layer.
         seed: Of the incoming gradients.
         at_kinks: Whether to ask at kinks as well: where it is wrong there alone.
     """
+    if piece.calls and (small := _small(piece, seed)) is not None:
+        return _of_small(piece, small, seed, at_kinks), True
     found: list[Probe] = []
     wide = False
     for number, (given, _) in enumerate(piece.calls[:3]):
@@ -43,6 +54,37 @@ def probes(piece: Piece, seed: int, at_kinks: bool) -> tuple[list[Probe], bool]:
                 if kind.kind not in _AT_KINKS or at_kinks:
                     found += _asked(at, seed, ("random",))
     return found, wide
+
+
+def is_slow(piece: Piece) -> bool:
+    """Whether it takes too long to be judged again for each change."""
+    start = time.perf_counter()
+    with suppress(Exception):
+        piece.sides.reference.outputs(piece.calls[0][0])
+    return time.perf_counter() - start > _SLOW
+
+
+def _small(piece: Piece, seed: int) -> Arrangement | None:
+    """Where it is slow: the same layer with sizes of a dozen at most, as far as it has them."""
+    if not is_slow(piece):
+        return None
+    made = other_sizes(setting(piece.sides, piece.calls[0][0]), seed + 3)
+    largest = max((x.numel() for x in made.given.tensors), default=0) if made else 0
+    return made if largest < _LARGE else None
+
+
+def _of_small(piece: Piece, small: Arrangement, seed: int, at_kinks: bool) -> list[Probe]:
+    found = _asked(setting(piece.sides, piece.calls[0][0]), seed, ("random",))
+    found += _asked(small, seed, ("random", "one-hot", "one"))
+    for at in [other_numbers(small, seed + 1), *other_settings(small)]:
+        found += _asked(at, seed + 1, ("random",))
+    for kind in kinds(small.given, small.reference, seed) if piece.derive else ():
+        usual = kind.kind == GIVEN or kind.long or kind.training is not None
+        if not usual and (kind.kind not in _AT_KINKS or at_kinks):
+            at = small.copy(kind.kind)
+            at.given = kind
+            found += _asked(at, seed, ("random",))
+    return found
 
 
 def _alike(at: Arrangement, usual: Arrangement) -> bool:
