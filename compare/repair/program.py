@@ -10,6 +10,7 @@ import types
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
 
 from compare.repair.source import Tree, Written
 
@@ -43,7 +44,7 @@ class Editable:
         self.source = "".join(place.lines).encode()
         self.original = place.function.__code__
         lengths = [len(line.encode()) for line in place.lines]
-        self._starts = [sum(lengths[:i]) for i in range(len(lengths))]
+        self._starts = [0, *accumulate(lengths)]
         is_def = isinstance(self.tree, ast.FunctionDef)
         self.start = self._starts[self.tree.lineno - 1] + (0 if is_def else self.tree.col_offset)
         self.end = self.span(self.tree)[1]

@@ -26,7 +26,7 @@ from compare.trial.key import Key
 
 # Costs up to which single edits and fillers are tried in turn: a function of thirty lines has
 # thousands of the dear ones, and what is missing is more often one factor than another name.
-_EDITS, _FILLERS = (1.6, 1.85, math.inf), (2.05, 2.25, 2.45)
+_EDITS, _FILLERS = (1.25, 1.6, 1.85, math.inf), (2.05, 2.25, 2.45)
 _CHEAP = 1.15  # of an edit that is tried together with another one early
 _AFTER = 1.5  # seconds of CPU to look for something simpler once there is one
 
@@ -74,8 +74,9 @@ class Search:
     def _stages(self) -> Iterator[tuple[float, Callable[[], None]]]:
         """What is tried in turn, each with what a change by it costs at least."""
         yield 0.0, lambda: self._try_each([e] for e in self._wholes(only_none=True))
+        yield 0.0, partial(self._try_singles, 0.0, _EDITS[0])
         yield 0.0, partial(self._fill, 0.0, math.inf, likely=True)
-        bounds = (0.0, *_EDITS), (1.5, *_FILLERS)
+        bounds = _EDITS, (1.5, *_FILLERS)
         edits, fills = (list(pairwise(b)) for b in bounds)
         for (least, most), (low, high) in zip(edits, fills, strict=True):
             yield least, partial(self._try_singles, least, most)

@@ -60,6 +60,9 @@ class Trying:
         self.right = [right[i] for i in order]
         self.optional = [optional[i] for i in order]
         self.scope = Scope(self.probes[0], self.keys) if self.keys else None
+        nodes = self.probes[0].nodes if self.probes else []
+        places = (written(node._forward_cls.backward) for node in nodes)
+        self._backwards = [place.function for place in places if place]
 
     @property
     def functions(self) -> list[Any]:
@@ -127,8 +130,7 @@ class Trying:
         install(self.functions, edits)
         try:
             first = self.probes[0]
-            places = (written(node._forward_cls.backward) for node in first.nodes)
-            codes = [place.function.__code__ for place in places if place]
+            codes = [function.__code__ for function in self._backwards]
             returned = returned_by(codes, first.gradients)
             return any(more_than_asked(node, found) for node in first.nodes for found in returned)
         finally:
