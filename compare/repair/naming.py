@@ -23,7 +23,7 @@ _SEEN = {
     Mistake.PART_OF_BATCH,
 }
 # Where it is a guess, or speaks of the reference's steps, the change says it more plainly.
-_LESS_PLAIN = ("perhaps", "the gradient through")
+_LESS_PLAIN = ("perhaps", "the gradient through", "on the original input:")
 _SCALED = {Mistake.FACTOR, Mistake.SUM_FOR_MEAN, Mistake.MEAN_FOR_SUM, Mistake.TWICE}
 _TURNED = {Mistake.TRANSPOSED, Mistake.WRONG_WEIGHT, Mistake.PERMUTED}
 _TERMS = {Mistake.NO_CROSS_TERM, Mistake.NO_TARGET, Mistake.NO_DERIVATIVE, Mistake.ADDED}
