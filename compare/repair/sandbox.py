@@ -26,6 +26,7 @@ except ImportError:  # where there is no fork either
 #: Bytes that it may take beyond what is there already.
 MEMORY = 4 * 2**30
 _LONG = 2.0  # seconds without an answer after which the user is told what takes so long
+_TRIES, _STEP = 100, 0.005  # looks at whether a process has ended, and seconds between two
 _FORBIDDEN = ("os.", "subprocess.", "socket.", "shutil.", "ctypes.dlopen", "urllib.", "ftplib.")
 _CODE = (".py", ".pyc", ".so")
 _HARMLESS = ("os.listdir", "os.scandir", "os.putenv", "os.unsetenv", "os.walk")
@@ -79,7 +80,15 @@ def run_apart(
         os.close(read_end)
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        _buried(child)
+
+
+def _buried(child: int) -> None:
+    """Wait for its end, but not for long: the system may take seconds to free much memory."""
+    for _ in range(_TRIES):
+        if os.waitpid(child, os.WNOHANG)[0]:
+            return
+        time.sleep(_STEP)
 
 
 @contextlib.contextmanager

@@ -105,6 +105,7 @@ class Scope:
                 for node, value in values.items()
                 if isinstance(node, ast.expr) and not isinstance(node, ast.Name)
             }
+            own = {text: value for text, value in own.items() if "\n" not in text}
             own |= {n: v for n, v in editable.function.__globals__.items() if is_number(v)}
             self.values[editable], self.names[editable] = values, names
             forgotten = unused(editable.tree)

@@ -164,3 +164,25 @@ def test_a_statement_that_raises_by_itself(text, refused):
     at_once = AtOnce(editable, {"a": a, "b": b, "p": p, "g": g, "d": p})
     start = editable.source.find(b"d @ b") + 4
     assert at_once.cannot_be(Edit(editable, start, start + 1, text, 1.0, "", "")) is refused
+
+
+class OverSeveralLines(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x.tanh())
+        return x.tanh()
+
+    @staticmethod
+    def backward(ctx, g):
+        (a,) = ctx.saved_tensors
+        return (
+            g  # from above
+            * (
+                1  # of the identity
+                + a * a
+            )
+        )
+
+
+def test_an_expression_over_several_lines():
+    assert change_of(OverSeveralLines, torch.tanh, (5, 4)).new.endswith("- a * a")
