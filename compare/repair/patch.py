@@ -2,10 +2,14 @@
 
 import difflib
 import linecache
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from compare.blame.finding import JudgedLayer, Repair
+
+# The end of each line of a file, none of the last one where there is none.
+_END = re.compile(rb"(?<=[^\r\n])$(?!\n)|\r\n|\r|\n")
 
 
 def unified(layers: Sequence[JudgedLayer]) -> str:
@@ -31,23 +35,30 @@ def _diff(file: str, repairs: Sequence[Repair]) -> str:
     for start, end, text in sorted((e for r in repairs for e in r.edits), reverse=True):
         changed = changed[:start] + text.encode() + changed[end:]
     name = _name(file)
-    before, after = (_as_on_disk(text.decode(), file) for text in (source, changed))
+    before, after = _as_on_disk(source.decode(), changed.decode(), file)
     lines = difflib.unified_diff(before, after, f"a/{name}", f"b/{name}")
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
     )
 
 
-def _as_on_disk(text: str, file: str) -> list[str]:
-    """Its lines with the ends that the file has: Python reads each of them as a line feed."""
+def _as_on_disk(source: str, changed: str, file: str) -> tuple[list[str], list[str]]:
+    """The lines of both with the ends that the file has: Python reads each as a line feed.
+
+    A line that is changed or put in ends as the one in its place did.
+    """
+    before, after = (text.removesuffix("\n").split("\n") for text in (source, changed))
     try:
-        raw = Path(file).read_bytes()
+        ends = [end.decode() for end in _END.findall(Path(file).read_bytes())]
     except OSError:  # a cell of a notebook
-        raw = text.encode()
-    if not raw.endswith((b"\n", b"\r")):
-        text = text.removesuffix("\n")
-    end = "\r\n" if raw.count(b"\r\n") == raw.count(b"\n") > 0 else "\n"
-    return [line.replace("\n", end) for line in text.splitlines(keepends=True)]
+        ends = []
+    ends += ["\n"] * (len(before) - len(ends))
+    made = []
+    same = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    for _, first, last, begin, end in same.get_opcodes():
+        for j in range(begin, end):
+            made.append(after[j] + ends[max(0, min(first + j - begin, last - 1))])
+    return [line + end for line, end in zip(before, ends, strict=False)], made
 
 
 def _name(file: str) -> str:

@@ -75,7 +75,7 @@ class Search:
         """What is tried in turn, each with what a change by it costs at least."""
         yield 0.0, lambda: self._try_each([e] for e in self._wholes(only_none=True))
         yield 0.0, partial(self._try_singles, 0.0, _EDITS[0])
-        yield 0.0, partial(self._fill, 0.0, math.inf, likely=True)
+        yield 1.5, partial(self._fill, 0.0, math.inf, likely=True)
         bounds = _EDITS, (1.5, *_FILLERS)
         edits, fills = (list(pairwise(b)) for b in bounds)
         for (least, most), (low, high) in zip(edits, fills, strict=True):

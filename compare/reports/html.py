@@ -114,12 +114,13 @@ def _line(fault: Fault) -> str:
             f'<pre class="change">{removed}{put_in}</pre>'
             f'<p class="soft">{escape(_capital(where.verified(change)))}.</p>'
         )
+    late = "".join(f'<p class="soft">{escape(_capital(s))}.</p>' for s in where.out_of_time(fault))
     if source is None:
-        return ""
+        return late
     return (
         f'<p class="soft">{escape(where.shown(source.file))}, line {source.line}, '
         f"{escape(source.function)}:</p>"
-        f'<pre class="change">{escape(source.text)}</pre>'
+        f'<pre class="change">{escape(source.text)}</pre>{late}'
     )
 
 

@@ -258,7 +258,20 @@ def test_what_is_no_tensor_raises():
     assert "expected Variable or None (got int)" in fault.diagnosis.sentence
 
 
-def test_a_patch_keeps_the_ends_of_the_lines(tmp_path):
+@pytest.mark.parametrize(
+    ("raw", "ends"),
+    [
+        (b"a\r\nb", ["\r\n", ""]),
+        (b"a\nb\n", ["\n", "\n"]),
+        (b"a\nb\r\n", ["\n", "\r\n"]),
+        (b"a\x0c\r\nb\n", ["\r\n", "\n"]),
+    ],
+)
+def test_a_patch_keeps_the_ends_of_the_lines(tmp_path, raw, ends):
     file = tmp_path / "f.py"
-    file.write_bytes(b"a\r\nb")
-    assert patch._as_on_disk("a\nb\n", str(file)) == ["a\r\n", "b"]
+    file.write_bytes(raw)
+    source = raw.decode().replace("\r\n", "\n").removesuffix("\n") + "\n"
+    before, after = patch._as_on_disk(source, source.replace("b", "c"), str(file))
+    assert "".join(before) == raw.decode()
+    assert "".join(after) == raw.decode().replace("b", "c")
+    assert [line[len(line.rstrip("\r\n")) :] for line in after] == ends
