@@ -128,6 +128,8 @@ def _every(
             continue
         try:
             yield Ingredient(f"({a} * {b})", x * y, 1.0)
+            if isinstance(y, Tensor) and x.shape == y.shape and x.dim():
+                yield Ingredient(f"({a} - {b})", x - y, 1.05)
         except RuntimeError:
             continue
 

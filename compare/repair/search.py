@@ -76,13 +76,14 @@ class Search:
         yield 0.0, lambda: self._try_each([e] for e in self._wholes(only_none=True))
         yield 0.0, partial(self._try_singles, 0.0, _EDITS[0])
         yield 1.5, partial(self._fill, 0.0, math.inf, likely=True)
+        # Dear, but found without running anything: what is worth a whole gradient.
+        yield 3.0, lambda: self._try_each([e] for e in self._wholes(only_none=False))
         bounds = _EDITS, (1.5, *_FILLERS)
         edits, fills = (list(pairwise(b)) for b in bounds)
         for (least, most), (low, high) in zip(edits, fills, strict=True):
             yield least, partial(self._try_singles, least, most)
             yield low, partial(self._fill, low, high)
         yield 4.0, lambda: self._try_each(self._pairs(_CHEAP))
-        yield 3.0, lambda: self._try_each([e] for e in self._wholes(only_none=False))
         yield _FILLERS[-1], partial(self._fill, _FILLERS[-1], math.inf)
         yield 4.0, lambda: self._try_each(self._pairs(math.inf))
 
@@ -187,11 +188,20 @@ class Search:
                 continue
             for key in self.keys:
                 for position in places_towards(node, first.leaves.get(key)):
-                    for root in feeding(editable.tree, [position]):
+                    roots = feeding(editable.tree, [position])
+                    assigned = [t.id for r in roots for t in _plain_targets(r)]
+                    for root in roots:
                         value = root.value if isinstance(root, ast.Assign) else root
-                        named = isinstance(value, ast.Name) and value.id not in editable.arguments
+                        # Of a name that is given a value of its own, that is what is wrong.
+                        named = isinstance(value, ast.Name) and value.id in assigned
                         if isinstance(value, ast.expr) and not named:
                             yield key, value
+
+
+def _plain_targets(root: ast.AST) -> list[ast.Name]:
+    """The one name that it gives a value to, if that is all that it does."""
+    targets = root.targets if isinstance(root, ast.Assign) else []
+    return [t for t in targets if isinstance(t, ast.Name)]
 
 
 def _saved(editable: Editable) -> Iterator[Edit]:

@@ -186,6 +186,7 @@ class _Edits(StatementEdits):
             other = ["0", "1", "2", "-1", "0.5", "3", "4", "0.25"]
             if isinstance(value, int):
                 other += [str(value + 1), str(value - 1), str(-value), "-2", f"{value}.0"]
+                other += [str(value // 2), str(2 * value)]
             else:
                 other += [repr(-value), repr(1 - value), repr(value / 2), repr(value * 2)]
             for text in dict.fromkeys([*other, *self.constants]):

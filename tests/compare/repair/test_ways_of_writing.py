@@ -186,3 +186,20 @@ class OverSeveralLines(Function):
 
 def test_an_expression_over_several_lines():
     assert change_of(OverSeveralLines, torch.tanh, (5, 4)).new.endswith("- a * a")
+
+
+class WithoutTheProduct(Function):
+    @staticmethod
+    def forward(ctx, x, w):
+        ctx.save_for_backward(x, w)
+        return x @ w.T
+
+    @staticmethod
+    def backward(ctx, g):
+        x, w = ctx.saved_tensors
+        return g @ w, x
+
+
+def test_a_matrix_product_that_is_lost():
+    found = change_of(WithoutTheProduct, lambda x, w: x @ w.T, (5, 4), (3, 4))
+    assert found.new == "return g @ w, g.mT @ x"
