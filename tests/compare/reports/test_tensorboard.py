@@ -37,6 +37,12 @@ pytestmark = [
 ]
 
 
+def one_of(those):
+    """The others are marked ``exhaustive``: a page takes three seconds to load."""
+    first, *others = those
+    return [first, *(pytest.param(other, marks=pytest.mark.exhaustive) for other in others)]
+
+
 @pytest.fixture(scope="module")
 def log_dir(tmp_path_factory):
     """Runs of the three ways, one of a comparison, and one of the notes."""
@@ -150,6 +156,7 @@ def test_scalars_overlay_the_ways(visit):
         assert heading.count() == 1
 
 
+@pytest.mark.exhaustive
 def test_norms_and_speed_are_drawn(visit):
     page = visit("scalars&tagFilter=layer%20%5Cd%7Cexamples")
     _shows(page, "norm of delta/layer 1", "norm of gradient/layer 2")
@@ -179,7 +186,7 @@ def test_pictures(visit):
     _shows(page, "plots of the lecture notes/error surface")
 
 
-@pytest.mark.parametrize("page", ["distributions", "histograms"])
+@pytest.mark.parametrize("page", one_of(["distributions", "histograms"]))
 def test_values_per_layer(visit, page):
     chart = {
         "distributions": "vz-distribution-chart path.area",
@@ -191,13 +198,14 @@ def test_values_per_layer(visit, page):
     _curves(opened, chart[page], 12)
 
 
+@pytest.mark.exhaustive
 def test_precision_against_recall(visit):
     page = visit("pr_curves")
     _shows(page, *(f"precision against recall/class {digit}" for digit in range(4)))
     _curves(page, "tf-pr-curve-card path", 9)
 
 
-@pytest.mark.parametrize("way", NAMESPACES)
+@pytest.mark.parametrize("way", one_of(NAMESPACES))
 def test_graph(visit, way):
     page = visit(f"graphs&run={way}%2Fversion_0")
     for name in ("input", "Linear[0]", "ReLU[1]", "Linear[2]", "output"):
