@@ -17,6 +17,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tests.exhaustive import some
 from tests.forked import Started, wait
 from torch_models import train
 from torch_models.batches import ShuffledBatches
@@ -98,10 +99,6 @@ def two_forked(options):
     return [Started(train.main, options, partial(rank_of_two, rank, port)) for rank in (0, 1)]
 
 
-def forked_or(start):
-    return ["forked", pytest.param(start, marks=pytest.mark.exhaustive)]
-
-
 def epochs(said):
     return re.findall("^epoch (.)", said, re.MULTILINE)
 
@@ -121,9 +118,7 @@ def assert_ends_as(one, logs):
 
 
 @pytest.mark.multiprocess
-@pytest.mark.parametrize(
-    "start", ["forked", pytest.param("torchrun", marks=pytest.mark.exhaustive)]
-)
+@pytest.mark.parametrize("start", some(["forked"], ["forked", "torchrun"]))
 def test_one_goes_on_where_two_ended(one, tmp_path, capsys, start):
     """Gradients that were not averaged right would not stay hidden: the weights are compared."""
     options = [*OPTIONS, "--backprop", "autograd", "--log-dir", str(tmp_path), "--epochs"]
@@ -134,7 +129,7 @@ def test_one_goes_on_where_two_ended(one, tmp_path, capsys, start):
 
 
 @pytest.mark.multiprocess
-@pytest.mark.parametrize("start", forked_or("lightning"))
+@pytest.mark.parametrize("start", some(["forked"], ["forked", "lightning"]))
 def test_two_go_on_where_one_ended(one, tmp_path, capsys, start):
     options = [*OPTIONS, "--backprop", "manual", "--log-dir", str(tmp_path), "--epochs"]
     assert train.main([*EXACT, *options, "1"]) == 0
@@ -185,7 +180,7 @@ def test_one_rank_killed_stops_the_other(tmp_path, victim):
 
 
 @pytest.mark.multiprocess
-@pytest.mark.parametrize("victim", ["first", pytest.param("second", marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("victim", some(["first"], ["first", "second"]))
 def test_one_killed_of_two_that_lightning_started(tmp_path, victim):
     command = [sys.executable, "-u", "-m", "torch_models.train", *TWO, *OPTIONS]
     training = subprocess.Popen(

@@ -30,6 +30,7 @@ def test_options(check):
     check_each(check, OPTIONS)
 
 
+@pytest.mark.exhaustive
 def test_options_compiled():
     check_compiled(OPTIONS)
 
