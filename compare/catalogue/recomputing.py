@@ -100,6 +100,7 @@ ENTRIES = [
                 Mistake.NO_DERIVATIVE,
                 lambda g, z, w, b: g.T @ (z[:, :3] * z[:, 3:]),
                 gradient="weight",
+                diagnosed=False,
             ),
             "bias averaged over the batch": Bug(
                 Mistake.MEAN_FOR_SUM, lambda g, z, w, b: g.mean(0), gradient="bias"
@@ -135,7 +136,9 @@ ENTRIES = [
         twin_function=_couplings,
         host=_COUPLED,
         wrong={
-            "f′ at b′": Bug(Mistake.AT_OUTPUT, lambda g, x, y: _of_tanh(g, y, at="b'")),
+            "f′ at b′": Bug(
+                Mistake.AT_OUTPUT, lambda g, x, y: _of_tanh(g, y, at="b'"), diagnosed=False
+            ),
             "what comes by the other half forgotten": Bug(
                 {Mistake.MISSING_FACTOR, Mistake.CONSTANT},
                 lambda g, x, y: _of_tanh(g, y, added=False),
