@@ -43,6 +43,7 @@ def _of_input(g: Tensor, x: Tensor, w: Tensor) -> Tensor:
 
 
 def of_weight(g: Tensor, x: Tensor, w: Tensor) -> Tensor:
+    """Tap by tap."""
     found = [torch.einsum("no...,nc...->oc", g, _under(x, tap)) for tap in _taps(w)]
     return torch.stack(found, -1).reshape(w.shape)
 
