@@ -93,9 +93,14 @@ def _derived(given: Given, reference: Case, seed: int) -> Iterator[Given]:
 
 
 def _where_writing_shows(trials: Sequence[Trial]) -> list[Trial]:
-    """As given, with an incoming gradient in another layout, and for one sample."""
-    elsewhere = [t for t in trials[1:] if t.cotangent == "transposed" or t.given.kind == ONE_SAMPLE]
-    return [trials[0], *elsewhere[:2]]
+    """As given, with an incoming gradient in another layout, for one sample, in the other mode."""
+    shown: dict[str, Trial] = {}
+    for trial in trials[1:]:
+        if trial.cotangent == "transposed":
+            shown.setdefault(trial.cotangent, trial)
+        elif trial.given.kind == ONE_SAMPLE or trial.given.training is not None:
+            shown.setdefault(trial.given.kind, trial)
+    return [trials[0], *shown.values()]
 
 
 def _note_side_effects(

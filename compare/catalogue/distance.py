@@ -19,14 +19,15 @@ class _Normalize(nn.Module):
         return F.normalize(input)
 
 
-def _lengths(x: Tensor) -> Tensor:
-    return x.norm(dim=1, keepdim=True).clamp(min=1e-12)
+def _lengths(x: Tensor, least: float = 1e-12) -> Tensor:
+    return x.norm(dim=1, keepdim=True).clamp(min=least)
 
 
 def _cosine(g: Tensor, x: Tensor, y: Tensor, c: Tensor, cross: bool = True) -> Tensor:
     """∂L/∂x."""
-    u, v = x / _lengths(x), y / _lengths(y)
-    return g[:, None] * (v - c[:, None] * u if cross else v) / _lengths(x)
+    m, k = _lengths(x, 1e-8), _lengths(y, 1e-8)
+    u, v = x / m, y / k
+    return g[:, None] * (v - c[:, None] * u if cross else v) / m
 
 
 _COSINE = Host(lambda: [nn.CosineSimilarity()], 0, (batch(N, 6), batch(N, 6, seed=6)))

@@ -11,6 +11,7 @@ from compare.catalogue.host import CLASSES, LossHost, N, batch
 from compare.catalogue.specimen import Bug
 from compare.catalogue.values import SHAPE, classes, empty, normal, probabilities
 from compare.diagnosis.mistake import Mistake
+from manual_backprop.loss.cosine_embedding import ε
 
 _REDUCTIONS = ("none", "mean", "sum")
 _A, _B = 2 * normal(4, 3), normal(4, 3, seed=1)
@@ -51,8 +52,8 @@ def _alike(z: Tensor, y: Tensor) -> Tensor:
 
 def _cosine_gradient(g: Tensor, z: Tensor, y: Tensor, cross: bool = True) -> Tensor:
     """Of those that are alike."""
-    length = (z * z).sum(1, keepdim=True).sqrt()
-    u, v = z / length, y / (y * y).sum(1, keepdim=True).sqrt()
+    length, other = (((x * x).sum(1, keepdim=True) + ε).sqrt() for x in (z, y))
+    u, v = z / length, y / other
     c = (u * v).sum(1, keepdim=True)
     return -g / len(z) * (v - c * u if cross else v) / length
 

@@ -42,11 +42,19 @@ def say(console: Console, line: str, style: str = "") -> None:
 
 
 def say_first(console: Console, lines: Sequence[str], where: str, style: str = "") -> None:
-    """Say the first ``MOST`` of the lines, and how many more there are, and ``where``."""
-    for line in lines[:MOST]:
+    """Say the first of the lines, ``MOST`` as they are broken, how many more there are, and where.
+
+    The first one is said however long it is.
+    """
+    said = rows = 0
+    for line in lines:
+        rows += len(cell(line).wrap(console, console.width)) if console.is_terminal else 1
+        if rows > MOST and said:
+            break
         say(console, line, style)
-    if len(lines) > MOST:
-        say(console, f"… and {len(lines) - MOST} more: {where}", style)
+        said += 1
+    if said < len(lines):
+        say(console, f"… and {len(lines) - said} more: {where}", style)
 
 
 def table(*columns: str, numbers: Iterable[str] = ()) -> Table:

@@ -26,7 +26,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from compare.trial.case import Case
 from compare.trial.key import Key
 from compare.trial.trial import Trial
-from compare.verdict.sums import roundings
+from compare.verdict.sums import rounding_of_logarithm, roundings
 
 _RUNS = 5  # one to the nearest, four at random
 _FAR = 1e3  # times as far as the truth moves
@@ -122,11 +122,14 @@ class Rounding(TorchDispatchMode):
         ]
         if computed and func.overloadpacket not in _COPIES:
             sums = roundings(func, args, kwargs, result, self.least) if self.random else []
+            logarithm = rounding_of_logarithm(func, args, result) if self.random else None
             for i, x in computed:
                 if self.random:
                     x.mul_(1 + self.eps * self._signs(x))  # a 1, too: it may be 1 − 10⁻²⁰
                     if (size := sums[i]) is not None:
                         x.add_(self.eps_of_sums * size * self._signs(x))
+                    if logarithm is not None:
+                        x.add_(self.eps * logarithm * self._signs(x))
                 on_grid = x.to(self.dtype).double()
                 x.copy_(torch.where(on_grid.isinf(), x, on_grid))
         return result

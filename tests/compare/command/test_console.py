@@ -61,3 +61,12 @@ def test_layers_keep_the_names_of_their_files(monkeypatch, capsys):
     output = capsys.readouterr().out
     assert max(map(len, output.splitlines())) <= 80
     assert "activation/rectifiers.py" in output
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_lines_are_counted_as_a_terminal_breaks_them(terminal):
+    out = Console(width=40, file=StringIO(), force_terminal=terminal, color_system=None)
+    console.say_first(out, ["a sentence of five words " * 4] * 50, "--json FILE")
+    *said, rest = out.file.getvalue().splitlines()
+    assert len(said) == console.MOST
+    assert rest == f"… and {40 if terminal else 20} more: --json FILE"

@@ -151,6 +151,20 @@ def test_over_a_weight():
     ]
 
 
+def test_in_the_mode_that_is_not_the_models():
+    class InEvaluation(nn.Module):
+        def forward(self, x):
+            a = x.tanh()
+            if not self.training:
+                x.data.zero_()
+            return a
+
+    report = compare_gradients(network(InEvaluation()), network(nn.Tanh()), torch.randn(6, 5))
+    [layer] = report.originators
+    [fault] = layer.faults
+    assert (fault.gradient, fault.input) == ("input", "evaluation mode")
+
+
 def test_in_place_as_the_reference_and_as_autograd_knows_it_passes():
     x = torch.randn(6, 5)
     assert compare_gradients(network(nn.ReLU(inplace=True)), network(nn.ReLU()), x).passed
