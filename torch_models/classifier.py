@@ -16,7 +16,7 @@ from manual_backprop.optim import Momentum
 from torch_models import dropout_masks
 from torch_models.batches import Batch
 from torch_models.explicit import Explicit
-from torch_models.names import LOSSES, Reads
+from torch_models.names import LOSSES, Reads, known
 from torch_models.networks.build import build
 from torch_models.recipes import RECIPES
 from torch_models.tally import Tally
@@ -34,8 +34,9 @@ class NonFiniteLossError(Exception):
 class Classifier(L.LightningModule):
     """A network, its loss, and stochastic gradient descent with momentum.
 
-    The hyperparameters say all that is needed to build it again, in types that a checkpoint can
-    hold safely and TensorBoard can show: str, int and float.
+    Batches are (x, y) of any DataLoader: images x of shape (n, 784) or (n, 1, 28, 28) and labels y
+    (n); for ``"gpt"`` bytes x (n, length). The hyperparameters are str, int and float, from which a
+    checkpoint builds the network again.
 
     Args:
         backprop: way of computing the gradient, a key of ``names.NAMESPACES``.
@@ -48,10 +49,14 @@ class Classifier(L.LightningModule):
         seed: decides the initial weights and the masks of dropout, the same ones for every way.
         network: a key of ``recipes.RECIPES``; only ``"mlp"`` has sizes and an activation, and
             another loss than cross entropy.
-        warmup: steps in which the learning rate grows to ``lr``.
-        half_life: steps in which it then halves, again and again; 0 for never.
-        clip: the longest that all gradients together may be; 0 for any length.
+        warmup: number of steps in which the learning rate grows to ``lr``.
+        half_life: number of steps in which it then halves, repeatedly; 0 for never.
+        clip: largest norm of all gradients together; 0 for no limit.
         attention: of gpt, one of ``names.ATTENTIONS``.
+
+    Raises:
+        ValueError: for an unknown name, or sizes that make no network.
+        NonFiniteLossError: (in training) the loss is infinite or NaN.
     """
 
     def __init__(
@@ -122,7 +127,8 @@ class Classifier(L.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """SGD with momentum, as torch defines it or as the notes do."""
-        form = {"torch": torch.optim.SGD, "ema": Momentum}[self.hparams["momentum_form"]]
+        forms = {"torch": torch.optim.SGD, "ema": Momentum}
+        form = known("momentum form", self.hparams["momentum_form"], forms)
         return form(self.parameters(), lr=self.hparams["lr"], momentum=self.hparams["momentum"])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -4,7 +4,8 @@
 
 ∂L/∂a = ∂L/∂d and ∂L/∂y = −∂L/∂d for the target y. The Function is that of the error d, so that one
 tensor is kept. n runs over all elements of one shape, and so does the mean. At the kink d = 0 the
-derivative is 0, as in PyTorch. With weights w_n it is L = Σ w_n L_n / Σ w_n, which also has a gradient for w:
+derivative is 0, as in PyTorch. With weights w_n it is L = Σ w_n L_n / Σ w_n, which also has a
+gradient for w:
 
     ∂L/∂w_n = (L_n − L) / Σ w_n                quotient rule
 

@@ -1,4 +1,4 @@
-"""``help`` of every public name shows the mathematics, and what goes in, comes out and is refused."""
+"""``help`` of every public name shows the mathematics, shapes, source and errors."""
 
 import inspect
 import re
@@ -13,7 +13,7 @@ WANTED = {
     "an equation": r"∂L/∂|∂L_n/∂|∂c/∂|←",
     "shapes": r"[Ss]hape|\(m, n",
     "a source": r"^Source: ",
-    "errors, or the function that raises them": r"^Raises:|\bbackward (is that )?of ``|It is that of",
+    "errors, or the function that raises them": r"^Raises:|backward (is that )?of ``|is that of ``",
 }
 PUBLIC = [
     *(getattr(manual_backprop, name) for name in manual_backprop.__all__ if name[0].isupper()),

@@ -70,6 +70,21 @@ def test_other_networks_take_rows_of_pixels(data):
         assert torch.equal(lenet(x), lenet(x.flatten(1)))
 
 
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"backprop": "by hand"}, "unknown backprop 'by hand': choose from autograd, manual"),
+        ({"network": "cnn"}, "unknown network 'cnn': choose from mlp, lenet"),
+        ({"network": "gpt", "attention": "flash"}, "unknown attention 'flash': choose from whole"),
+        ({"momentum_form": "notes"}, "unknown momentum form 'notes': choose from torch, ema"),
+        ({"sizes": "784, 10"}, "sizes must be numbers as in '784-160-10', got '784, 10'"),
+    ],
+)
+def test_an_unknown_name_says_what_there_is(settings, says):
+    with pytest.raises(ValueError, match=says):
+        Classifier(**settings).configure_optimizers()
+
+
 def test_samples_of_another_size():
     with pytest.raises(ValueError, match=r"expected samples with the 784 .* got \(3, 4\)"):
         Classifier()(torch.zeros(2, 3, 4))
