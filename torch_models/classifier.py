@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-import lightning as L
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.trainer.states import TrainerFn
@@ -21,6 +20,7 @@ from torch_models.networks.build import build
 from torch_models.recipes import RECIPES
 from torch_models.tally import Tally
 from torch_models.tamed_descent import prepare
+from torch_models.who_steps import TakesSteps
 
 
 class NonFiniteLossError(Exception):
@@ -31,7 +31,7 @@ class NonFiniteLossError(Exception):
         self.stage = stage
 
 
-class Classifier(L.LightningModule):
+class Classifier(TakesSteps):
     """A network, its loss, and stochastic gradient descent with momentum.
 
     Batches are (x, y) of any DataLoader: images x of shape (n, 784) or (n, 1, 28, 28) and labels y
@@ -76,7 +76,6 @@ class Classifier(L.LightningModule):
         attention: str = "whole",
     ) -> None:
         super().__init__()
-        self.automatic_optimization = False
         is_mlp = network == "mlp"
         of_others = [] if is_mlp else ["sizes", "activation"]
         of_others += [] if network == "gpt" else ["attention"]
@@ -138,6 +137,7 @@ class Classifier(L.LightningModule):
     def on_train_start(self) -> None:
         """The explicit way starts when weights and velocities are where they will stay."""
         if self.hparams["backprop"] == "explicit":
+            self.refuse_lightnings_steps("not with backprop='explicit'")
             self._explicit = Explicit(
                 self.network, self.hparams["activation"], self.hparams["loss"]
             )
@@ -146,18 +146,24 @@ class Classifier(L.LightningModule):
             # Called after each step, for Lightning to count it: there is no .grad to look for.
             descent.step = lambda closure=None: None  # type: ignore[method-assign, assignment]
 
-    def training_step(self, batches: Batch | list[Tensor] | Iterator[Batch], index: int) -> None:
+    def training_step(
+        self, batches: Batch | list[Tensor] | Iterator[Batch], index: int
+    ) -> Tensor | None:
         """One step of the descent for each batch; only then are the losses looked at.
 
         One batch, (samples, labels) as a DataLoader gives it, or several from ``Executions``.
+        Where Lightning takes the step, it is given the loss.
         """
         for x, labels in batches if isinstance(batches, Iterator) else [batches]:
             loss, output = self._descend(self.as_input(x), labels)
             # Of text only what is said is kept: the chances of every byte take hundreds of times
             # the memory.
             said = output if labels.dim() == 1 else output.argmax(1)
-            self._unseen.append((self.global_step, loss, said, labels))
+            self._unseen.append((self.global_step, loss.detach(), said, labels))
+        if len(self._unseen) > 1:
+            self.refuse_lightnings_steps("only with ImageData(steps_per_execution=1)")
         self._look()
+        return loss if self.automatic_optimization else None
 
     def as_input(self, x: Tensor) -> Tensor:
         """As the network takes it: its shape; numbers in its precision, bytes as they are."""
@@ -187,9 +193,11 @@ class Classifier(L.LightningModule):
             descent.step()  # only counts
             return seen
         step = self.global_step
-        with self.masks(step, self.global_rank):
+        with self.masks(self.forward_passes, self.global_rank):
             output = self(x)
         loss = self.loss(output, labels)
+        if self.automatic_optimization:
+            return loss, output.detach()
         descent.zero_grad()
         with torch.autocast(self.device.type, enabled=False):  # it is for forward passes only
             self.manual_backward(loss)
