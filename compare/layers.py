@@ -109,11 +109,12 @@ def _compare(options: argparse.Namespace) -> bool:
             }
         )
         difference = f"{largest:.1e}" if largest else "0" if verdict == "exact" else "±0"
-        derived = [console.cell(entry.equation), console.cell(entry.file)]
-        if not wide:
+        if wide:
+            console.row(view, entry.name, entry.equation, entry.file, difference, verdict)
+        else:
             file = entry.file.removeprefix("manual_backprop/")
-            derived = [console.below(entry.equation, file)]
-        console.row(view, entry.name, *derived, difference, verdict)
+            derived = console.below(entry.equation, file)
+            console.row(view, console.Name(entry.name), derived, difference, verdict)
     out.print(view)
     console.say_first(out, failures, "--json FILE has a row for each layer", "bold red")
     if options.json:

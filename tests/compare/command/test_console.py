@@ -61,3 +61,12 @@ def test_layers_keep_the_names_of_their_files(monkeypatch, capsys):
     output = capsys.readouterr().out
     assert max(map(len, output.splitlines())) <= 80
     assert "activation/rectifiers.py" in output
+
+
+def test_a_name_breaks_after_its_parts():
+    out = Console(file=StringIO(), width=18)
+    view = console.table("file")
+    console.row(view, console.below("δW", "loss/binary_cross_entropy.py:12"))
+    out.print(view)
+    lines = [line.strip("│ ") for line in out.file.getvalue().splitlines()[3:-1]]
+    assert lines == ["δW", "loss/binary_", "cross_", "entropy.py:12"]
