@@ -79,12 +79,10 @@ def _wrong(of_input: _Part, of_weight: _Part) -> dict[str, Bug]:
             Mistake.PART_OF_BATCH,
             lambda g, x, w, b: of_weight(g[: len(g) // 2], x[: len(x) // 2], w),
         ),
-        "weight turned round": weight(
+        "weight gradient flipped": weight(
             Mistake.PERMUTED, lambda g, x, w, b: _turned(of_weight(g, x, w))
         ),
-        "kernel turned round": Bug(
-            Mistake.WRONG_WEIGHT, lambda g, x, w, b: of_input(g, x, _turned(w))
-        ),
+        "kernel flipped": Bug(Mistake.WRONG_WEIGHT, lambda g, x, w, b: of_input(g, x, _turned(w))),
         "bias not summed over the positions": bias(Mistake.NOT_SUMMED, lambda g, x, w, b: g.sum(0)),
         "bias averaged over the positions": bias(
             {Mistake.FACTOR, Mistake.MEAN_FOR_SUM},

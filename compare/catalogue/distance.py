@@ -52,12 +52,14 @@ ENTRIES = [
         derivation=NormalizeFunction,
         host=between(_Normalize()),
         wrong={
-            "length as a constant": Bug(Mistake.NO_CROSS_TERM, lambda g, x, y: g / _lengths(x)),
-            "length's gradient with the wrong sign": Bug(
+            "norm treated as a constant": Bug(
+                Mistake.NO_CROSS_TERM, lambda g, x, y: g / _lengths(x)
+            ),
+            "norm gradient with the wrong sign": Bug(
                 {Mistake.NO_CROSS_TERM, Mistake.SIGN},
                 lambda g, x, y: (g + y * (g * y).sum(1, keepdim=True)) / _lengths(x),
             ),
-            "length forgotten": Bug(
+            "norm forgotten": Bug(
                 Mistake.MISSING_FACTOR,
                 lambda g, x, y: g - y * (g * y).sum(1, keepdim=True),
             ),
@@ -90,7 +92,7 @@ ENTRIES = [
         inputs=lambda: (torch.randn(SHAPE), torch.randn(SHAPE)),
         host=_COSINE,
         wrong={
-            "length as a constant": Bug(
+            "norm treated as a constant": Bug(
                 {Mistake.NO_CROSS_TERM, Mistake.CONSTANT},
                 lambda g, x, y, c: _cosine(g, x, y, c, cross=False),
                 gradient="input 0",

@@ -5,11 +5,13 @@ command to a terminal, or markup; see ``printable``.
 """
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, cast
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -76,12 +78,35 @@ def cell(text: str, style: str = "") -> Text:
     return Text(printable(text), style=style)
 
 
-def below(first: str, second: str) -> Text:
-    """Two texts in one cell, the second one dim."""
-    return cell(first).append("\n").append(cell(second, "dim"))
+class Name:
+    """A file's name, or another without spaces, that breaks after ``/`` and ``_``."""
+
+    def __init__(self, name: str, style: str = "") -> None:
+        self.name, self.style = printable(name), style
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> Iterator[Text]:
+        yield Text("\n".join(_broken(self.name, options.max_width)), style=self.style)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement.get(console, options, Text(self.name))
 
 
-def row(view: Table, *cells: str | Text) -> None:
+def below(first: str, second: str) -> Group:
+    """Two texts in one cell: a sentence and, dim, a file's name or the like."""
+    return Group(cell(first), Name(second, "dim"))
+
+
+def _broken(name: str, width: int) -> list[str]:
+    """The name in lines that are no wider, unless a part of it is."""
+    lines = [""]
+    for part in re.findall(r"[^/_ ]*[/_ ]|[^/_ ]+$", name):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return [line.rstrip() for line in lines]
+
+
+def row(view: Table, *cells: str | RenderableType) -> None:
     """Add a row of texts."""
     view.add_row(*(cell(x) if isinstance(x, str) else x for x in cells))
 

@@ -114,7 +114,7 @@ def _show(out: Any, outcomes: Sequence[Outcome], counts: dict[str, Any]) -> None
             marks = ["✓" if x else "✗" for x in became]
             console.row(view, o.specimen.name, *marks, *("; ".join(o.sentences) for _ in said))
     out.print(view)
-    out.print(rules_table(outcomes, counts))
+    out.print(rules_table(outcomes, counts, wide=out.width >= console.WIDE))
     console.say_first(out, list(complaints(outcomes)), "--json FILE lists them all", "bold red")
     word = "passed" if is_well(counts) else "FAILED"
     planted, right = counts["planted"], counts["right"]

@@ -126,22 +126,31 @@ def tally(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def rules_table(
-    outcomes: Sequence[Outcome], counts: dict[str, Any], sources: Mapping[str, str] | None = None
+    outcomes: Sequence[Outcome],
+    counts: dict[str, Any],
+    sources: Mapping[str, str] | None = None,
+    *,
+    wide: bool,
 ) -> "Table":
-    """For us and for each rule, how many it finds and accuses; its source below its name."""
+    """For us and for each rule, how many it finds and accuses; its source below its name.
+
+    Where there is room, also some of the bugs that it misses.
+    """
     from compare.command import console
 
     planted, right = counts["planted"], counts["right"]
-    numbers = (f"bugs found of {planted}", f"correct ones accused of {right}")
-    table = console.table("rule", *numbers, "finds all but", numbers=numbers)
+    numbers = (f"of {planted} bugs found", f"of {right} correct ones accused")
+    last = ["misses"] if wide else []
+    table = console.table("rule", *numbers, *last, numbers=numbers)
     ours = (str(counts["killed"]), str(counts["falsely_accused"]))
-    console.row(table, "compare.gradients", *ours, "")
+    console.row(table, "compare.gradients", *ours)
     for name, of in counts["rules"].items():
         missed = [o.specimen.name for o in outcomes if not o.is_right and o.rules[name]]
         shown = ", ".join(missed[:4]) + (f" and {len(missed) - 4} more" if missed[4:] else "")
         source = (sources or {}).get(name, "")
         rule = console.below(name, source) if source else name
-        console.row(table, rule, str(of["killed"]), str(of["falsely_accused"]), shown)
+        figures = [str(of["killed"]), str(of["falsely_accused"])]
+        console.row(table, rule, *figures, *([shown] if wide else []))
     return table
 
 
