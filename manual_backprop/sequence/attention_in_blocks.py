@@ -166,12 +166,14 @@ class AttentionByKernelsFunction(AttentionInBlocksFunction):
     def backward(ctx, grad_o, grad_λ):
         if torch.is_grad_enabled() or ctx.needs_input_grad[3] or grad_o is None:
             return AttentionInBlocksFunction.backward(ctx, grad_o, grad_λ)
-        *tensors, o, λ = ctx.saved_tensors
+        query, key, value, mask, o, λ = ctx.saved_tensors
         D = (grad_o * o).sum(-1, keepdim=True)  # D = Σ g ⊙ o
         if grad_λ is not None:  # only in a second derivative
             D = D - grad_λ
-        arguments = grad_o, λ, D, ctx.is_causal, ctx.scale
-        return *attention_backend.differentiate(*tensors, *arguments), None, None, None, None
+        found = attention_backend.differentiate(
+            query, key, value, mask, grad_o, λ, D, ctx.is_causal, ctx.scale
+        )
+        return *found, None, None, None, None
 
 
 @public(cpu="lower", cuda="lower")
