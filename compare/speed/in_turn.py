@@ -49,7 +49,7 @@ class Timing:
 class Turn:
     """What a candidate does in a round."""
 
-    warm: int  # steps that do not count
+    warm: int  # steps that do not count; none where one alone takes long enough
     timed: int  # steps at once, and then by phases
     seconds: float  # that all of it takes
 
@@ -68,7 +68,7 @@ def turn_of(candidate: Candidate, setting: Setting) -> Turn:
     else:
         warm = int(_SECONDS / once)
         timed = max(1, warm)
-    steps = warm + timed + (min(timed, batches) if candidate.phases else 0)
+    steps = warm + timed + (min(timed, batches) if candidate.phases and warm else 0)
     pause = _PAUSE if candidate.by_torch else _PAUSE_AFTER_OTHERS
     return Turn(warm, timed, once * steps + pause)
 
@@ -99,8 +99,13 @@ def in_turn(
             # Where a turn has not all batches, each round begins with another one.
             first = i * turn.timed % setting.batches
             _time(candidate, setting, turn.warm, first)
-            seen[name].append(1e6 * _time(candidate, setting, turn.timed, first))
-            _time_phases(candidate, setting, phases[name], min(turn.timed, setting.batches), first)
+            by_phases = min(turn.timed, setting.batches)
+            if turn.warm or not candidate.phases:
+                seen[name].append(1e6 * _time(candidate, setting, turn.timed, first))
+                _time_phases(candidate, setting, phases[name], by_phases, first)
+            else:  # one long step: what its phases take is what it takes
+                _time_phases(candidate, setting, phases[name], by_phases, first)
+                seen[name].append(sum(times[-1] for times in phases[name].values()))
             pause = _PAUSE if candidate.by_torch else _PAUSE_AFTER_OTHERS
         advance()
     return {
