@@ -30,13 +30,14 @@ def by_kernels(backend: str | None, name: str, *tensors: Tensor) -> bool:
     """
     if backend not in (None, "torch", "triton"):
         raise ValueError(f"{name}: expected a backend 'torch' or 'triton', got {backend!r}")
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return False
     if backend == "torch" or (backend is None and not tensors[0].is_cuda):
         return False
     reason = _against_kernels(*tensors)
     if reason and backend == "triton":
         raise ValueError(f"{name}: backend='triton' {reason}")
-    traced = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
-    return not (reason or traced or forward_ad._current_level >= 0)
+    return not reason and forward_ad._current_level < 0
 
 
 def _against_kernels(*tensors: Tensor) -> str:
