@@ -194,12 +194,13 @@ class Classifier(TakesSteps):
             return seen
         step = self.global_step
         with self.masks(self.forward_passes, self.global_rank):
-            output = self(x)
+            output = self.network(x)
         loss = self.loss(output, labels)
         if self.automatic_optimization:
             return loss, output.detach()
         descent.zero_grad()
-        with torch.autocast(self.device.type, enabled=False):  # it is for forward passes only
+        cast = torch.is_autocast_enabled(self.device.type)  # which is for forward passes only
+        with torch.autocast(self.device.type, enabled=False) if cast else nullcontext():
             self.manual_backward(loss)
         self.prepare(descent, step)
         descent.step()

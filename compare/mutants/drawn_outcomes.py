@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from compare.command import console
 from compare.command.writing import write_json
 from compare.comparison.pair import compare_gradients
@@ -44,19 +42,14 @@ def run(count: int, seed: int, path: Path | None, seconds: float | None = None) 
     """Draw, examine and show them; whether all are found, and enough changes found and right."""
     out = console.stdout()
     every = draw(count, seed)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the tensors are small: threads would only wait for each other
     outcomes = []
-    try:
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            console.progress(out, "slips", len(every)) as advance,
-        ):
-            for i, drawn in enumerate(every):
-                outcomes.append(examine(drawn, Path(folder), i, seconds))
-                advance()
-    finally:
-        torch.set_num_threads(threads)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        console.progress(out, "slips", len(every)) as advance,
+    ):
+        for i, drawn in enumerate(every):
+            outcomes.append(examine(drawn, Path(folder), i, seconds))
+            advance()
     counts = tally(outcomes)
     looked = seconds != 0  # for changes
     well = (

@@ -71,35 +71,28 @@ def examine(
     rules: "Mapping[str, Rule] | None" = None,
 ) -> Outcome:
     """Compare its models as anybody would, and ask the rules of others, ``RULES`` unless given."""
-    import torch
-
     from compare.comparison.pair import compare_gradients
     from compare.mutants.rules import RULES, verdicts
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the tensors are small: threads would only wait for each other
-    try:
-        question = specimen.build()
-        report = compare_gradients(
-            question.manual,
-            question.reference,
-            *question.inputs,
-            loss=question.loss,
-            targets=question.targets,
-            repair=repair,
-        )
-        faults = [(layer.name, fault) for layer in report.originators for fault in layer.faults]
-        return Outcome(
-            specimen,
-            report.passed,
-            tuple((layer, fault.gradient) for layer, fault in faults),
-            tuple(str(fault.diagnosis.mistake) for _, fault in faults),
-            tuple(fault.diagnosis.sentence for _, fault in faults),
-            tuple(fault.repair.new if fault.repair else "" for _, fault in faults),
-            verdicts(specimen.build(), RULES if rules is None else rules),
-        )
-    finally:
-        torch.set_num_threads(threads)
+    question = specimen.build()
+    report = compare_gradients(
+        question.manual,
+        question.reference,
+        *question.inputs,
+        loss=question.loss,
+        targets=question.targets,
+        repair=repair,
+    )
+    faults = [(layer.name, fault) for layer in report.originators for fault in layer.faults]
+    return Outcome(
+        specimen,
+        report.passed,
+        tuple((layer, fault.gradient) for layer, fault in faults),
+        tuple(str(fault.diagnosis.mistake) for _, fault in faults),
+        tuple(fault.diagnosis.sentence for _, fault in faults),
+        tuple(fault.repair.new if fault.repair else "" for _, fault in faults),
+        verdicts(specimen.build(), RULES if rules is None else rules),
+    )
 
 
 def tally(outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -90,7 +90,9 @@ class TestCommand:
             picture = Image.frombytes("L", (28, 28), bytes(pixels.flatten().tolist()))
             paths.append(saved(picture, tmp_path, f"{i}.png").name)
         assert predict.main([str(run), *paths]) == 0
-        rows = [line.split("│") for line in capsys.readouterr().out.splitlines() if "png" in line]
+        out = capsys.readouterr().out
+        assert f"{run.name}, 1 thread" in out.replace("\n", "")
+        rows = [line.split("│") for line in out.splitlines() if "png" in line]
         assert len(rows) == 12
         said = [int(row[2]) for row in rows]
         assert sum(a == int(b) for a, b in zip(said, labels[:12], strict=True)) >= 10
