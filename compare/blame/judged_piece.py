@@ -39,6 +39,9 @@ from compare.verdict.judging import judge_trials
 
 INCOMING = "received"  # the gradient that the layer really receives
 
+#: What is said of a layer that has not been declared to be one.
+IF_INTENDED = "; if that is intended, declare the layer as a surrogate"
+
 # Trials in which a gradient came out right, shown together with those in which it is wrong.
 _RIGHT_ONES = 4
 
@@ -214,8 +217,7 @@ def _faults(
         if row.reason == NO_REFERENCE:
             diagnosis = Diagnosis(
                 Mistake.NO_REFERENCE,
-                "the reference has no gradient here and manual has one; if that is intended, "
-                "declare the layer as a surrogate",
+                f"the reference has no gradient here and manual has one{IF_INTENDED}",
             )
         if all(row.verdict == LESS_ACCURATE for _, row in seen):
             diagnosis = Diagnosis(Mistake.ROUNDING, less_accurate(row))

@@ -184,6 +184,39 @@ def test_what_autograd_sums_up_is_right_and_costs_memory():
     assert "80 bytes more" in layer.remark  # 24 − 4 numbers of 4 bytes
 
 
+class Times(torch.autograd.Function):
+    """x times a number that is learned, and one that is not."""
+
+    @staticmethod
+    def forward(ctx, constant, x, scale):
+        ctx.constant = constant
+        ctx.save_for_backward(x, scale)
+        return constant * scale * x
+
+    @staticmethod
+    def backward(ctx, g):
+        x, scale = ctx.saved_tensors
+        return None, ctx.constant * scale * g, ctx.constant * x * g
+
+
+def test_what_autograd_sums_up_beside_other_layers():
+    class Scaled(nn.Module):
+        def __init__(self, times):
+            super().__init__()
+            self.times, self.inner = times, nn.Linear(5, 4)
+            self.scale = nn.Parameter(torch.tensor(1.5))
+
+        def forward(self, x):
+            return self.inner(self.times(3.0, x, self.scale)).tanh()
+
+    manual, reference = Scaled(Times.apply), Scaled(lambda c, x, s: c * s * x)
+    report = compare_gradients(manual, reference, torch.randn(6, 5))
+    assert report.passed
+    [remark] = [layer.remark for layer in report.layers if layer.remark]
+    assert "the scale gradient is returned as (6, 5), and autograd sums it to ()" in remark
+    assert "116 bytes more" in remark  # 30 − 1 numbers of 4 bytes
+
+
 def test_a_number_for_a_whole_tensor():
     class Scale(nn.Module):
         def __init__(self, function):
