@@ -8,7 +8,7 @@ incoming gradients.
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from compare.catalogue import entries
 from compare.command.argument_types import new_file
@@ -18,8 +18,14 @@ from torch_models.arguments import OneLineParser, integer
 from torch_models.threads import add_threads_option, number
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from compare.catalogue.entry import Entry
     from compare.comparison.report import Report
+
+
+#: The verdict where there is nothing to compare with.
+LACKING = "not in PyTorch"
 
 
 def compare_layer(entry: "Entry", dtype: str, seed: int) -> "Report":
@@ -80,6 +86,7 @@ def layers_parser() -> OneLineParser:
 def _compare(options: argparse.Namespace) -> bool:
     from compare.command import console
     from compare.command.writing import write_json
+    from compare.trial.errors import ComparisonError
 
     out = console.stdout()
     wide = out.width >= console.WIDE
@@ -89,9 +96,18 @@ def _compare(options: argparse.Namespace) -> bool:
         view = console.table("layer", "equation, file", "difference", "verdict")
     title = f"every layer against torch.nn, {options.dtype}, {number()}"
     view.title, view.title_justify = title, "left"
-    rows, failures = [], []
+    rows: list[dict[str, Any]] = []
+    failures = []
     for entry in entries():
-        report = compare_layer(entry, options.dtype, options.seed)
+        at = {"layer": entry.name, "equation": entry.equation, "file": entry.file}
+        try:
+            report = compare_layer(entry, options.dtype, options.seed)
+        except ComparisonError as error:
+            if not isinstance(error.__cause__, NotImplementedError):
+                raise
+            rows.append(at | {"max_abs": None, "verdict": LACKING})
+            _show(view, at, "–", LACKING, wide)
+            continue
         found = [row for trial in report.trials for row in trial]
         differences = [row.max_abs for row in found if row.max_abs is not None]
         largest = max(differences, default=0.0)
@@ -99,26 +115,24 @@ def _compare(options: argparse.Namespace) -> bool:
         if not report.passed:
             verdict = "bug"
             failures.append(f"{entry.name}: {report.summary()}")
-        rows.append(
-            {
-                "layer": entry.name,
-                "equation": entry.equation,
-                "file": entry.file,
-                "max_abs": largest,
-                "verdict": verdict,
-            }
-        )
+        rows.append(at | {"max_abs": largest, "verdict": verdict})
         difference = f"{largest:.1e}" if largest else "0" if verdict == "exact" else "±0"
-        derived = [console.cell(entry.equation), console.cell(entry.file)]
-        if not wide:
-            file = entry.file.removeprefix("manual_backprop/")
-            derived = [console.below(entry.equation, file)]
-        console.row(view, entry.name, *derived, difference, verdict)
+        _show(view, at, difference, verdict, wide)
     out.print(view)
     console.say_first(out, failures, "--json FILE has a row for each layer", "bold red")
     if options.json:
         write_json(options.json, {"passed": not failures, "dtype": options.dtype, "rows": rows})
     return not failures
+
+
+def _show(view: "Table", at: dict[str, str], difference: str, verdict: str, wide: bool) -> None:
+    from compare.command import console
+
+    if wide:
+        console.row(view, *at.values(), difference, verdict)
+    else:
+        derived = console.below(at["equation"], at["file"].removeprefix("manual_backprop/"))
+        console.row(view, console.Name(at["layer"]), derived, difference, verdict)
 
 
 if __name__ == "__main__":

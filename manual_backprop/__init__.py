@@ -58,6 +58,7 @@ from manual_backprop.convolution.conv_transpose import ConvTranspose3d as ConvTr
 from manual_backprop.convolution.flatten import Flatten as Flatten
 from manual_backprop.convolution.flatten import Unflatten as Unflatten
 from manual_backprop.distance.cosine_similarity import CosineSimilarity as CosineSimilarity
+from manual_backprop.kit.derivation import show_derivations
 from manual_backprop.loss.binary_cross_entropy import BCELoss as BCELoss
 from manual_backprop.loss.binary_cross_entropy_with_logits import (
     BCEWithLogitsLoss as BCEWithLogitsLoss,
@@ -117,3 +118,5 @@ from manual_backprop.sequence.rnn import RNNCell as RNNCell
 from manual_backprop.sequence.rotary import RotaryEmbedding as RotaryEmbedding
 
 __all__ = [name for name in dir() if name[0].isupper()] + ["functional", "optim"]
+
+show_derivations(vars(functional) | vars(optim) | globals())

@@ -3,7 +3,8 @@
     SGD         v₁ = g₁,  v ← μv + (1 − τ)g        w ← w − ηv        τ: dampening
     Momentum    v₀ = 0,   v ← βv + (1 − β)g        w ← w − ηv
 
-with g = ∂L/∂w + λw. Written out, with the same factor β = μ in both and τ = 0,
+with g = ∂L/∂w + λw, elementwise, any shape. Written out, with the same factor β = μ in both and
+τ = 0,
 
     SGD         v_t = Σₛ β^{t−s} g_s
     Momentum    v_t = Σₛ β^{t−s} g_s · (1 − β)     (s = 1 … t)

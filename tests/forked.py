@@ -10,6 +10,7 @@ import io
 import os
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,33 +25,60 @@ def fork() -> int:
         return os.fork()
 
 
+def wait(condition: Callable[[], object]) -> None:
+    """Until it holds, a minute at most."""
+    limit = time.monotonic() + 60
+    while not condition() and time.monotonic() < limit:
+        time.sleep(0.001)
+
+
+class Started:
+    """``main(arguments)``, after ``before``, running in a process of its own."""
+
+    def __init__(
+        self,
+        main: Callable[[list[str]], int],
+        arguments: Sequence[object],
+        before: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.words = [str(argument) for argument in arguments]
+        self.out, self.err = (tempfile.TemporaryFile() for _ in range(2))  # noqa: SIM115
+        self.pid = fork()
+        if self.pid == 0:
+            code = 1
+            with contextlib.suppress(BaseException):
+                os.dup2(self.out.fileno(), 1)
+                os.dup2(self.err.fileno(), 2)
+                faulthandler.disable()  # pytest's writes to the terminal
+                before()
+                _forget_modules_of_the_folder()
+                sys.stdout, sys.stderr = _stream(1), _stream(2)
+                code = _code(main, self.words)
+                for stream in (sys.stdout, sys.stderr):
+                    with contextlib.suppress(OSError, ValueError, AttributeError):
+                        stream.flush()
+            os._exit(code)
+
+    def said(self) -> str:
+        """What it has written to its output until now."""
+        # Its place in the file is the place where the process writes next: it is left alone.
+        return os.pread(self.out.fileno(), os.fstat(self.out.fileno()).st_size, 0).decode()
+
+    def end(self) -> CompletedProcess[str]:
+        """What it ends with, and what it has written."""
+        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        with self.out, self.err:
+            self.err.seek(0)
+            return CompletedProcess(self.words, code, self.said(), self.err.read().decode())
+
+
 def forked(
     main: Callable[[list[str]], int],
     arguments: Sequence[object],
     before: Callable[[], object] = lambda: None,
 ) -> CompletedProcess[str]:
     """What ``main(arguments)`` ends with, and what it writes, after ``before`` in that process."""
-    words = [str(argument) for argument in arguments]
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        child = fork()
-        if child == 0:
-            code = 1
-            with contextlib.suppress(BaseException):
-                os.dup2(out.fileno(), 1)
-                os.dup2(err.fileno(), 2)
-                faulthandler.disable()  # pytest's writes to the terminal
-                before()
-                _forget_modules_of_the_folder()
-                sys.stdout, sys.stderr = _stream(1), _stream(2)
-                code = _code(main, words)
-                for stream in (sys.stdout, sys.stderr):
-                    with contextlib.suppress(OSError, ValueError, AttributeError):
-                        stream.flush()
-            os._exit(code)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        out.seek(0)
-        err.seek(0)
-        return CompletedProcess(words, code, out.read().decode(), err.read().decode())
+    return Started(main, arguments, before).end()
 
 
 def _forget_modules_of_the_folder() -> None:
@@ -66,7 +94,7 @@ def _stream(number: int) -> io.TextIOWrapper | None:
         os.fstat(number)
     except OSError:
         return None
-    return open(number, "w", closefd=False)
+    return open(number, "w", buffering=1, closefd=False)  # what it says is seen at once
 
 
 def _code(main: Callable[[list[str]], int], words: list[str]) -> int:

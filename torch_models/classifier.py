@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-import lightning as L
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.trainer.states import TrainerFn
@@ -16,11 +15,12 @@ from manual_backprop.optim import Momentum
 from torch_models import dropout_masks
 from torch_models.batches import Batch
 from torch_models.explicit import Explicit
-from torch_models.names import LOSSES, Reads
+from torch_models.names import LOSSES, Reads, known
 from torch_models.networks.build import build
 from torch_models.recipes import RECIPES
 from torch_models.tally import Tally
 from torch_models.tamed_descent import prepare
+from torch_models.who_steps import TakesSteps
 
 
 class NonFiniteLossError(Exception):
@@ -31,11 +31,12 @@ class NonFiniteLossError(Exception):
         self.stage = stage
 
 
-class Classifier(L.LightningModule):
+class Classifier(TakesSteps):
     """A network, its loss, and stochastic gradient descent with momentum.
 
-    The hyperparameters say all that is needed to build it again, in types that a checkpoint can
-    hold safely and TensorBoard can show: str, int and float.
+    Batches are (x, y) of any DataLoader: images x of shape (n, 784) or (n, 1, 28, 28) and labels y
+    (n); for ``"gpt"`` bytes x (n, length). The hyperparameters are str, int and float, from which a
+    checkpoint builds the network again.
 
     Args:
         backprop: way of computing the gradient, a key of ``names.NAMESPACES``.
@@ -48,10 +49,14 @@ class Classifier(L.LightningModule):
         seed: decides the initial weights and the masks of dropout, the same ones for every way.
         network: a key of ``recipes.RECIPES``; only ``"mlp"`` has sizes and an activation, and
             another loss than cross entropy.
-        warmup: steps in which the learning rate grows to ``lr``.
-        half_life: steps in which it then halves, again and again; 0 for never.
-        clip: the longest that all gradients together may be; 0 for any length.
+        warmup: number of steps in which the learning rate grows to ``lr``.
+        half_life: number of steps in which it then halves, repeatedly; 0 for never.
+        clip: largest norm of all gradients together; 0 for no limit.
         attention: of gpt, one of ``names.ATTENTIONS``.
+
+    Raises:
+        ValueError: for an unknown name, or sizes that make no network.
+        NonFiniteLossError: (in training) the loss is infinite or NaN.
     """
 
     def __init__(
@@ -71,7 +76,6 @@ class Classifier(L.LightningModule):
         attention: str = "whole",
     ) -> None:
         super().__init__()
-        self.automatic_optimization = False
         is_mlp = network == "mlp"
         of_others = [] if is_mlp else ["sizes", "activation"]
         of_others += [] if network == "gpt" else ["attention"]
@@ -122,7 +126,8 @@ class Classifier(L.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """SGD with momentum, as torch defines it or as the notes do."""
-        form = {"torch": torch.optim.SGD, "ema": Momentum}[self.hparams["momentum_form"]]
+        forms = {"torch": torch.optim.SGD, "ema": Momentum}
+        form = known("momentum form", self.hparams["momentum_form"], forms)
         return form(self.parameters(), lr=self.hparams["lr"], momentum=self.hparams["momentum"])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -132,6 +137,7 @@ class Classifier(L.LightningModule):
     def on_train_start(self) -> None:
         """The explicit way starts when weights and velocities are where they will stay."""
         if self.hparams["backprop"] == "explicit":
+            self.refuse_lightnings_steps("not with backprop='explicit'")
             self._explicit = Explicit(
                 self.network, self.hparams["activation"], self.hparams["loss"]
             )
@@ -140,18 +146,24 @@ class Classifier(L.LightningModule):
             # Called after each step, for Lightning to count it: there is no .grad to look for.
             descent.step = lambda closure=None: None  # type: ignore[method-assign, assignment]
 
-    def training_step(self, batches: Batch | list[Tensor] | Iterator[Batch], index: int) -> None:
+    def training_step(
+        self, batches: Batch | list[Tensor] | Iterator[Batch], index: int
+    ) -> Tensor | None:
         """One step of the descent for each batch; only then are the losses looked at.
 
         One batch, (samples, labels) as a DataLoader gives it, or several from ``Executions``.
+        Where Lightning takes the step, it is given the loss.
         """
         for x, labels in batches if isinstance(batches, Iterator) else [batches]:
             loss, output = self._descend(self.as_input(x), labels)
             # Of text only what is said is kept: the chances of every byte take hundreds of times
             # the memory.
             said = output if labels.dim() == 1 else output.argmax(1)
-            self._unseen.append((self.global_step, loss, said, labels))
+            self._unseen.append((self.global_step, loss.detach(), said, labels))
+        if len(self._unseen) > 1:
+            self.refuse_lightnings_steps("only with ImageData(steps_per_execution=1)")
         self._look()
+        return loss if self.automatic_optimization else None
 
     def as_input(self, x: Tensor) -> Tensor:
         """As the network takes it: its shape; numbers in its precision, bytes as they are."""
@@ -181,11 +193,14 @@ class Classifier(L.LightningModule):
             descent.step()  # only counts
             return seen
         step = self.global_step
-        with self.masks(step, self.global_rank):
-            output = self(x)
+        with self.masks(self.forward_passes, self.global_rank):
+            output = self.network(x)
         loss = self.loss(output, labels)
+        if self.automatic_optimization:
+            return loss, output.detach()
         descent.zero_grad()
-        with torch.autocast(self.device.type, enabled=False):  # it is for forward passes only
+        cast = torch.is_autocast_enabled(self.device.type)  # which is for forward passes only
+        with torch.autocast(self.device.type, enabled=False) if cast else nullcontext():
             self.manual_backward(loss)
         self.prepare(descent, step)
         descent.step()

@@ -16,9 +16,20 @@ class TrainingData(L.LightningDataModule):
     The hyperparameters, which a checkpoint keeps, hold the name of the data actually used.
 
     Args:
-        sample: the shape of one sample, as the network takes it.
+        dataset: a name in ``names.DATASETS``.
+        data_dir: the folder of the data sets; MNIST is in its ``MNIST/raw``.
+        batch_size: images in a batch, or ``"full"``.
+        seed: decides the split into training and validation, and the order of the batches.
+        train_size, val_size: number of images; ``None`` as in ``datasets.load``.
+        steps_per_execution: batches that the network takes in one step of the trainer.
+        text_dir: folder of the text that ``gpt`` learns; ``None`` for Python's standard library.
+        sample: the shape of one sample, as the network takes it: (784,) or (1, 28, 28).
 
-    The others are those of ``datasets.load`` and of its batches.
+    Batches are (images (n, *sample), labels (n)).
+
+    Raises:
+        DataError: (by ``setup``) the data are missing or damaged, or fewer than asked for.
+        ValueError: (by ``setup``) for an unknown data set.
     """
 
     def __init__(
@@ -92,5 +103,5 @@ class TrainingData(L.LightningDataModule):
         return self.trainer.strategy.root_device
 
 
-#: The same, by the name for those who have images in mind.
+#: Another name of it, for those who only use images.
 ImageData = TrainingData

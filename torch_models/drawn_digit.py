@@ -5,6 +5,9 @@ recognition", section III): scaled to fit 20 × 20, and placed so that their cen
 of the 28 × 28 field. A network that has seen nothing else knows a digit only so.
 """
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -33,20 +36,34 @@ def read(path: Path | str) -> Tensor:
         PictureError: it cannot be read, or nothing is on it.
     """
     try:
-        with Image.open(path) as opened:
+        with _no_warnings_of_size(), Image.open(path) as opened:
             picture = ImageOps.exif_transpose(opened).convert("RGBA")
     except UnidentifiedImageError:
         raise PictureError(f"{path} cannot be read as a picture: expected PNG, JPEG, …") from None
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or error
         raise PictureError(f"{path} cannot be read: {reason}") from error
-    paper = Image.new("RGBA", picture.size, "white")
-    grey = Image.alpha_composite(paper, picture).convert("L")
+    grey = _on_paper(picture, "white")
+    if grey.getextrema() == (255, 255):  # transparent, with white ink
+        grey = _on_paper(picture, "black")
     values = torch.frombuffer(bytearray(grey.tobytes()), dtype=torch.uint8)
     try:
         return as_in_mnist(values.view(grey.height, grey.width).float() / 255)
     except ValueError as error:
         raise PictureError(f"{path}: {error}") from None
+
+
+@contextmanager
+def _no_warnings_of_size() -> Iterator[None]:
+    """Pillow warns of pictures half as large as those that it refuses to read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
+
+
+def _on_paper(picture: Image.Image, colour: str) -> Image.Image:
+    paper = Image.new("RGBA", picture.size, colour)
+    return Image.alpha_composite(paper, picture).convert("L")
 
 
 def as_in_mnist(picture: Tensor) -> Tensor:

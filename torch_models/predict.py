@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch_models import extras
+from torch_models import extras, threads
 from torch_models.arguments import OneLineParser
 from torch_models.printable import one_line, printable
 from torch_models.streams import kept, streams
@@ -20,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 told, 2 bad input)."""
     parser = predict_parser()
     options = parser.parse_args(arguments)
+    threads.wait_passively()
     try:
         with ended_at_once(parser.prog, signal.SIGINT), extras.named():
             from torch_models.drawn_digit import PictureError
@@ -51,6 +52,7 @@ def predict_parser() -> OneLineParser:
         help="folder of a trained run, such as lightning_logs/manual/version_0, or a checkpoint",
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="a picture: PNG, JPEG, …")
+    threads.add_threads_option(parser, "1, as a picture is small")
     return parser
 
 
@@ -68,11 +70,14 @@ def predict(options: argparse.Namespace) -> None:
 
     from torch_models.drawn_digit import read
 
+    threads.use(options.threads, most=1)
     classifier = load(checkpoint_of(options.run))
     x = torch.stack([read(path) for path in options.images])
     with torch.no_grad():
         found = classifier.probabilities(x).topk(SHOWN)
-    view = Table()
+    view = Table(
+        title=Text(f"{printable(str(options.run))}, {threads.number()}"), title_justify="left"
+    )
     view.add_column("picture", overflow="fold")
     view.add_column("digit", justify="right")
     view.add_column("probability", justify="right")

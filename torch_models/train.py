@@ -175,6 +175,7 @@ def build_trainer(options: argparse.Namespace, logger):
     from torch_models.dashboards.pages import Pages
     from torch_models.progress import EpochReport
     from torch_models.ranks import started
+    from torch_models.unhooked import unhook
 
     pages = [] if options.dashboards == "off" else [Pages(full=options.dashboards == "full")]
 
@@ -200,6 +201,7 @@ def build_trainer(options: argparse.Namespace, logger):
             f"{options.strategy} --precision {options.precision}: not available on this "
             f"machine: {error}"
         ) from error
+    unhook(trainer)
     cluster = getattr(trainer.strategy, "cluster_environment", None)
     if options.num_nodes > 1 and not (cluster and cluster.creates_processes_externally):
         raise RefusedError(

@@ -7,15 +7,8 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 
 from compare.blame.alignment import Aligned, Alignment
-from compare.blame.finding import (
-    CLEAN,
-    INHERITED,
-    ORIGINATES,
-    SURROGATE,
-    Fault,
-    JudgedLayer,
-)
-from compare.blame.judged_piece import judge_piece
+from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, SURROGATE, Fault, JudgedLayer
+from compare.blame.judged_piece import IF_INTENDED, judge_piece
 from compare.blame.piece import Piece
 from compare.diagnosis.mistake import Diagnosis, Mistake
 from compare.trial.case import Case
@@ -74,7 +67,8 @@ def blame(
 
 def _declared(layer: JudgedLayer) -> JudgedLayer:
     said = "; ".join(f"{f.gradient}: {f.diagnosis.sentence}" for f in layer.faults)
-    return replace(layer, verdict=SURROGATE, faults=(), rows=(), remark=said)
+    remark = said.replace(IF_INTENDED, "")
+    return replace(layer, verdict=SURROGATE, faults=(), rows=(), remark=remark)
 
 
 class _Blame:

@@ -9,9 +9,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from torch import nn
+from torch.func import functional_call
 
 from compare.trial.given import Given, tensors_in
 from compare.trial.pairing import Pairing
+
+#: Of a parameter or buffer: the module that has it, and its name there.
+Place = tuple[nn.Module, str]
 
 
 def with_trusted_layers(
@@ -34,25 +38,42 @@ def with_trusted_layers(
     tensors = {**_tensors(manual)}
     for name, twin in pairs:
         layer, trusted = manual.get_submodule(name), copy.deepcopy(reference.get_submodule(twin))
+        places: dict[str, Place] = {}
         for inside in _tensors(trusted):
             ours = ours_of.get(first_names[f"{twin}.{inside}" if twin else inside])
             if ours in tensors:
-                owner, _, last = inside.rpartition(".")
-                setattr(trusted.get_submodule(owner), last, tensors[ours])
-        layer.forward = _Forward(layer, trusted)
+                owner, last = _place(trusted, inside)
+                setattr(owner, last, tensors[ours])
+                places[inside] = _place(manual, ours)
+        layer.forward = _Forward(layer, trusted, places)
         for hooks in ("_backward_hooks", "_backward_pre_hooks"):
             getattr(layer, hooks).clear()  # they are part of what the layer does to a gradient
     return manual
 
 
 class _Forward:
-    """The forward of a trusted layer, in the mode (train or eval) that the layer itself is in."""
+    """The forward of a trusted layer, in the mode (train or eval) that the layer itself is in.
 
-    def __init__(self, layer: nn.Module, trusted: nn.Module) -> None:
-        self.layer, self.trusted = layer, trusted
+    And with the tensors that the layer has at the moment: ``functional_call`` puts others there.
+    """
+
+    def __init__(self, layer: nn.Module, trusted: nn.Module, places: dict[str, Place]) -> None:
+        self.layer, self.trusted, self.places = layer, trusted, places
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.trusted.train(self.layer.training).forward(*args, **kwargs)
+        trusted = self.trusted.train(self.layer.training)
+        now = {inside: getattr(*place) for inside, place in self.places.items()}
+        others = {
+            inside: x for inside, x in now.items() if getattr(*_place(trusted, inside)) is not x
+        }
+        if others:
+            return functional_call(trusted, others, args, kwargs)
+        return trusted.forward(*args, **kwargs)
+
+
+def _place(module: nn.Module, name: str) -> Place:
+    owner, _, last = name.rpartition(".")
+    return module.get_submodule(owner), last
 
 
 def called_like(module: nn.Module, given: Given) -> nn.Module:

@@ -39,6 +39,9 @@ from compare.verdict.judging import judge_trials
 
 INCOMING = "received"  # the gradient that the layer really receives
 
+#: What is said of a layer that has not been declared to be one.
+IF_INTENDED = "; if that is intended, declare the layer as a surrogate"
+
 # Trials in which a gradient came out right, shown together with those in which it is wrong.
 _RIGHT_ONES = 4
 
@@ -93,9 +96,14 @@ def _derived(given: Given, reference: Case, seed: int) -> Iterator[Given]:
 
 
 def _where_writing_shows(trials: Sequence[Trial]) -> list[Trial]:
-    """As given, with an incoming gradient in another layout, and for one sample."""
-    elsewhere = [t for t in trials[1:] if t.cotangent == "transposed" or t.given.kind == ONE_SAMPLE]
-    return [trials[0], *elsewhere[:2]]
+    """As given, with an incoming gradient in another layout, for one sample, in the other mode."""
+    shown: dict[str, Trial] = {}
+    for trial in trials[1:]:
+        if trial.cotangent == "transposed":
+            shown.setdefault(trial.cotangent, trial)
+        elif trial.given.kind == ONE_SAMPLE or trial.given.training is not None:
+            shown.setdefault(trial.given.kind, trial)
+    return [trials[0], *shown.values()]
 
 
 def _note_side_effects(
@@ -209,8 +217,7 @@ def _faults(
         if row.reason == NO_REFERENCE:
             diagnosis = Diagnosis(
                 Mistake.NO_REFERENCE,
-                "the reference has no gradient here and manual has one; if that is intended, "
-                "declare the layer as a surrogate",
+                f"the reference has no gradient here and manual has one{IF_INTENDED}",
             )
         if all(row.verdict == LESS_ACCURATE for _, row in seen):
             diagnosis = Diagnosis(Mistake.ROUNDING, less_accurate(row))

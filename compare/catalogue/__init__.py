@@ -46,8 +46,8 @@ def entries() -> list["Entry"]:
 
 def specimens() -> list["Specimen"]:
     """All that is planted, bugs first."""
-    from compare.catalogue import composed, unseen
+    from compare.catalogue import composed, unseen, volumes
 
     found = [specimen for entry in entries() for specimen in entry.specimens()]
-    found += [*composed.SPECIMENS, *unseen.SPECIMENS]
+    found += [*composed.SPECIMENS, *unseen.SPECIMENS, *volumes.SPECIMENS]
     return sorted(found, key=lambda specimen: specimen.is_right)

@@ -54,9 +54,9 @@ ENTRIES = [
         "Sigmoid",
         "sigmoid",
         wrong={
-            "1 − a forgotten": Bug(_NO_DERIVATIVE, lambda g, z, a: g * a),
-            "z for a": Bug(Mistake.AT_OUTPUT, lambda g, z, a: g * z * (1 - z)),
-            "derivative at a": Bug(
+            "factor 1 − a forgotten": Bug(_NO_DERIVATIVE, lambda g, z, a: g * a),
+            "z instead of a": Bug(Mistake.AT_OUTPUT, lambda g, z, a: g * z * (1 - z)),
+            "derivative at a instead of z": Bug(
                 Mistake.AT_OUTPUT, lambda g, z, a: g * a.sigmoid() * (1 - a.sigmoid())
             ),
             "wrong sign": Bug(Mistake.SIGN, lambda g, z, a: g * a * (a - 1)),
@@ -70,7 +70,7 @@ ENTRIES = [
         "Tanh",
         "tanh",
         wrong={
-            "z for a": Bug(Mistake.AT_OUTPUT, lambda g, z, a: g * (1 - z * z)),
+            "z instead of a": Bug(Mistake.AT_OUTPUT, lambda g, z, a: g * (1 - z * z)),
             "square forgotten": Bug(_NO_DERIVATIVE, lambda g, z, a: g * (1 - a)),
         },
         right={
@@ -83,8 +83,10 @@ ENTRIES = [
         "softsign",
         wrong={
             "no derivative": Bug(Mistake.NO_DERIVATIVE, lambda g, z, a: g.clone()),
-            "derivative at a": Bug(Mistake.AT_OUTPUT, lambda g, z, a: g / (1 + a.abs()) ** 2),
-            "sign of z in it": Bug(
+            "derivative at a instead of z": Bug(
+                Mistake.AT_OUTPUT, lambda g, z, a: g / (1 + a.abs()) ** 2
+            ),
+            "extra factor sign(z)": Bug(
                 {Mistake.IN_A_PART, Mistake.MISSING_FACTOR},
                 lambda g, z, a: g * z.sign() / (1 + z.abs()) ** 2,
             ),
@@ -99,13 +101,13 @@ ENTRIES = [
         wrong={
             "no derivative": Bug(_NO_DERIVATIVE, lambda g, z, a: g),
             "mask inverted": Bug(Mistake.IN_A_PART, lambda g, z, a: g * (z <= 0)),
-            "mask of the gradient": Bug(Mistake.IN_A_PART, lambda g, z, a: g * (g > 0)),
+            "mask from the gradient's sign": Bug(Mistake.IN_A_PART, lambda g, z, a: g * (g > 0)),
         },
         right={
             "times a mask": lambda g, z, a: g * (z > 0),
             "mask of the output": lambda g, z, a: torch.where(a > 0, g, 0),
-            "1 at 0": lambda g, z, a: torch.where(z < 0, 0, g),
-            "½ at 0": lambda g, z, a: g * torch.heaviside(z, z.new_tensor(0.5)),
+            "subgradient 1 at 0": lambda g, z, a: torch.where(z < 0, 0, g),
+            "subgradient ½ at 0": lambda g, z, a: g * torch.heaviside(z, z.new_tensor(0.5)),
         },
     ),
     elementwise(
@@ -115,9 +117,7 @@ ENTRIES = [
         modules=[{"negative_slope": 0.1}, {}, {"negative_slope": 0.2, "inplace": True}],
         wrong={
             "slope forgotten": Bug(Mistake.IN_A_PART, lambda g, z, a: g * (z > 0)),
-            "another slope": Bug(
-                Mistake.IN_A_PART, lambda g, z, a: torch.where(z > 0, g, 0.01 * g)
-            ),
+            "wrong slope": Bug(Mistake.IN_A_PART, lambda g, z, a: torch.where(z > 0, g, 0.01 * g)),
         },
         right={"by its slope": lambda g, z, a: 0.1 * g + 0.9 * g * (z > 0)},
     ),
@@ -192,7 +192,7 @@ ENTRIES = [
         **_SOFTMAX,
         host=between(nn.Softmin(1)),
         wrong={
-            "that of softmax": Bug(
+            "softmax's gradient": Bug(
                 Mistake.SIGN, lambda g, z, a: a * (g - (g * a).sum(1, keepdim=True))
             ),
             "no cross term": Bug(Mistake.NO_CROSS_TERM, lambda g, z, a: g * a * (a - 1)),

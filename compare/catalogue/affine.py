@@ -82,7 +82,7 @@ _WRONG = {
     "weight columns shuffled": _weight(
         Mistake.PERMUTED, lambda g, x, w, b: _shuffled(g.T @ x), chain(2)
     ),
-    "weight reshaped for transposed": _weight(
+    "weight reshaped instead of transposed": _weight(
         {Mistake.TRANSPOSED, Mistake.PERMUTED}, lambda g, x, w, b: (x.T @ g).reshape(w.shape)
     ),
     "weight with weight decay": _weight(
@@ -95,15 +95,15 @@ _WRONG = {
     "weight 0.01 % too large": _weight(
         Mistake.FACTOR, lambda g, x, w, b: g.T @ x * 1.0001, chain(6)
     ),
-    "weight of the last backward": _weight(Mistake.STALE, _Remembering(adds=False), chain(2)),
+    "weight from the previous backward": _weight(Mistake.STALE, _Remembering(adds=False), chain(2)),
     "weight accumulates": _weight(Mistake.TWICE, _Remembering(adds=True), chain(2)),
     "bias averaged over the batch": _bias(Mistake.MEAN_FOR_SUM, lambda g, x, w, b: g.mean(0)),
-    "bias of the first sample": _bias(Mistake.PART_OF_BATCH, lambda g, x, w, b: g[0]),
+    "bias from the first sample only": _bias(Mistake.PART_OF_BATCH, lambda g, x, w, b: g[0]),
     "bias summed over the wrong axis": _bias(
         Mistake.WRONG_AXIS, lambda g, x, w, b: g.sum(1), chain(2, square=True)
     ),
     "bias halved": _bias(Mistake.FACTOR, lambda g, x, w, b: g.sum(0) / 2, chain(4)),
-    "input by W for its transpose": Bug(
+    "input by Wᵀ instead of W": Bug(
         Mistake.WRONG_WEIGHT, lambda g, x, w, b: g @ w.T, chain(3, square=True)
     ),
     "input doubled": Bug(Mistake.TWICE, lambda g, x, w, b: 2 * (g @ w), chain(4)),
@@ -148,7 +148,7 @@ _RIGHT = {
         torch.einsum("no,ni->oi", g, x),
         torch.einsum("no->o", g),
     ),
-    "sample by sample, from the last one": _from_the_last_one,
+    "sample by sample, last one first": _from_the_last_one,
     "in chunks": _in_chunks,
     "in float64": _in_float64,
     "outer products": lambda g, x, w, b: (

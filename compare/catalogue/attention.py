@@ -175,7 +175,7 @@ ENTRIES = [
             "value with the wrong sign": Bug(
                 Mistake.SIGN, lambda g, q, k, v, o: -weights(q, k).mT @ g, gradient="input 2"
             ),
-            "value by P, not transposed": Bug(
+            "value by P instead of Pᵀ": Bug(
                 {Mistake.TRANSPOSED, Mistake.ANOTHER_FACTOR},
                 lambda g, q, k, v, o: weights(q, k) @ g,
                 gradient="input 2",
@@ -237,8 +237,8 @@ ENTRIES = [
         twin_function=_rotary,
         host=Host(lambda: [nn.Linear(11, 6), _Rotary(), nn.Linear(6, CLASSES)], 1, batch(3, N, 11)),
         wrong={
-            "turned on instead of back": Bug(Mistake.TRANSPOSED, _turned_on),
-            "handed on": Bug(Mistake.NO_DERIVATIVE, lambda g, x, y: g.clone()),
+            "rotated forward instead of back": Bug(Mistake.TRANSPOSED, _turned_on),
+            "not rotated": Bug(Mistake.NO_DERIVATIVE, lambda g, x, y: g.clone()),
             "halved": Bug(Mistake.FACTOR, lambda g, x, y: _back(g) / 2),
         },
         right={"by matrices": _by_matrices},

@@ -84,7 +84,7 @@ def _avg_pool(dims: int) -> Entry:
     apart, overlapping = _windows(2, 2, 0), _windows(3, 2, 1)
     overlaps = between_images(pool(3, 2, 1, count_include_pad=False), dims)
     in_two_dimensions = {
-        "overlapping windows written over": Bug(
+        "overlapping windows overwrite each other": Bug(
             Mistake.OVERWRITTEN, _averaged(_last_window_wins, overlapping), overlaps
         ),
         "padding counted": Bug(Mistake.FACTOR, _averaged(_same_everywhere, overlapping), overlaps),
@@ -131,7 +131,7 @@ def _adaptive_avg_pool(dims: int) -> Entry:
         "all parts of the same size": Bug(
             Mistake.IN_A_PART, _averaged(_same_everywhere, _parts), uneven, diagnosed=False
         ),
-        "overlapping parts written over": Bug(
+        "overlapping parts overwrite each other": Bug(
             Mistake.OVERWRITTEN, _averaged(_last_window_wins, _parts), uneven
         ),
     }

@@ -42,7 +42,8 @@ def _of_input(g: Tensor, x: Tensor, w: Tensor) -> Tensor:
     return torch.stack(found).sum(0)
 
 
-def _of_weight(g: Tensor, x: Tensor, w: Tensor) -> Tensor:
+def of_weight(g: Tensor, x: Tensor, w: Tensor) -> Tensor:
+    """Tap by tap."""
     found = [torch.einsum("no...,nc...->oc", g, _under(x, tap)) for tap in _taps(w)]
     return torch.stack(found, -1).reshape(w.shape)
 
@@ -53,7 +54,7 @@ def _of_transposed_input(g: Tensor, x: Tensor, w: Tensor) -> Tensor:
 
 
 def _of_transposed_weight(g: Tensor, x: Tensor, w: Tensor) -> Tensor:
-    return _of_weight(x, g, w)
+    return of_weight(x, g, w)
 
 
 def _of_bias(g: Tensor) -> Tensor:
@@ -78,12 +79,10 @@ def _wrong(of_input: _Part, of_weight: _Part) -> dict[str, Bug]:
             Mistake.PART_OF_BATCH,
             lambda g, x, w, b: of_weight(g[: len(g) // 2], x[: len(x) // 2], w),
         ),
-        "weight turned round": weight(
+        "weight gradient flipped": weight(
             Mistake.PERMUTED, lambda g, x, w, b: _turned(of_weight(g, x, w))
         ),
-        "kernel turned round": Bug(
-            Mistake.WRONG_WEIGHT, lambda g, x, w, b: of_input(g, x, _turned(w))
-        ),
+        "kernel flipped": Bug(Mistake.WRONG_WEIGHT, lambda g, x, w, b: of_input(g, x, _turned(w))),
         "bias not summed over the positions": bias(Mistake.NOT_SUMMED, lambda g, x, w, b: g.sum(0)),
         "bias averaged over the positions": bias(
             {Mistake.FACTOR, Mistake.MEAN_FOR_SUM},
@@ -135,7 +134,7 @@ _KERNEL = {1: (3,), 2: (3, 2), 3: (2, 1, 2)}
 
 
 def _planted(dims: int, wrong: dict[str, Bug], right: dict[str, Any]) -> dict[str, Any]:
-    """In one and two dimensions: the Function is the same in three, and takes ten times as long."""
+    """In one and two dimensions; for what only three show, see ``volumes``."""
     return {"wrong": wrong, "right": right} if dims < 3 else {}
 
 
@@ -145,7 +144,7 @@ def _conv(dims: int) -> Entry:
     x, sample = normal(2, 2, *_SIZES[dims]), normal(4, *_SIZES[dims])
     sizes = {"in_channels": 2, "out_channels": 4, "kernel_size": 3}
     strides, paddings = (2, 1, 2)[:dims], (2, 1, 0)[:dims]
-    right = _right(_of_input, _of_weight)
+    right = _right(_of_input, of_weight)
     if dims == 2:
         right["by unfolding"] = _by_unfolding
     return Entry(
@@ -176,7 +175,7 @@ def _conv(dims: int) -> Entry:
         inputs=_drawn(3, 2, *(7, 6, 5)[:dims]),
         derivation=ConvolutionFunction,
         host=_host(getattr(nn, f"Conv{dims}d"), dims),
-        **_planted(dims, _wrong(_of_input, _of_weight), right),
+        **_planted(dims, _wrong(_of_input, of_weight), right),
     )
 
 

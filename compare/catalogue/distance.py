@@ -19,14 +19,15 @@ class _Normalize(nn.Module):
         return F.normalize(input)
 
 
-def _lengths(x: Tensor) -> Tensor:
-    return x.norm(dim=1, keepdim=True).clamp(min=1e-12)
+def _lengths(x: Tensor, least: float = 1e-12) -> Tensor:
+    return x.norm(dim=1, keepdim=True).clamp(min=least)
 
 
 def _cosine(g: Tensor, x: Tensor, y: Tensor, c: Tensor, cross: bool = True) -> Tensor:
     """∂L/∂x."""
-    u, v = x / _lengths(x), y / _lengths(y)
-    return g[:, None] * (v - c[:, None] * u if cross else v) / _lengths(x)
+    m, k = _lengths(x, 1e-8), _lengths(y, 1e-8)
+    u, v = x / m, y / k
+    return g[:, None] * (v - c[:, None] * u if cross else v) / m
 
 
 _COSINE = Host(lambda: [nn.CosineSimilarity()], 0, (batch(N, 6), batch(N, 6, seed=6)))
@@ -51,12 +52,14 @@ ENTRIES = [
         derivation=NormalizeFunction,
         host=between(_Normalize()),
         wrong={
-            "length as a constant": Bug(Mistake.NO_CROSS_TERM, lambda g, x, y: g / _lengths(x)),
-            "length's gradient with the wrong sign": Bug(
+            "norm treated as a constant": Bug(
+                Mistake.NO_CROSS_TERM, lambda g, x, y: g / _lengths(x)
+            ),
+            "norm gradient with the wrong sign": Bug(
                 {Mistake.NO_CROSS_TERM, Mistake.SIGN},
                 lambda g, x, y: (g + y * (g * y).sum(1, keepdim=True)) / _lengths(x),
             ),
-            "length forgotten": Bug(
+            "norm forgotten": Bug(
                 Mistake.MISSING_FACTOR,
                 lambda g, x, y: g - y * (g * y).sum(1, keepdim=True),
             ),
@@ -89,7 +92,7 @@ ENTRIES = [
         inputs=lambda: (torch.randn(SHAPE), torch.randn(SHAPE)),
         host=_COSINE,
         wrong={
-            "length as a constant": Bug(
+            "norm treated as a constant": Bug(
                 {Mistake.NO_CROSS_TERM, Mistake.CONSTANT},
                 lambda g, x, y, c: _cosine(g, x, y, c, cross=False),
                 gradient="input 0",

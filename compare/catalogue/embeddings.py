@@ -58,7 +58,7 @@ ENTRIES = [
         inputs=lambda: (torch.randint(13, (33, 5)),),
         host=_HOST,
         wrong={
-            "a word that comes twice counts once": Bug(
+            "repeated index counts once": Bug(
                 Mistake.OVERWRITTEN,
                 lambda g, words, w: (w * 0).index_copy(0, words.flatten(), g.flatten(0, -2)),
                 gradient="weight",
@@ -68,7 +68,7 @@ ENTRIES = [
                 lambda g, words, w: _rows(g, words, w) / len(words),
                 gradient="weight",
             ),
-            "counted from one": Bug(
+            "indices counted from 1": Bug(
                 Mistake.PERMUTED,
                 lambda g, words, w: _rows(g, (words - 1) % len(w), w),
                 gradient="weight",
@@ -119,7 +119,7 @@ ENTRIES = [
             "mean forgotten": Bug(
                 Mistake.FACTOR, lambda g, words, w: _of_bags(g, words, w) * 4, gradient="weight"
             ),
-            "a word that comes twice counts once": Bug(
+            "repeated index counts once": Bug(
                 Mistake.PART_OF_BATCH,
                 lambda g, words, w: (w * 0).index_copy(
                     0, words.flatten(), g.repeat_interleave(4, 0) / 4

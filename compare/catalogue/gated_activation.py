@@ -88,11 +88,11 @@ ENTRIES = [
         inputs=lambda: (torch.randn(SHAPE[0] + 1, SHAPE[1] + 1),),
         host=_host(nn.GLU(1)),
         wrong={
-            "halves exchanged": Bug(
+            "halves swapped": Bug(
                 {Mistake.PERMUTED, Mistake.IN_A_PART},
                 lambda g, z, a: _gate_first(g, z, a),
             ),
-            "gradients of the halves exchanged": Bug(
+            "gradients of the halves swapped": Bug(
                 Mistake.PERMUTED,
                 lambda g, z, a: _halves(
                     z,
@@ -100,7 +100,7 @@ ENTRIES = [
                     lambda v, u: g * u.sigmoid(),
                 ),
             ),
-            "gate's, wrong sign": Bug(
+            "gate gradient with the wrong sign": Bug(
                 Mistake.SIGN,
                 lambda g, z, a: _halves(
                     z,
@@ -143,7 +143,7 @@ ENTRIES = [
                 ),
             ),
             "no gradient": Bug(Mistake.DETACHED, lambda g, z, a: z * 0),
-            "gradients of the halves exchanged": Bug(
+            "gradients of the halves swapped": Bug(
                 Mistake.PERMUTED,
                 lambda g, z, a: _halves(
                     z, lambda u, v: g * F.silu(u), lambda u, v: g * v * _silu_slope(u)
@@ -165,14 +165,14 @@ ENTRIES = [
         twin_function=_geglu,
         host=_host(_GEGLU(1)),
         wrong={
-            "that of SwiGLU": Bug(
+            "SwiGLU's gradient": Bug(
                 Mistake.NO_DERIVATIVE,
                 lambda g, z, a: _halves(
                     z, lambda u, v: g * v * _silu_slope(u), lambda u, v: g * F.silu(u)
                 ),
                 diagnosed=False,
             ),
-            "gradients of the halves exchanged": Bug(
+            "gradients of the halves swapped": Bug(
                 Mistake.PERMUTED,
                 lambda g, z, a: _halves(
                     z, lambda u, v: g * F.gelu(u), lambda u, v: g * v * _gelu_slope(u)

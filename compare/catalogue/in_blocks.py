@@ -157,13 +157,13 @@ ENTRIES = [
             tuple(batch(3, N, 6, seed=s) for s in (5, 6, 7)),
         ),
         wrong={
-            "P of each block by itself": Bug(
+            "P normalized in each block": Bug(
                 Mistake.FACTOR, _normalized_by_block, gradient="input 2", diagnosed=False
             ),
-            "D of each block by itself": Bug(
+            "D computed in each block": Bug(
                 Mistake.NO_CROSS_TERM, _coupled_by_block, gradient="input 0", diagnosed=False
             ),
-            "values of the last queries alone": Bug(
+            "value gradient from the last queries only": Bug(
                 Mistake.PART_OF_BATCH, _last_block_alone, gradient="input 2", diagnosed=False
             ),
         },
@@ -189,7 +189,7 @@ ENTRIES = [
         derivation=LinearCrossEntropyFunction,
         host=Host(lambda: [nn.Linear(11, 7), nn.Tanh(), _Classifier(7, CLASSES)], 2, batch(N, 11)),
         wrong={
-            "formed before g is known": Bug(
+            "incoming gradient ignored": Bug(
                 Mistake.IGNORES_INCOMING,
                 lambda g, x, w, b: _less_one_hot(x, w, b).T @ x / len(x),
                 gradient="weight",
@@ -199,7 +199,7 @@ ENTRIES = [
                 lambda g, x, w, b: g * _less_one_hot(x, w, b) @ w,
                 gradient="input",
             ),
-            "the last chunk alone": Bug(
+            "last chunk only": Bug(
                 Mistake.PART_OF_BATCH,
                 lambda g, x, w, b: g * _less_one_hot(x, w, b)[6:].T @ x[6:] / len(x),
                 gradient="weight",

@@ -71,7 +71,7 @@ ENTRIES = [
         special=[call(torch.ones(2, 3, 4, dtype=torch.float64))],
         host=_HOST,
         wrong={
-            "mean and variance as constants": Bug(
+            "mean and variance treated as constants": Bug(
                 Mistake.NO_CROSS_TERM, lambda g, x, w, b: g * _rstd(x)
             ),
             "the mean's term forgotten": Bug(

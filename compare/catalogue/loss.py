@@ -83,7 +83,7 @@ ENTRIES = [
         host=LossHost(F.mse_loss, _SOFT),
         wrong={
             "sum instead of mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, z, y: g * 2 * (z - y)),
-            "2 forgotten": Bug(Mistake.FACTOR, lambda g, z, y: g * (z - y) / z.numel()),
+            "factor 2 forgotten": Bug(Mistake.FACTOR, lambda g, z, y: g * (z - y) / z.numel()),
             "mean over the samples only": Bug(
                 Mistake.FACTOR, lambda g, z, y: g * 2 * (z - y) / len(z)
             ),
@@ -158,7 +158,7 @@ ENTRIES = [
         host=LossHost(F.nll_loss, _LABELS, last=(nn.LogSoftmax(1),)),
         wrong={
             "sum instead of mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, z, y: -g * _one_hot(y, z)),
-            "class counted from one": Bug(
+            "class counted from 1": Bug(
                 Mistake.PERMUTED, lambda g, z, y: -g * _one_hot(y, z).roll(1, 1) / len(z)
             ),
         },
@@ -205,7 +205,7 @@ ENTRIES = [
             "incoming gradient ignored": Bug(
                 Mistake.IGNORES_INCOMING, lambda g, z, y: (z.softmax(1) - _one_hot(y, z)) / len(z)
             ),
-            "exp without its maximum": Bug(
+            "exp without subtracting the maximum": Bug(
                 Mistake.OVERFLOW,
                 lambda g, z, y: g * (_overflowing_softmax(z) - _one_hot(y, z)) / len(z),
             ),

@@ -11,6 +11,7 @@ from compare.catalogue.host import CLASSES, LossHost, N, batch
 from compare.catalogue.specimen import Bug
 from compare.catalogue.values import SHAPE, classes, empty, normal, probabilities
 from compare.diagnosis.mistake import Mistake
+from manual_backprop.loss.cosine_embedding import ε
 
 _REDUCTIONS = ("none", "mean", "sum")
 _A, _B = 2 * normal(4, 3), normal(4, 3, seed=1)
@@ -51,8 +52,8 @@ def _alike(z: Tensor, y: Tensor) -> Tensor:
 
 def _cosine_gradient(g: Tensor, z: Tensor, y: Tensor, cross: bool = True) -> Tensor:
     """Of those that are alike."""
-    length = (z * z).sum(1, keepdim=True).sqrt()
-    u, v = z / length, y / (y * y).sum(1, keepdim=True).sqrt()
+    length, other = (((x * x).sum(1, keepdim=True) + ε).sqrt() for x in (z, y))
+    u, v = z / length, y / other
     c = (u * v).sum(1, keepdim=True)
     return -g / len(z) * (v - c * u if cross else v) / length
 
@@ -99,7 +100,7 @@ ENTRIES = [
             ),
         },
         right={
-            "chosen": lambda g, z, y: (
+            "by torch.where": lambda g, z, y: (
                 (torch.where(y == -1, 0, g) - torch.where((z < 1) & (y != 1), g, 0)) / z.numel()
             )
         },
@@ -130,7 +131,11 @@ ENTRIES = [
                 lambda g, z, y: _ranking_gradient(torch.ones_like(g), z, y),
             ),
         },
-        right={"−1 at the kink": lambda g, z, y: torch.where(z - y > 0.5, 0, -g / z.numel())},
+        right={
+            "subgradient −1 at the kink": lambda g, z, y: torch.where(
+                z - y > 0.5, 0, -g / z.numel()
+            )
+        },
     ),
     Entry(
         "SoftMarginLoss",
@@ -153,7 +158,7 @@ ENTRIES = [
             "sum instead of mean": Bug(
                 Mistake.SUM_FOR_MEAN, lambda g, z, y: -g * y * (-y * z).sigmoid()
             ),
-            "σ(yx)": Bug(
+            "σ(yx) instead of σ(−yx)": Bug(
                 {Mistake.IN_A_PART, Mistake.NO_DERIVATIVE},
                 lambda g, z, y: -g * y * (y * z).sigmoid() / z.numel(),
             ),
@@ -184,7 +189,7 @@ ENTRIES = [
         inputs=lambda: (torch.randn(SHAPE), torch.randint(SHAPE[1], SHAPE[:1])),
         host=LossHost(F.multi_margin_loss, _LABELS),
         wrong={
-            "the right class's forgotten": Bug(
+            "true class's gradient forgotten": Bug(
                 {Mistake.NO_CROSS_TERM, Mistake.IN_A_PART},
                 lambda g, z, y: _multi_margin_gradient(g, z, y, at_t=False),
             ),
@@ -196,7 +201,7 @@ ENTRIES = [
                 Mistake.SUM_FOR_MEAN, lambda g, z, y: _multi_margin_gradient(g, z, y) * len(z)
             ),
         },
-        right={"by autograd's own scatter": lambda g, z, y: _multi_margin_gradient(g, z, y)},
+        right={"by one-hot masks": lambda g, z, y: _multi_margin_gradient(g, z, y)},
     ),
     Entry(
         "CosineEmbeddingLoss",
@@ -221,7 +226,7 @@ ENTRIES = [
         inputs=lambda: (torch.randn(SHAPE), torch.randn(SHAPE), _signs(SHAPE[0]).long()),
         host=LossHost(_alike, _OTHERS),
         wrong={
-            "length as a constant": Bug(
+            "norm treated as a constant": Bug(
                 {Mistake.NO_CROSS_TERM, Mistake.CONSTANT},
                 lambda g, z, y: _cosine_gradient(g, z, y, cross=False),
             ),

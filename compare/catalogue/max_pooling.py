@@ -59,7 +59,7 @@ def _wrong(
 ) -> dict[str, Bug]:
     host = between_images(overlaps, dims)
     in_two_dimensions = {
-        "overlapping windows written over": Bug(
+        "overlapping windows overwrite each other": Bug(
             Mistake.OVERWRITTEN, _where(_written_over, overlapping), host
         )
     }

@@ -32,7 +32,7 @@ def _rstd(x: Tensor, dim: int) -> Tensor:
 def _forgotten(dim: int, host: Host) -> dict[str, Bug]:
     """What people forget of ∂L/∂x, in a host where y = x̂."""
     return {
-        "mean and variance as constants": Bug(
+        "mean and variance treated as constants": Bug(
             Mistake.NO_CROSS_TERM, lambda g, x, x̂: g * _rstd(x, dim), host
         ),
         "the mean's term forgotten": Bug(
@@ -145,7 +145,7 @@ ENTRIES = [
                 _BATCH_NORM_ALONE,
                 diagnosed=False,
             ),
-            "weight by x for x̂": Bug(
+            "weight by x instead of x̂": Bug(
                 Mistake.ANOTHER_FACTOR,
                 lambda g, x, w, *_: (g * x).sum(0),
                 gradient="weight",
@@ -185,7 +185,7 @@ ENTRIES = [
         host=between(_with_weights(nn.LayerNorm(6))),
         wrong={
             **_forgotten(1, between(nn.LayerNorm(6, elementwise_affine=False))),
-            "weight without x̂": Bug(
+            "weight gradient without x̂": Bug(
                 Mistake.MISSING_FACTOR, lambda g, *_: g.sum(0), gradient="weight"
             ),
         },
@@ -211,7 +211,7 @@ ENTRIES = [
         ],
         host=between(_with_weights(nn.RMSNorm(6, eps=1e-5))),
         wrong={
-            "mean square as a constant": Bug(
+            "mean square treated as a constant": Bug(
                 Mistake.NO_CROSS_TERM,
                 lambda g, x, a: g * _of_square(x),
                 _RMS_ALONE,
@@ -221,7 +221,7 @@ ENTRIES = [
                 lambda g, x, a: _of_square(x) * (g - a * (g * a).sum(1, True)),
                 _RMS_ALONE,
             ),
-            "a mean taken off": Bug(
+            "mean subtracted": Bug(
                 Mistake.NO_CROSS_TERM,
                 lambda g, x, a: _of_square(x) * (g - g.mean(1, True) - a * (g * a).mean(1, True)),
                 _RMS_ALONE,

@@ -42,9 +42,9 @@ ENTRIES = [
         wrong={
             "at 0": Bug({_IN_A_PART, Mistake.ANOTHER_DERIVATIVE}, lambda g, z, a: g * (z > 0)),
             "mask of the output": Bug(_NO_DERIVATIVE, lambda g, z, a: g * (a > 0.2)),
-            "where it is below": Bug(_IN_A_PART, lambda g, z, a: g * (z <= 0.2)),
+            "passes what is below θ": Bug(_IN_A_PART, lambda g, z, a: g * (z <= 0.2)),
         },
-        right={"1 at θ": lambda g, z, a: torch.where(z < 0.2, 0, g)},
+        right={"subgradient 1 at θ": lambda g, z, a: torch.where(z < 0.2, 0, g)},
     ),
     elementwise(
         "Hardtanh",
@@ -59,12 +59,12 @@ ENTRIES = [
         wrong={
             "no derivative": Bug(_NO_DERIVATIVE, lambda g, z, a: g.clone()),
             "one side only": Bug(_IN_A_PART, lambda g, z, a: g * (z < 0.7)),
-            "limit of another": Bug(_IN_A_PART, lambda g, z, a: g * _inside(z, -0.5, 1)),
-            "that of tanh": Bug(_NO_DERIVATIVE, lambda g, z, a: g * (1 - z.tanh() ** 2)),
+            "wrong limit": Bug(_IN_A_PART, lambda g, z, a: g * _inside(z, -0.5, 1)),
+            "tanh's gradient": Bug(_NO_DERIVATIVE, lambda g, z, a: g * (1 - z.tanh() ** 2)),
         },
         right={
             "mask of the output": lambda g, z, a: g * _inside(a, -0.5, 0.7),
-            "1 at the kinks": lambda g, z, a: g * ((z >= -0.5) & (z <= 0.7)),
+            "subgradient 1 at the kinks": lambda g, z, a: g * ((z >= -0.5) & (z <= 0.7)),
         },
     ),
     elementwise(
@@ -76,7 +76,7 @@ ENTRIES = [
         derivation=HardtanhFunction,
         host=between(nn.ReLU6(), 12),
         wrong={
-            "that of ReLU": Bug(
+            "ReLU's gradient": Bug(
                 {_IN_A_PART, Mistake.ANOTHER_DERIVATIVE}, lambda g, z, a: g * (z > 0)
             ),
             "no derivative": Bug(_NO_DERIVATIVE, lambda g, z, a: g.clone()),
@@ -92,9 +92,9 @@ ENTRIES = [
         kinks=(-3, 3),
         host=between(nn.Hardsigmoid(), 6),
         wrong={
-            "sixth forgotten": Bug(Mistake.FACTOR, lambda g, z, a: g * _inside(z, -3, 3)),
-            "no ends": Bug({_IN_A_PART, Mistake.AT_OUTPUT}, lambda g, z, a: g / 6),
-            "that of sigmoid": Bug(
+            "factor 1/6 forgotten": Bug(Mistake.FACTOR, lambda g, z, a: g * _inside(z, -3, 3)),
+            "not clipped at ±3": Bug({_IN_A_PART, Mistake.AT_OUTPUT}, lambda g, z, a: g / 6),
+            "sigmoid's gradient": Bug(
                 _NO_DERIVATIVE, lambda g, z, a: g * z.sigmoid() * (1 - z.sigmoid())
             ),
         },
@@ -111,7 +111,7 @@ ENTRIES = [
             "second term forgotten": Bug(
                 {_IN_A_PART, Mistake.CONSTANT}, lambda g, z, a: g * ((z + 3) / 6).clamp(0, 1)
             ),
-            "0 above": Bug(_IN_A_PART, lambda g, z, a: g * (z / 3 + 0.5) * _inside(z, -3, 3)),
+            "zero above 3": Bug(_IN_A_PART, lambda g, z, a: g * (z / 3 + 0.5) * _inside(z, -3, 3)),
             "no derivative": Bug(_NO_DERIVATIVE, lambda g, z, a: g.clone()),
         },
         right={
@@ -129,7 +129,7 @@ ENTRIES = [
         wrong={
             "no derivative": Bug(_NO_DERIVATIVE, lambda g, z, a: g.clone()),
             "one side only": Bug(_IN_A_PART, lambda g, z, a: g * (z > 0.2)),
-            "sign of z in it": Bug(_IN_A_PART, lambda g, z, a: g * z.sign() * (z.abs() > 0.2)),
+            "extra factor sign(z)": Bug(_IN_A_PART, lambda g, z, a: g * z.sign() * (z.abs() > 0.2)),
         },
         right={"mask of the output": lambda g, z, a: g * (a != 0)},
     ),
@@ -142,7 +142,7 @@ ENTRIES = [
         wrong={
             "no derivative": Bug(_NO_DERIVATIVE, lambda g, z, a: g.clone()),
             "one side only": Bug(_IN_A_PART, lambda g, z, a: g * (z > 0.2)),
-            "λ of another": Bug(_IN_A_PART, lambda g, z, a: g * (z.abs() > 0.5)),
+            "wrong λ": Bug(_IN_A_PART, lambda g, z, a: g * (z.abs() > 0.5)),
         },
         right={"mask of the output": lambda g, z, a: g * (a != 0)},
     ),
@@ -164,14 +164,14 @@ ENTRIES = [
         modules=[{}, {"num_parameters": 13}, {"init": 0.1}],
         host=_PRELU,
         wrong={
-            "slope's, of the positive ones": _of_slope(
+            "slope gradient from positive z": _of_slope(
                 _IN_A_PART,
                 lambda g, z, w: (g * z.clamp(min=0)).sum().reshape(1),
             ),
-            "slope's, with the wrong sign": _of_slope(
+            "slope gradient with the wrong sign": _of_slope(
                 Mistake.SIGN, lambda g, z, w: -_prelu_weight(g, z, w)
             ),
-            "slope's, averaged": _of_slope(
+            "slope gradient averaged": _of_slope(
                 Mistake.MEAN_FOR_SUM, lambda g, z, w: _prelu_weight(g, z, w) / z.numel()
             ),
             "slope forgotten": Bug({_IN_A_PART, Mistake.WRONG_WEIGHT}, lambda g, z, w: g * (z > 0)),

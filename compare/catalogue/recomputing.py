@@ -96,20 +96,21 @@ ENTRIES = [
         twin_function=_swiglu_linear,
         host=Host(lambda: [nn.Linear(11, 6), GatedLinear(3, CLASSES)], 1, batch(N, 11)),
         wrong={
-            "weight by u ⊙ v": Bug(
+            "weight by u ⊙ v instead of silu(u) ⊙ v": Bug(
                 Mistake.NO_DERIVATIVE,
                 lambda g, z, w, b: g.T @ (z[:, :3] * z[:, 3:]),
                 gradient="weight",
+                diagnosed=False,
             ),
             "bias averaged over the batch": Bug(
                 Mistake.MEAN_FOR_SUM, lambda g, z, w, b: g.mean(0), gradient="bias"
             ),
-            "gradients of the halves exchanged": Bug(
+            "gradients of the halves swapped": Bug(
                 Mistake.PERMUTED, lambda g, z, w, b: _by_halves(g, z, w, b).roll(3, 1)
             ),
         },
         right={
-            "by products of its own": lambda g, z, w, b: (
+            "with its own products": lambda g, z, w, b: (
                 _by_halves(g, z, w, b),
                 g.T @ (F.silu(z[:, :3]) * z[:, 3:]),
                 g.sum(0),
@@ -135,13 +136,17 @@ ENTRIES = [
         twin_function=_couplings,
         host=_COUPLED,
         wrong={
-            "f′ at b′": Bug(Mistake.AT_OUTPUT, lambda g, x, y: _of_tanh(g, y, at="b'")),
-            "what comes by the other half forgotten": Bug(
+            "f′ at b′ instead of b": Bug(
+                Mistake.AT_OUTPUT, lambda g, x, y: _of_tanh(g, y, at="b'"), diagnosed=False
+            ),
+            "gradient through the other half forgotten": Bug(
                 {Mistake.MISSING_FACTOR, Mistake.CONSTANT},
                 lambda g, x, y: _of_tanh(g, y, added=False),
             ),
-            "halves not put back": Bug(Mistake.PERMUTED, lambda g, x, y: _of_tanh(g, y).roll(3, 1)),
+            "halves not swapped back": Bug(
+                Mistake.PERMUTED, lambda g, x, y: _of_tanh(g, y).roll(3, 1)
+            ),
         },
-        right={"from y": lambda g, x, y: _of_tanh(g, y)},
+        right={"from its output": lambda g, x, y: _of_tanh(g, y)},
     ),
 ]

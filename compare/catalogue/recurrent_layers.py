@@ -101,7 +101,7 @@ ENTRIES = [
         twin_function=rnn_twin,
         host=_host(nn.RNN),
         wrong={
-            "nothing through time": Bug(
+            "no gradient through time": Bug(
                 {Mistake.DETACHED, Mistake.CONSTANT},
                 lambda *t: rnn_backward(*t, through_time=0)[0],
             ),
@@ -222,7 +222,7 @@ ENTRIES = [
         twin_function=lstm_twin,
         host=_host(nn.LSTM),
         wrong={
-            "nothing through the memory": Bug(
+            "no gradient through the cell state": Bug(
                 {Mistake.DETACHED, Mistake.CONSTANT},
                 lambda *t: lstm_backward(*t, through_c=0)[0],
             ),

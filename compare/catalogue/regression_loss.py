@@ -59,7 +59,7 @@ ENTRIES = [
         modules=[{}, {"reduction": "sum"}],
         host=LossHost(F.l1_loss, _TARGETS),
         wrong={
-            "that of the squared error": Bug(
+            "squared error's gradient": Bug(
                 Mistake.ANOTHER_DERIVATIVE,
                 lambda g, z, y: g * 2 * (z - y) / z.numel(),
             ),
@@ -70,8 +70,8 @@ ENTRIES = [
             "sum instead of mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, z, y: g * (z - y).sign()),
         },
         right={
-            "d/|d|": lambda g, z, y: g * torch.nan_to_num((z - y) / (z - y).abs()) / z.numel(),
-            "1 at 0": lambda g, z, y: torch.where(z >= y, g, -g) / z.numel(),
+            "d / |d|": lambda g, z, y: g * torch.nan_to_num((z - y) / (z - y).abs()) / z.numel(),
+            "subgradient 1 at 0": lambda g, z, y: torch.where(z >= y, g, -g) / z.numel(),
         },
     ),
     Entry(
@@ -87,7 +87,7 @@ ENTRIES = [
             "sum instead of mean": Bug(
                 Mistake.SUM_FOR_MEAN, lambda g, z, y: g * (z - y).clamp(-1, 1)
             ),
-            "2 too many": Bug(
+            "extra factor 2": Bug(
                 Mistake.TWICE, lambda g, z, y: g * 2 * (z - y).clamp(-1, 1) / z.numel()
             ),
             "incoming gradient ignored": Bug(
@@ -95,7 +95,7 @@ ENTRIES = [
             ),
         },
         right={
-            "chosen": lambda g, z, y: (
+            "by torch.where": lambda g, z, y: (
                 g * torch.where((z - y).abs() < 1, z - y, (z - y).sign()) / z.numel()
             )
         },
@@ -106,7 +106,7 @@ ENTRIES = [
         modules=[{}, {"delta": 0.5, "reduction": "sum"}],
         host=LossHost(lambda z, y: F.huber_loss(z, y, delta=0.5), _TARGETS),
         wrong={
-            "that of smooth_l1": Bug(
+            "smooth L1's gradient": Bug(
                 Mistake.TWICE, lambda g, z, y: g * (2 * (z - y)).clamp(-1, 1) / z.numel()
             ),
             "y − a": Bug(Mistake.SIGN, lambda g, z, y: g * (y - z).clamp(-0.5, 0.5) / z.numel()),
@@ -202,7 +202,7 @@ ENTRIES = [
             "variance forgotten": Bug(Mistake.FACTOR, lambda g, a, y: g * (a - y) / a.numel()),
             "y − a": Bug(Mistake.SIGN, lambda g, a, y: g * (y - a) / (0.25 * a.numel())),
             "sum instead of mean": Bug(Mistake.SUM_FOR_MEAN, lambda g, a, y: g * (a - y) / 0.25),
-            "of the variance, square forgotten": Bug(
+            "variance gradient, square forgotten": Bug(
                 {Mistake.NO_DERIVATIVE, Mistake.ANOTHER_FACTOR},
                 lambda g, z, y: g * (0.5 - 0.5 * y * y) / z.numel(),
                 LossHost(_of_variance, _TARGETS),

@@ -64,13 +64,13 @@ _OF_CHANNELS: dict[str, Any] = {
         batch(6, 2, 4),
     ),
     "wrong": {
-        "what is kept is not scaled": Bug(
+        "kept values not scaled": Bug(
             Mistake.FACTOR, lambda g, x, a, training: g * (_channels(x, training) > 0)
         ),
         "mask forgotten": Bug(
             {Mistake.IN_A_PART, Mistake.NO_DERIVATIVE, Mistake.FACTOR}, lambda g, x, a: g / 0.7
         ),
-        "element by element": Bug(
+        "mask for each element": Bug(
             Mistake.IN_A_PART,
             lambda g, x, a, training: g * F.dropout(torch.ones_like(x), 0.3, training),
         ),
@@ -85,12 +85,12 @@ ENTRIES = [
         options=[{}, {"p": 0.2}, {"p": 1.0}, {"p": 0.3, "inplace": True}],
         modules=[{"p": 0.3}, {"p": 0.3, "inplace": True}, {"p": 1.0}],
         wrong={
-            "what is kept is not scaled": Bug(Mistake.FACTOR, _kept_as_it_is),
+            "kept values not scaled": Bug(Mistake.FACTOR, _kept_as_it_is),
             "mask forgotten": Bug(
                 {Mistake.IN_A_PART, Mistake.NO_DERIVATIVE}, lambda g, x, a: g / 0.7
             ),
-            "another mask": Bug(Mistake.IN_A_PART, _drawn_again),
-            "mask read off the output": Bug(Mistake.IN_A_PART, _mask_of_the_output),
+            "new mask": Bug(Mistake.IN_A_PART, _drawn_again),
+            "mask from the output": Bug(Mistake.IN_A_PART, _mask_of_the_output),
         },
         right={
             "dropout of ones": lambda g, x, a, training: (
@@ -115,7 +115,7 @@ ENTRIES = [
                 {Mistake.IN_A_PART, Mistake.FACTOR, Mistake.NO_DERIVATIVE},
                 lambda g, x, a, training: g * (_A if training else 1),
             ),
-            "scaled as dropout is": Bug(
+            "scaled like dropout": Bug(
                 Mistake.FACTOR,
                 lambda g, x, a, training: g * _kept_alpha(x, training) / (0.7 if training else 1),
             ),

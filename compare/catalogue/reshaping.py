@@ -39,7 +39,7 @@ ENTRIES = [
             "rows instead of columns": Bug(
                 Mistake.PERMUTED, lambda g, x, y: g.reshape(-1, 3, 5, 4).mT
             ),
-            "samples and channels exchanged": Bug(
+            "samples and channels swapped": Bug(
                 Mistake.PERMUTED, lambda g, x, y: g.reshape(3, -1, 4, 5).transpose(0, 1)
             ),
         },

@@ -30,7 +30,7 @@ ENTRIES = [
         options=[{}, {"inplace": True}],
         modules=[{}, {"inplace": True}],
         wrong={
-            "that of ELU": Bug(
+            "ELU's gradient": Bug(
                 Mistake.FACTOR,
                 lambda g, z, a: torch.where(z > 0, g, g * _SELU_α * z.exp()),
             ),
@@ -56,13 +56,13 @@ ENTRIES = [
         options=[{}, {"alpha": 0.75, "inplace": True}],
         modules=[{"alpha": 0.5}, {}, {"alpha": 0.5, "inplace": True}],
         wrong={
-            "that of ELU": Bug(
+            "ELU's gradient": Bug(
                 Mistake.IN_A_PART, lambda g, z, a: torch.where(z > 0, g, 0.5 * g * z.exp())
             ),
             "α forgotten": Bug(
                 Mistake.IN_A_PART, lambda g, z, a: torch.where(z > 0, g, g * z.exp())
             ),
-            "1/α left": Bug(
+            "extra factor 1/α": Bug(
                 Mistake.IN_A_PART, lambda g, z, a: torch.where(z > 0, g, g * (2 * z).exp() / 0.5)
             ),
         },
@@ -77,8 +77,8 @@ ENTRIES = [
             "second term forgotten": Bug(
                 {Mistake.NO_DERIVATIVE, Mistake.CONSTANT}, lambda g, z, a: g * F.softplus(z).tanh()
             ),
-            "by e^z alone": Bug(Mistake.OVERFLOW, _mish_by_e),
-            "derivative at a": Bug(
+            "e^z instead of tanh(softplus(z))": Bug(Mistake.OVERFLOW, _mish_by_e),
+            "derivative at a instead of z": Bug(
                 Mistake.AT_OUTPUT,
                 lambda g, z, a: (
                     g * (F.softplus(a).tanh() + a * a.sigmoid() * (1 - F.softplus(a).tanh() ** 2))
@@ -92,7 +92,7 @@ ENTRIES = [
         "logsigmoid",
         wrong={
             "σ(z)": Bug(Mistake.NO_DERIVATIVE, lambda g, z, a: g * z.sigmoid()),
-            "that of sigmoid": Bug(
+            "sigmoid's gradient": Bug(
                 Mistake.NO_DERIVATIVE,
                 lambda g, z, a: g * z.sigmoid() * (1 - z.sigmoid()),
             ),
@@ -104,7 +104,7 @@ ENTRIES = [
         "Tanhshrink",
         "tanhshrink",
         wrong={
-            "that of tanh": Bug(Mistake.NO_DERIVATIVE, lambda g, z, a: g * (1 - z.tanh() ** 2)),
+            "tanh's gradient": Bug(Mistake.NO_DERIVATIVE, lambda g, z, a: g * (1 - z.tanh() ** 2)),
             "square forgotten": Bug(Mistake.NO_DERIVATIVE, lambda g, z, a: g * z.tanh()),
             "tanh without its derivative": Bug(Mistake.DETACHED, lambda g, z, a: g * 0),
         },

@@ -217,11 +217,11 @@ def _writes(what: str, function: type[_Tanh], gradient: str) -> Specimen:
 
 
 SPECIMENS = [
-    _writes("incoming gradient written over", _OverIncoming, "the incoming gradient"),
-    _writes("output written over", _OverOutput, "its output"),
-    _writes("input written over", _OverInput, "input"),
-    _writes("one buffer for all calls", _OneBuffer, "what it saved"),
-    _writes("scratch kept and written over", _OverScratch, "what it saved"),
+    _writes("incoming gradient overwritten", _OverIncoming, "the incoming gradient"),
+    _writes("output overwritten", _OverOutput, "its output"),
+    _writes("input overwritten", _OverInput, "input"),
+    _writes("one buffer shared by all calls", _OneBuffer, "what it saved"),
+    _writes("saved scratch buffer overwritten", _OverScratch, "what it saved"),
     Specimen(
         "Memory: strides ignored",
         _planted(_Unstrided),
@@ -229,7 +229,7 @@ SPECIMENS = [
         frozenset({Mistake.READ_AS_CONTIGUOUS}),
     ),
     Specimen(
-        "ReLU: mask off beside the kink",
+        "ReLU: wrong mask next to the kink",
         _beside_the_kink,
         (("1", "input"),),
         frozenset({Mistake.IN_A_PART}),
@@ -241,25 +241,25 @@ SPECIMENS = [
         frozenset({Mistake.OVERFLOW}),
     ),
     Specimen(
-        "Residual branch: wrong before zero weights",
+        "Residual branch: bug hidden by zero weights",
         _before_zeros,
         (("", "input"),),
         frozenset({Mistake.FACTOR}),
     ),
     Specimen(
-        "Maximum: nothing where elements tie",
+        "Maximum: no gradient at ties",
         _row_maximum(lambda g, tied: g * tied * (tied.sum(1, True) == 1)),
         (("1", "input"),),
         frozenset({Mistake.NO_SUBGRADIENT}),
     ),
     Specimen(
-        "Maximum: all of it to each that ties",
+        "Maximum: full gradient to every tied element",
         _row_maximum(lambda g, tied: g * tied),
         (("1", "input"),),
         frozenset({Mistake.NO_SUBGRADIENT}),
     ),
     Specimen(
-        "Maximum: shared by those that tie",
+        "Maximum: shared by tied elements",
         _row_maximum(lambda g, tied: g * tied / tied.sum(1, keepdim=True)),
     ),
     Specimen("Checkpointed layers", _checkpointed),

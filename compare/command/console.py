@@ -5,11 +5,17 @@ command to a terminal, or markup; see ``printable``.
 """
 
 import os
+<<<<<<< HEAD
 from collections.abc import Iterable, Iterator, Sequence
+=======
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+>>>>>>> main
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, cast
 
+<<<<<<< HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,6 +26,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Column, Table
+=======
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.measure import Measurement
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+>>>>>>> main
 from rich.text import Text
 
 from torch_models.printable import printable
@@ -52,11 +64,19 @@ def say(console: Console, line: str, style: str = "") -> None:
 
 
 def say_first(console: Console, lines: Sequence[str], where: str, style: str = "") -> None:
-    """Say the first ``MOST`` of the lines, and how many more there are, and ``where``."""
-    for line in lines[:MOST]:
+    """Say the first of the lines, ``MOST`` as they are broken, how many more there are, and where.
+
+    The first one is said however long it is.
+    """
+    said = rows = 0
+    for line in lines:
+        rows += len(cell(line).wrap(console, console.width)) if console.is_terminal else 1
+        if rows > MOST and said:
+            break
         say(console, line, style)
-    if len(lines) > MOST:
-        say(console, f"… and {len(lines) - MOST} more: {where}", style)
+        said += 1
+    if said < len(lines):
+        say(console, f"… and {len(lines) - said} more: {where}", style)
 
 
 def table(*columns: str, numbers: Iterable[str] = ()) -> Table:
@@ -78,12 +98,35 @@ def cell(text: str, style: str = "") -> Text:
     return Text(printable(text), style=style)
 
 
-def below(first: str, second: str) -> Text:
-    """Two texts in one cell, the second one dim."""
-    return cell(first).append("\n").append(cell(second, "dim"))
+class Name:
+    """A file's name, or another without spaces, that breaks after ``/`` and ``_``."""
+
+    def __init__(self, name: str, style: str = "") -> None:
+        self.name, self.style = printable(name), style
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> Iterator[Text]:
+        yield Text("\n".join(_broken(self.name, options.max_width)), style=self.style)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement.get(console, options, Text(self.name))
 
 
-def row(view: Table, *cells: str | Text) -> None:
+def below(first: str, second: str) -> Group:
+    """Two texts in one cell: a sentence and, dim, a file's name or the like."""
+    return Group(cell(first), Name(second, "dim"))
+
+
+def _broken(name: str, width: int) -> list[str]:
+    """The name in lines that are no wider, unless a part of it is."""
+    lines = [""]
+    for part in re.findall(r"[^/_ ]*[/_ ]|[^/_ ]+$", name):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return [line.rstrip() for line in lines]
+
+
+def row(view: Table, *cells: str | RenderableType) -> None:
     """Add a row of texts."""
     view.add_row(*(cell(x) if isinstance(x, str) else x for x in cells))
 

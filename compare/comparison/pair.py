@@ -33,11 +33,21 @@ from compare.verdict.judging import Results, judge_trials
 
 
 def assert_gradients_match(manual: Model, reference: Model, *inputs: Any, **options: Any) -> Report:
-    """``compare_gradients``, then an AssertionError that names the layer and the mistake.
+    """Fail unless the outputs and gradients of two modules or functions agree.
 
     In a test::
 
         assert_gradients_match(my_softmax, torch.softmax, torch.randn(8, 10), -1)
+
+    Args:
+        manual, reference, inputs, options: As in ``compare_gradients``.
+
+    Returns:
+        The report, if they agree.
+
+    Raises:
+        AssertionError: They do not; the message names the layer, the mistake and the line.
+        ComparisonError: They cannot be compared; see ``compare_gradients``.
     """
     __tracebackhide__ = True
     report = compare_gradients(manual, reference, *inputs, **options)
@@ -70,45 +80,44 @@ def compare_gradients(
     progress: Callable[[str], None] = lambda _: None,
     waiting: Callable[[str], None] = lambda _: None,
 ) -> Report:
-    """Compare outputs and gradients of two modules or functions on the same values.
+    """Compare the outputs and gradients of two modules or functions on the same values.
 
-    Everything runs on copies, each time from the random state of the moment. Nothing is left
-    behind: no hooks, no ``.grad``, no moved buffers, no random numbers used up.
+    Both run on copies and from the same random state. Nothing is left behind: no hooks, no
+    ``.grad``, no changed buffers, and the random number generators are restored.
 
     Args:
-        manual: The one in question. As a module it gets the reference's parameters and buffers.
-            Each module stays in the mode (train or eval) that it is in.
-        reference: The one that is trusted. It also gives the truth: itself in float64.
-        inputs: Positional arguments of both. The gradients to those tensors that require one are
-            compared, or to all floating-point ones if none does.
-        loss: What to differentiate, called with the output (and the targets, if given). A pair
-            (manual loss, reference loss) where the loss is in question too. Without a loss the
-            output itself is differentiated.
-        targets: Second argument of the loss; no gradient is taken to it.
-        mapping: Names of manual's submodules, parameters or buffers, each with its counterpart's in
-            the reference, where names and order do not tell. See ``pairing``.
+        manual: The model to check. A module gets the reference's parameters and buffers, and stays
+            in its mode, train or eval.
+        reference: The model to trust. In float64 it also provides the truth.
+        inputs: Positional arguments of both, of any shapes. Gradients are compared for the tensors
+            that require one, or for all floating-point ones if none does.
+        loss: Called with the output (and the targets, if given), to get what is differentiated. A
+            pair (manual's, reference's) to check the loss as well. Without a loss the output itself
+            is differentiated.
+        targets: Second argument of the loss; no gradient is taken for it.
+        mapping: Names of manual's submodules, parameters or buffers, each with the name of its
+            counterpart in the reference, where they cannot be paired by name or order.
         cotangents: Incoming gradients by name. Default: ``cotangents.TENSORS``, or ``ONE_NUMBER``
             where a single number is differentiated.
-        seed: Of the cotangents, and of the inputs derived from what is given.
-        strict: At a kink, where the reference is not differentiable, take its own choice for the
-            only right one; otherwise each subgradient is right.
-        layers: Whether to judge each layer by itself as well, and to ask on the inputs derived from
-            what is given.
-        surrogates: Names of manual's layers whose gradient is another one than the forward's on
-            purpose, as that of a step function: they are reported and do not fail, nor does what
-            their gradient reaches.
-        repair: Seconds to look, for each fault, for the change of the source that makes it right;
-            0 looks for none, and None takes ``repair.SECONDS``.
-        progress: Called with what is done next, for a progress bar.
-        waiting: Called with what is looked for, where that takes more than two seconds.
+        seed: Seed of the cotangents, and of the inputs made from those given.
+        strict: At a kink, where the reference is not differentiable, accept only the reference's
+            own choice; by default any subgradient is accepted.
+        layers: Whether to check each layer on its own as well, and on further inputs made from
+            those given.
+        surrogates: Names of manual's layers whose gradient differs from that of the forward on
+            purpose, such as that of a step function. They are reported but do not fail.
+        repair: Seconds to search, for each wrong gradient, for a change of the source that corrects
+            it; 0 for no search, None for ``repair.SECONDS``.
+        progress: Called with the name of each step, for a progress bar.
+        waiting: Called with what is being searched for, if that takes more than two seconds.
 
     Returns:
-        One row for each tensor in backward order, and a verdict for each layer; see ``Report``.
+        A row for each tensor in backward order, and a verdict for each layer; see ``Report``.
 
     Raises:
-        ComparisonError: A ValueError. The two do not pair, there is nothing to differentiate, or
-            the reference cannot vouch: it raises, does not run in float64, or draws other random
-            numbers there.
+        ComparisonError: (a ValueError) The two cannot be paired, there is nothing to differentiate,
+            or the reference cannot be used: it raises an error, does not run in float64, or draws
+            other random numbers there.
     """
     if loss is None and targets is not None:
         raise ComparisonError("targets are the second argument of a loss, but no loss was given")

@@ -64,11 +64,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Report:
-    """What became of each tensor, and of each layer by itself.
+    """The result of a comparison: a row for each tensor, and a verdict for each layer.
 
-    ``trials`` has a list of rows in backward order for each input and incoming gradient. ``rows``
-    sums them up, one for each tensor: the first one that disagrees, or else the one of the first
-    trial, which for a loss is the 1 of ``loss.backward()`` on what was given.
+    ``trials`` has one list of rows, in backward order, for each input and incoming gradient tried.
+    ``rows`` has one row for each tensor: the first that disagrees, or that of the first trial.
+    ``passed`` is the result, ``summary`` the same in one line, and ``originators`` are the layers
+    at fault.
     """
 
     trials: Sequence[Sequence[Row]]
@@ -91,14 +92,14 @@ class Report:
 
     @property
     def failures(self) -> list[Row]:
-        """The rows that disagree; the first one is where the error shows first in the backward."""
+        """The rows that disagree; the first is where the backward first goes wrong."""
         return [row for row in self.rows if not row.passed]
 
     @property
     def less_accurate(self) -> list[tuple[str, Row]]:
-        """Tensors that are further from the truth than the reference's, and no formula is wrong.
+        """Tensors whose formula is right, but which are less accurate than the reference's.
 
-        Each with the layer that it was found in by itself, or none.
+        Each with the layer in which it was found when run on its own, or "".
         """
         found = [("", row) for row in self.rows]
         found += [(layer.label, row) for layer in self.layers for row in layer.rows]
@@ -116,20 +117,20 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether all agrees, as a whole and layer by layer, and there was something to compare."""
+        """Whether the models and all layers agree, and there was something to compare."""
         wrong = self.failures or self.originators or any(not c.passed for c in self.checks)
         return not wrong and not self.nothing_compared
 
     @property
     def unjudged(self) -> bool:
-        """Whether all that is held against manual is that the reference is no number."""
+        """Whether manual differs only where the reference itself is infinite or NaN."""
         wrong = self.originators or any(not check.passed for check in self.checks)
         failures = self.failures
         return bool(failures) and not wrong and all(r.verdict == NO_TRUTH for r in failures)
 
     @property
     def verdict(self) -> str:
-        """The worst that was found, in one of the verdicts of a row, or that nothing was."""
+        """The worst verdict of any row, or that nothing was compared."""
         if self.nothing_compared and not self.failures:
             return NOTHING_COMPARED
         found = {row.verdict for trial in self.trials for row in trial}
@@ -177,7 +178,7 @@ class Report:
         return f"passed: {total} agree in {self.dtype} (seed {self.seed})"
 
     def by_trial(self) -> list[str]:
-        """How many tensors agree how well, and under which inputs and incoming gradients."""
+        """How many tensors agree, and how well, for which inputs and incoming gradients."""
         asked: dict[str, dict[str, list[str]]] = {}
         for rows in (rows for rows in self.trials if rows):
             counts = {words: sum(r.verdict == v for r in rows) for v, words in _IN_WORDS.items()}
@@ -188,7 +189,7 @@ class Report:
         return [f"{found}: {on_what(inputs)}" for found, inputs in asked.items()]
 
     def by_layer(self) -> list[str]:
-        """A line for each layer that is not clean, faults below it."""
+        """A line for each layer that is not correct, with its faults below it."""
         lines = []
         for layer in self.layers:
             if layer.verdict != CLEAN or layer.remark:
@@ -210,7 +211,7 @@ class Report:
         return f"Report({printable(self.summary())})"
 
     def as_json(self) -> dict[str, Any]:
-        """Strict JSON: what is infinite or no number is null."""
+        """For strict JSON: infinities and NaN become null."""
         return {
             "passed": self.passed,
             "verdict": self.verdict,

@@ -205,7 +205,8 @@ def _lines(wrong: Tensor) -> str:
             wrong.any(others[0]) if len(others) == 1 else wrong.sum(others) > 0 if others else wrong
         )
         which = lines.nonzero().flatten().tolist()
-        if which and len(which) <= max(1, wrong.shape[dim] // 4):
+        few = min(max(1, wrong.shape[dim] // 4), wrong.shape[dim] - 1)
+        if 0 < len(which) <= few:
             name = ("row", "column")[dim] if wrong.dim() == 2 else f"dim {dim} at"
             shown = ", ".join(map(str, which[:6])) + (", …" if len(which) > 6 else "")
             return f"{name} {shown}"

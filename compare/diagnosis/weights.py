@@ -1,6 +1,6 @@
 """The wrong weight: its transpose, one that was updated before use, another one."""
 
-import itertools
+from itertools import chain, combinations, permutations
 
 from torch import Tensor
 
@@ -58,7 +58,7 @@ def updated(clues: Clues) -> Diagnosis | None:
 def swapped(clues: Clues) -> Diagnosis | None:
     """Two parameters of one shape, one in place of the other; or one that is not there at all."""
     parameters = clues.first.evidence.parameters
-    for one, other in itertools.permutations(list(parameters)[:8], 2):
+    for one, other in permutations(list(parameters)[:8], 2):
         if parameters[one].shape != parameters[other].shape:
             continue
 
@@ -79,17 +79,21 @@ def swapped(clues: Clues) -> Diagnosis | None:
 
 
 def flipped(clues: Clues) -> Diagnosis | None:
-    """A kernel turned round, as between convolution and correlation."""
+    """A kernel turned round, as between convolution and correlation, or in some dimensions only."""
     for name, weight in clues.first.evidence.parameters.items():
-        if weight.dim() > 2 and name != clues.parameter:
-            dims = tuple(range(2, weight.dim()))
+        space = [d for d in range(2, weight.dim()) if weight.shape[d] > 1]
+        if name == clues.parameter:
+            continue
+        for dims in chain.from_iterable(combinations(space, n) for n in range(len(space), 0, -1)):
 
             def guess(trial: Clue, name: str = name, dims=dims) -> Tensor | None:
                 return trial.vjp(parameters={name: trial.evidence.parameters[name].flip(dims)})
 
             if clues.explained_by(guess):
+                along = ", ".join(map(str, dims))
+                where = "in space" if len(dims) == len(space) else f"in dim {along} alone"
                 return Diagnosis(
-                    Mistake.WRONG_WEIGHT, f"it is computed with {name} flipped in space"
+                    Mistake.WRONG_WEIGHT, f"it is computed with {name} flipped {where}"
                 )
     return None
 

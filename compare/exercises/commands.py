@@ -9,6 +9,7 @@ from compare.command.argument_types import new_file
 from compare.command.exit import NOT_DONE, exit_code
 from compare.exercises.show import add_options as show_options
 from torch_models.arguments import OneLineParser, integer
+from torch_models.threads import add_threads_option
 
 if TYPE_CHECKING:
     from compare.exercises.checking import Verdict
@@ -38,12 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "of yours, and be told what is wrong.",
         epilog="Exit code 0: solved, or done; 1: not yet; " + NOT_DONE,
     )
+    add_threads_option(parser, "1, as the tensors are small")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         own = commands.add_parser(name, help=command.what, description=command.what)
         command.add_options(own)
     options = parser.parse_args(arguments)
-    return exit_code(parser.prog, lambda: COMMANDS[options.command].run(options))
+    work = COMMANDS[options.command].run
+    return exit_code(parser.prog, lambda: work(options), threads=options.threads, most_threads=1)
 
 
 def _of_folder(parser: argparse.ArgumentParser) -> None:

@@ -14,6 +14,7 @@ from compare.command.argument_types import new_file, seconds
 from compare.command.exit import NOT_DONE, exit_code
 from compare.mutants.outcome import Outcome, as_json, complaints, examine, rules_table, tally
 from torch_models.arguments import OneLineParser, integer
+from torch_models.threads import add_threads_option, number
 
 #: The share of bugs whose name must be right; all must be found and blamed, and nobody accused.
 DIAGNOSED = 0.93
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = mutants_parser()
     options = parser.parse_args(arguments)
     # From here on it takes seconds to import; --help and wrong options have been answered.
-    return exit_code(parser.prog, lambda: _run(options))
+    return exit_code(parser.prog, lambda: _run(options), threads=options.threads, most_threads=1)
 
 
 def mutants_parser() -> OneLineParser:
@@ -63,6 +64,7 @@ def mutants_parser() -> OneLineParser:
     parser.add_argument(
         "--seed", type=integer(0), default=0, help="seed of the random draws (default: %(default)s)"
     )
+    add_threads_option(parser, "1, as the tensors are small")
     return parser
 
 
@@ -71,6 +73,8 @@ def _run(options: argparse.Namespace) -> bool:
     from compare.command.writing import write_json
 
     out = console.stdout()
+    what = "errors drawn at random" if options.edits else "wrong and correct backwards"
+    console.say(out, f"{what}, {number()}", "bold")
     if options.museum:
         from compare.mutants import exhibition
 
@@ -114,7 +118,7 @@ def _show(out: Any, outcomes: Sequence[Outcome], counts: dict[str, Any]) -> None
             marks = ["✓" if x else "✗" for x in became]
             console.row(view, o.specimen.name, *marks, *("; ".join(o.sentences) for _ in said))
     out.print(view)
-    out.print(rules_table(outcomes, counts))
+    out.print(rules_table(outcomes, counts, wide=out.width >= console.WIDE))
     console.say_first(out, list(complaints(outcomes)), "--json FILE lists them all", "bold red")
     word = "passed" if is_well(counts) else "FAILED"
     planted, right = counts["planted"], counts["right"]

@@ -48,7 +48,7 @@ def run(path: Path | None, repair: float | None) -> bool:
     counts["explained"] = sum(v.shipped.explained for v in visits)
     well = is_well(counts, changes=repair != 0)
     out.print(_table(visits, wide=out.width >= console.WIDE))
-    out.print(rules_table(outcomes, counts, sources))
+    out.print(rules_table(outcomes, counts, sources, wide=out.width >= console.WIDE))
     console.say_first(out, list(complaints(outcomes)), "--json FILE lists them all", "bold red")
     console.say(out, _summary(counts, well), "green" if well else "bold red")
     if path:

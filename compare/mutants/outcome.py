@@ -71,35 +71,28 @@ def examine(
     rules: "Mapping[str, Rule] | None" = None,
 ) -> Outcome:
     """Compare its models as anybody would, and ask the rules of others, ``RULES`` unless given."""
-    import torch
-
     from compare.comparison.pair import compare_gradients
     from compare.mutants.rules import RULES, verdicts
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the tensors are small: threads would only wait for each other
-    try:
-        question = specimen.build()
-        report = compare_gradients(
-            question.manual,
-            question.reference,
-            *question.inputs,
-            loss=question.loss,
-            targets=question.targets,
-            repair=repair,
-        )
-        faults = [(layer.name, fault) for layer in report.originators for fault in layer.faults]
-        return Outcome(
-            specimen,
-            report.passed,
-            tuple((layer, fault.gradient) for layer, fault in faults),
-            tuple(str(fault.diagnosis.mistake) for _, fault in faults),
-            tuple(fault.diagnosis.sentence for _, fault in faults),
-            tuple(fault.repair.new if fault.repair else "" for _, fault in faults),
-            verdicts(specimen.build(), RULES if rules is None else rules),
-        )
-    finally:
-        torch.set_num_threads(threads)
+    question = specimen.build()
+    report = compare_gradients(
+        question.manual,
+        question.reference,
+        *question.inputs,
+        loss=question.loss,
+        targets=question.targets,
+        repair=repair,
+    )
+    faults = [(layer.name, fault) for layer in report.originators for fault in layer.faults]
+    return Outcome(
+        specimen,
+        report.passed,
+        tuple((layer, fault.gradient) for layer, fault in faults),
+        tuple(str(fault.diagnosis.mistake) for _, fault in faults),
+        tuple(fault.diagnosis.sentence for _, fault in faults),
+        tuple(fault.repair.new if fault.repair else "" for _, fault in faults),
+        verdicts(specimen.build(), RULES if rules is None else rules),
+    )
 
 
 def tally(outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -126,22 +119,31 @@ def tally(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def rules_table(
-    outcomes: Sequence[Outcome], counts: dict[str, Any], sources: Mapping[str, str] | None = None
+    outcomes: Sequence[Outcome],
+    counts: dict[str, Any],
+    sources: Mapping[str, str] | None = None,
+    *,
+    wide: bool,
 ) -> "Table":
-    """For us and for each rule, how many it finds and accuses; its source below its name."""
+    """For us and for each rule, how many it finds and accuses; its source below its name.
+
+    Where there is room, also some of the bugs that it misses.
+    """
     from compare.command import console
 
     planted, right = counts["planted"], counts["right"]
-    numbers = (f"bugs found of {planted}", f"correct ones accused of {right}")
-    table = console.table("rule", *numbers, "finds all but", numbers=numbers)
+    numbers = (f"of {planted} bugs found", f"of {right} correct ones accused")
+    last = ["misses"] if wide else []
+    table = console.table("rule", *numbers, *last, numbers=numbers)
     ours = (str(counts["killed"]), str(counts["falsely_accused"]))
-    console.row(table, "compare.gradients", *ours, "")
+    console.row(table, "compare.gradients", *ours)
     for name, of in counts["rules"].items():
         missed = [o.specimen.name for o in outcomes if not o.is_right and o.rules[name]]
         shown = ", ".join(missed[:4]) + (f" and {len(missed) - 4} more" if missed[4:] else "")
         source = (sources or {}).get(name, "")
         rule = console.below(name, source) if source else name
-        console.row(table, rule, str(of["killed"]), str(of["falsely_accused"]), shown)
+        figures = [str(of["killed"]), str(of["falsely_accused"])]
+        console.row(table, rule, *figures, *([shown] if wide else []))
     return table
 
 

@@ -64,7 +64,7 @@ def run_apart(
             trusts: what it reads may be anything.
         reads: Whether it may open files at all, but for modules that it imports.
     """
-    end = time.monotonic() + seconds  # to fork counts, too: with much memory that takes its time
+    start = time.monotonic()  # to fork counts, too: with much memory that takes its time
     read_end, write_end = os.pipe()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, OSError, ValueError):  # none, or a closed one
@@ -75,7 +75,7 @@ def run_apart(
         _in_the_child(work, write_end, seconds, memory, encode, reads)
     os.close(write_end)
     try:
-        last = _last_message(read_end, end, waiting)
+        last = _last_message(read_end, start, seconds, waiting)
         return None if last is None else decode(last)
     finally:
         os.close(read_end)
@@ -112,14 +112,20 @@ def bounded(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGVTALRM, before)
 
 
-def _last_message(pipe: int, end: float, waiting: Callable[[], None]) -> bytes | None:
-    start = time.monotonic()
+def _last_message(
+    pipe: int, start: float, seconds: float, waiting: Callable[[], None]
+) -> bytes | None:
     received, told = b"", False
-    while (left := end - time.monotonic()) > 0:
+    while (left := start + seconds - time.monotonic()) > 0:
         if not told and time.monotonic() - start > _LONG:
             waiting()
             told = True
-        ready, _, _ = select.select([pipe], [], [], left if told else min(left, _LONG))
+        ready, _, _ = select.select(
+            [pipe],
+            [],
+            [],
+            left if told else min(left, max(0.0, start + _LONG - time.monotonic()) + 0.01),
+        )
         if ready:
             part = os.read(pipe, 2**16)
             if not part:

@@ -22,23 +22,23 @@ _WRITERS = {
 
 
 class ShownReport(Report):
-    """A report that a notebook shows, and that saves itself."""
+    """A ``Report`` that displays itself in notebooks, and can be saved to a file."""
 
     def _repr_html_(self) -> str:
         """As notebooks show it: the verdict, what is wrong, and every tensor."""
         return fragment(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it as ``report.html``, ``report.json`` or ``report.xml``, for JUnit.
+        """Write it to a file: ``report.html``, ``report.json``, or ``report.xml`` for JUnit.
 
         Raises:
-            ValueError: The name ends in something else.
-            NotWrittenError: It cannot be written.
+            ValueError: The name ends in none of these.
+            NotWrittenError: The file cannot be written.
         """
         save(self, path)
 
     def to_json(self) -> str:
-        """The same as a text: strict JSON."""
+        """The report as strict JSON: infinities and NaN are null."""
         return to_json(self)
 
 

@@ -71,8 +71,8 @@ def speed_parser() -> OneLineParser:
         "--rounds",
         type=integer(2),
         metavar="N",
-        help="how often each candidate has its turn, at least 2 (default: 30; 3 with --loop and "
-        "--pays)",
+        help="how often each candidate has its turn, at least 2 (default: as many as fit into a "
+        "minute, 5 to 30; 30 with --sweep, 3 with --loop and --pays)",
     )
     parser.add_argument(
         "--eager",
@@ -148,5 +148,6 @@ def checked_speed(parser: OneLineParser, options: argparse.Namespace) -> argpars
             "--memory is a line in the plot of --pays: expected --pays --plot FILE with it"
         )
     options.memory = options.memory or 4.0
-    options.rounds = options.rounds or (3 if options.loop or options.pays else 30)
+    if options.rounds is None and any(getattr(options, name) for name in _FIXED):
+        options.rounds = 30 if options.sweep else 3
     return options

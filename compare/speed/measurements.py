@@ -9,7 +9,7 @@ from compare.command.writing import write_json
 from compare.speed import tables
 from compare.speed.candidates import candidates, matrix_products
 from compare.speed.gate import wrong_gradients
-from compare.speed.in_turn import Timing, in_turn
+from compare.speed.in_turn import Timing, in_turn, rounds_within, turn_of
 from compare.speed.pays import pays
 from compare.speed.setting import Setting
 from compare.speed.sweep import draw, sweep
@@ -48,6 +48,7 @@ def measure(options: argparse.Namespace) -> bool:
     if options.loop:
         return _loop(options, out)
     timings, limit = _steps(setting, options, out)
+    console.say(out, f"{setting}, {options.rounds} rounds", "bold")
     _show(out, setting, timings, limit)
     _write(options, setting, timings, limit)
     return True
@@ -60,14 +61,19 @@ def _steps(
     found = candidates(setting, compiled=not options.eager)
     if setting.network == "mlp":
         found = {"limit": matrix_products(setting), **found}
+    turns = {}
+    with console.progress(out, "warming up", len(found)) as advance:
+        for name, candidate in found.items():
+            turns[name] = turn_of(candidate, setting)
+            advance()
+    options.rounds = options.rounds or rounds_within(turns.values())
     with console.progress(out, "rounds", options.rounds) as advance:
-        timings = in_turn(found, setting, options.rounds, advance)
+        timings = in_turn(found, setting, options.rounds, advance, turns)
     limit = timings.pop("limit").median_us if "limit" in timings else None
     return timings, limit
 
 
 def _show(out: Any, setting: Setting, timings: dict[str, Timing], limit: float | None) -> None:
-    console.say(out, str(setting), "bold")
     out.print(tables.of_steps(timings, limit))
     if limit:
         console.say(out, f"limit: {limit:,.0f} µs, the step's matrix products alone")
@@ -92,6 +98,7 @@ def _write(
         autograd = timings["autograd"].median_us
         content = {
             "setting": str(setting),
+            "rounds": options.rounds,
             "candidates": {
                 name: {
                     "median_us": timing.median_us,

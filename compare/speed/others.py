@@ -75,7 +75,7 @@ def jax(setting: Setting) -> Candidate:
         if i == 0:  # the first batch takes all of them along
             state[0] = j.block_until_ready(scan(state[0]))
 
-    return Candidate(step, by_torch=False)
+    return Candidate(step, by_torch=False, scans=True)
 
 
 def scikit_learn(setting: Setting) -> Candidate:

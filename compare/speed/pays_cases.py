@@ -17,6 +17,8 @@ from torch.utils.checkpoint import checkpoint
 import manual_backprop
 from compare.catalogue.recomputing import Couplings, GatedLinear
 from manual_backprop.functional import attention_in_blocks, linear_cross_entropy
+from torch_models.networks.gpt import BYTES, gpt
+from torch_models.networks.transformer import Attention
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,21 @@ class Dimensions:
     classes: int = 32_000
     hidden: int = 1376  # of SwiGLU: 8/3 of the features
     depth: int = 4  # reversible blocks
+    contexts: tuple[int, ...] = (256, 1024, 4096)  # of gpt, each with all the tokens in a batch
 
 
-#: With several blocks and chunks, of which the last ones are smaller.
+#: With several blocks and chunks, of which the last ones are smaller. No gpt: of its layers the one
+#: that pays is judged by itself, and the whole takes a minute to judge (``--network gpt``).
 SMALL = Dimensions(
-    heads=2, length=300, width=8, tokens=300, features=16, classes=90, hidden=40, depth=2
+    heads=2,
+    length=300,
+    width=8,
+    tokens=300,
+    features=16,
+    classes=90,
+    hidden=40,
+    depth=2,
+    contexts=(),
 )
 
 
@@ -61,6 +73,10 @@ def cases(sizes: Dimensions, device: torch.device) -> dict[str, Callable[[], InT
         "rms_norm": partial(normalization, sizes, device),
         "swiglu": partial(swiglu, sizes, device),
         "reversible": partial(reversible, sizes, device),
+        **{
+            f"gpt_{T}": partial(language_model, T, sizes.tokens // T, device)
+            for T in sizes.contexts
+        },
     }
 
 
@@ -217,6 +233,28 @@ def reversible(sizes: Dimensions, device: torch.device) -> InThreeWays:
         Couplings([Checkpointed(layer) for layer in reference.layers]),
         "checkpoint",
     )
+
+
+def language_model(context: int, batch: int, device: torch.device) -> InThreeWays:
+    """The whole network ``gpt``, its attention written out, in blocks, and PyTorch's own."""
+    torch.manual_seed(0)
+    best = gpt(nn, context=context).to(device)
+    reference = gpt(nn, context=context).to(device)
+    manual = gpt(manual_backprop, "blocks", context).to(device)
+    for network in (reference, manual):
+        network.load_state_dict(best.state_dict())
+    for module in reference.modules():
+        if isinstance(module, Attention):
+            module.attend = causal_written_out
+    text = torch.randint(BYTES, (batch, context), generator=_generator(0)).to(device)
+    title = f"gpt, {batch} × {context:,} bytes"
+    return InThreeWays(title, (text,), reference, manual, best, "F.scaled_dot_product_attention")
+
+
+def causal_written_out(q: Tensor, k: Tensor, v: Tensor, is_causal: bool) -> Tensor:
+    """Attention to the keys before, as its equation stands."""
+    seen = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool, device=q.device).tril()
+    return written_out(q, k, v, seen)
 
 
 def _generator(seed: int) -> torch.Generator:

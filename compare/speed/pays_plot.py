@@ -94,12 +94,17 @@ def _likely(curve: Curve, size: int) -> float:
     return Y * (size / X) ** (math.log(Y / y) / math.log(X / x))
 
 
+def rounded(size: float) -> str:
+    """To two digits: it lies between sizes that were measured, or beyond them."""
+    return f"{float(f'{size:.2g}'):,.0f}"
+
+
 def say(sweep: Sweep, out: Any) -> None:
     """Where each way reaches the memory that is given."""
     for what, curves in (("length", sweep.length), ("vocabulary", sweep.vocabulary)):
         for name, curve in curves.items():
             reached = curve.reaches(sweep.memory_bytes)
-            until = "less than was tried" if reached is None else f"{reached:,.0f}"
+            until = "less than was tried" if reached is None else f"about {rounded(reached)}"
             console.say(
                 out, f"{what}: {name} fits into {sweep.memory_bytes / 2**30:g} GiB up to {until}"
             )
@@ -128,6 +133,14 @@ def draw(sweep: Sweep, path: Path) -> None:
             axis.plot(curve.sizes, mega, color=colour, marker="o", markersize=3.5, label=name)
         limit, autograd = sweep.memory_bytes, curves["autograd"]
         axis.axhline(limit / 1e6, color="#9aa3ad", linestyle="--", linewidth=1)
+        axis.annotate(
+            f"{limit / 2**30:g} GiB",
+            (0.01, limit / 1e6),
+            xycoords=axis.get_yaxis_transform(),
+            xytext=(0, 4),
+            textcoords="offset points",
+            color="#5b6570",
+        )
         end = autograd.reaches(limit)
         if end is not None:
             last = autograd.sizes[-1], autograd.peak_bytes[-1] / 1e6
@@ -135,7 +148,7 @@ def draw(sweep: Sweep, path: Path) -> None:
                 axis.plot((last[0], end), (last[1], limit / 1e6), ":", color=colours[0])
             axis.plot(end, limit / 1e6, "x", color=colours[0])
             axis.annotate(
-                f"autograd no longer fits\nfrom {end:,.0f} on",
+                f"autograd no longer fits\nfrom about {rounded(end)} on",
                 (end, limit / 1e6),
                 xytext=(-8, 6),
                 textcoords="offset points",

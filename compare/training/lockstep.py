@@ -31,7 +31,10 @@ Batch = tuple[Tensor, Tensor]
 
 @dataclass
 class Training:
-    """How far two trainings stayed the same."""
+    """The result of two trainings in lockstep: where they first differ, and whether that is a bug.
+
+    ``passed`` is the result; ``bitwise`` says whether every number was the same, bit for bit.
+    """
 
     steps: int = 0
     first_step: int | None = None  # counted from 1
@@ -42,12 +45,12 @@ class Training:
 
     @property
     def bitwise(self) -> bool:
-        """Whether every loss, gradient and weight was bit for bit the same."""
+        """Whether every loss, gradient and weight was bit-for-bit identical."""
         return self.steps > 0 and self.first is None
 
     @property
     def passed(self) -> bool:
-        """Whether the two were the same, but for differences that are judged to be rounding."""
+        """Whether the two were identical, or differed by no more than rounding explains."""
         judged = self.bitwise or (self.report is not None and self.report.passed)
         return judged and not self.problem
 
@@ -92,26 +95,27 @@ def train_in_lockstep(
     """Train copies of both models from the reference's weights, and compare them as they go.
 
     Args:
-        manual: The one in question, parameters named as the reference's.
-        reference: The one that is trusted.
+        manual: The model to check, with the reference's parameter names.
+        reference: The model to trust.
         batches: (inputs, targets), each used once, by both.
-        loss: (output, targets) → scalar; a pair (manual's, reference's) where they differ.
+        loss: (output, targets) → a tensor of one element; a pair (manual's, reference's) if the two
+            losses differ.
         lr: Learning rate of torch.optim.SGD.
-        momentum: Of the same.
-        warmup: Steps in which the learning rate grows to ``lr``.
-        half_life: Steps in which it then halves, again and again; 0 for never.
-        clip: The longest that all gradients together may be; 0 for any length.
-        on_step: Called after each step with the state of affairs.
-        on_gradients: Called in each step, counted from 1, when both sides have their gradients.
-        way: How manual is differentiated and judged, where that is not by autograd.
+        momentum: Momentum of torch.optim.SGD.
+        warmup: Number of steps in which the learning rate grows to ``lr``.
+        half_life: Number of steps in which it then halves, repeatedly; 0 for never.
+        clip: Largest norm of all gradients together; 0 for no limit.
+        on_step: Called after each step with the result so far.
+        on_gradients: Called with the step, counted from 1, when both sides have their gradients.
+        way: How manual computes its gradients, if not by autograd.
 
     Returns:
-        What was found. The training ends early at a gradient that is wrong, and when the
-        reference's own loss is NaN or infinite.
+        The result. The training ends early at a gradient that is wrong, and when the reference's
+        own loss is NaN or infinite.
 
     Raises:
-        ComparisonError: See ``compare_gradients``; and where there are no batches.
-        ManualError: Manual raised.
+        ComparisonError: As in ``compare_gradients``, or there are no batches.
+        ManualError: Manual raised an error.
     """
     losses = loss if isinstance(loss, tuple) else (loss, loss)
     if not any(True for _ in reference.parameters()):

@@ -62,7 +62,7 @@ class Case:
             for name, value in parameters.items():
                 _write(own[name], value)
         inside = self.given(given, dtype)
-        with undisturbed(given.tensors), torch.enable_grad(), _as_set(model, given):
+        with undisturbed(given.tensors), torch.enable_grad(), as_set(model, given):
             given.random_state.restore()
             run = watch(model, inside, loss, cotangents, by_layer=self.by_layer)
             return run.items, random_state(given.tensors)
@@ -104,7 +104,7 @@ class Case:
 
 
 @contextmanager
-def _as_set(model: Any, given: Given) -> Iterator[None]:
+def as_set(model: Any, given: Given) -> Iterator[None]:
     """In the mode, and with parameters as frozen, as is given; then back to what each was."""
     if not isinstance(model, nn.Module) or (given.training is None and not given.frozen):
         yield

@@ -226,11 +226,18 @@ def _resized(size: int, other: int, generator: Generator) -> Callable[[Tensor], 
 
 
 def _longer(x: Tensor, dim: int, size: int, generator: Generator) -> Tensor:
-    """The numbers again and again, each a little smaller: what is there twice would tie."""
-    x = x.index_select(dim, (torch.arange(size) % x.shape[dim]).to(x.device))
+    """The numbers again and again, each a little smaller: what is there twice would tie.
+
+    The last ones stay as large as they are: so what is largest lies where indices are largest.
+    """
+    there = x.shape[dim]
+    x = x.index_select(dim, (torch.arange(size) % there).to(x.device))
     if not x.is_floating_point():
         return x
-    return x * (1 - 0.1 * torch.rand(x.shape, generator=generator).to(x.device, x.dtype))
+    less = 1 - 0.1 * torch.rand(x.shape, generator=generator)
+    if size > there:
+        less.narrow(dim, size - there, there).fill_(1.0)
+    return x * less.to(x.device, x.dtype)
 
 
 def _other_indices(given: Given, reference: nn.Module, seed: int) -> Iterator[Given]:

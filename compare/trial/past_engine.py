@@ -4,7 +4,8 @@ The engine looks at the shapes of what a backward returns and raises where they 
 transposed weight gradient is never seen. Asked directly, the backward hands over what it has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -25,19 +26,64 @@ def summed_up(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list[st
     is right, at the cost of a tensor that nobody needs.
     """
     model, _ = case.copies()
-    parameters = dict(model.named_parameters()) if isinstance(model, nn.Module) else {}
-    remarks = []
-    for item in gradients(case, given, cotangents):
-        inputs = given.differentiated
-        leaf = inputs[item.key.place] if item.kind is Kind.INPUT else parameters.get(item.key.name)
-        if item.tensor is None or leaf is None or item.tensor.numel() <= leaf.numel():
-            continue
-        more = (item.tensor.numel() - leaf.numel()) * leaf.element_size()
-        remarks.append(
-            f"the {item.name} gradient is returned as {tuple(item.tensor.shape)}, and autograd "
-            f"sums it to {tuple(leaf.shape)}: right, for {more:,} bytes more"
-        )
-    return remarks
+    inside = case.given(given)
+    named: dict[str, Tensor] = (
+        dict(model.named_parameters()) if isinstance(model, nn.Module) else {}
+    )
+    inputs = inside.differentiated
+    named |= {numbered("input", i, inputs): x for i, x in enumerate(inputs)}
+    leaves = {name: x for name, x in named.items() if x.requires_grad}
+    found: list[tuple[Tensor, torch.Size]] = []
+    try:
+        with undisturbed(given.tensors), torch.enable_grad():
+            given.random_state.restore()
+            outputs = list(tensors_in(model(*inside.args, **inside.kwargs)))
+            connected = [
+                (y, c) for y, c in zip(outputs, cotangents, strict=True) if y.requires_grad
+            ]
+            for node in _custom([y.grad_fn for y, _ in connected]):
+                node.apply = partial(_noted, found, node, node.apply)
+            of = [y for y, _ in connected], list(leaves.values()), [c for _, c in connected]
+            torch.autograd.grad(*of, allow_unused=True)
+    except Exception:  # what it raises has been told
+        return []
+    return [
+        f"the {name} gradient is returned as {tuple(shape)}, and autograd sums it to "
+        f"{tuple(leaf.shape)}: right, for "
+        f"{(shape.numel() - leaf.numel()) * leaf.element_size():,} bytes more"
+        for name, leaf in leaves.items()
+        for x, shape in found
+        if x is leaf and shape.numel() > leaf.numel()
+    ]
+
+
+def _custom(nodes: list[Any]) -> Iterator[Any]:
+    """Those of the graph behind these nodes that are custom Functions."""
+    seen: set[Any] = set()
+    while nodes:
+        node = nodes.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            nodes += [edge for edge, _ in node.next_functions]
+            if isinstance(node, BackwardCFunction):
+                yield node
+
+
+def _noted(found: list[tuple[Tensor, torch.Size]], node: Any, backward: Any, *incoming: Any) -> Any:
+    """What a backward returns, noted for each leaf before the engine makes it fit."""
+    returned = backward(*incoming)
+    for g, edge in _by_edge(node, returned):
+        if isinstance(g, Tensor) and hasattr(edge, "variable"):
+            found.append((edge.variable, g.shape))
+    return returned
+
+
+def _by_edge(node: Any, returned: Any) -> list[tuple[Any, Any]]:
+    """The gradients that are wanted, each with the node that it goes to."""
+    returned = returned if isinstance(returned, tuple) else (returned,)
+    wanted = [g for g, needed in zip(returned, node.needs_input_grad, strict=False) if needed]
+    edges = [edge for edge, _ in node.next_functions if edge is not None]
+    return list(zip(wanted, edges, strict=True)) if len(wanted) == len(edges) else []
 
 
 def gradients(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list[Item]:
@@ -59,12 +105,10 @@ def gradients(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list[It
             returned = node.apply(*cotangents)
     except Exception:  # it raised by itself; there is nothing to see
         return []
-    returned = returned if isinstance(returned, tuple) else (returned,)
-    wanted = [g for g, needed in zip(returned, node.needs_input_grad, strict=False) if needed]
-    edges = [edge for edge, _ in node.next_functions if edge is not None]
-    if len(wanted) != len(edges) or any(not hasattr(edge, "variable") for edge in edges):
+    wanted = _by_edge(node, returned)
+    if any(not hasattr(edge, "variable") for _, edge in wanted):
         return []
-    if not all(isinstance(g, Tensor | None) for g in wanted):  # what PyTorch says of it must do
+    if not all(isinstance(g, Tensor | None) for g, _ in wanted):  # what PyTorch says of it must do
         return []
     named: dict[str, Tensor] = (
         dict(model.named_parameters()) if isinstance(model, nn.Module) else {}
@@ -75,7 +119,7 @@ def gradients(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list[It
         for i, x in enumerate(inside.differentiated)
     ]
     for key, name, leaf in leaves:
-        of_this = [g for g, e in zip(wanted, edges, strict=True) if e.variable is leaf]
+        of_this = [g for g, edge in wanted if edge.variable is leaf]
         if of_this:
             items.append(Item(key, name, of_this[0]))
     return items

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from compare.trial.case import Case, state
+from compare.trial.case import Case, as_set, state
 from compare.trial.errors import said
 from compare.trial.given import Given, map_tensors, tensors_in
 from compare.trial.randomness import undisturbed
@@ -48,7 +48,7 @@ def written_over(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list
     """
     model, _ = case.copies()
     inside = case.given(given)
-    with undisturbed(given.tensors), torch.enable_grad():
+    with undisturbed(given.tensors), torch.enable_grad(), as_set(model, given):
         given.random_state.restore()
         args, kwargs = _no_leaves(inside)
         inputs = list(tensors_in((args, kwargs)))
@@ -158,7 +158,7 @@ def _gradients(
     """Of one call, with another one on smaller numbers between its forward and its backward."""
     model, _ = case.copies()
     inside = case.given(given)
-    with undisturbed(given.tensors), torch.enable_grad():
+    with undisturbed(given.tensors), torch.enable_grad(), as_set(model, given):
         given.random_state.restore()
         args, kwargs = _no_leaves(inside)
         outputs = list(tensors_in(model(*args, **kwargs)))

@@ -26,7 +26,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from compare.trial.case import Case
 from compare.trial.key import Key
 from compare.trial.trial import Trial
-from compare.verdict.sums import roundings
+from compare.verdict.sums import rounding_of_logarithm, roundings
 
 _RUNS = 5  # one to the nearest, four at random
 _FAR = 1e3  # times as far as the truth moves
@@ -109,7 +109,7 @@ class Rounding(TorchDispatchMode):
         """
         if not x.is_floating_point() or not self.random:
             return x
-        return torch.where(x == x.round(), x, x * (1 + self.eps * self._signs(x)))
+        return torch.where(x == x.round(), x, x * self._up_or_down(x, self.eps).add_(1))
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -122,15 +122,20 @@ class Rounding(TorchDispatchMode):
         ]
         if computed and func.overloadpacket not in _COPIES:
             sums = roundings(func, args, kwargs, result, self.least) if self.random else []
+            logarithm = rounding_of_logarithm(func, args, result) if self.random else None
             for i, x in computed:
                 if self.random:
-                    x.mul_(1 + self.eps * self._signs(x))  # a 1, too: it may be 1 − 10⁻²⁰
+                    x.mul_(self._up_or_down(x, self.eps).add_(1))  # a 1, too: it may be 1 − 10⁻²⁰
                     if (size := sums[i]) is not None:
-                        x.add_(self.eps_of_sums * size * self._signs(x))
-                on_grid = x.to(self.dtype).double()
-                x.copy_(torch.where(on_grid.isinf(), x, on_grid))
+                        x.add_(self._up_or_down(x, self.eps_of_sums).mul_(size))
+                    if logarithm is not None:
+                        x.add_(self._up_or_down(x, self.eps).mul_(logarithm))
+                if self.dtype != torch.float64:
+                    on_grid = x.to(self.dtype).double()
+                    torch.where(on_grid.isinf(), x, on_grid, out=x)
         return result
 
-    def _signs(self, x: Tensor) -> Tensor:
-        signs = torch.randint(2, x.shape, generator=self.generator, dtype=torch.float64) * 2 - 1
-        return signs.to(x.device)
+    def _up_or_down(self, x: Tensor, by: float) -> Tensor:
+        """±``by`` for each number, at random."""
+        bits = torch.randint(2, x.shape, generator=self.generator, dtype=torch.float64)
+        return bits.mul_(2 * by).sub_(by).to(x.device)

@@ -167,9 +167,12 @@ class _Gradient:
     def at(self, kinks: Kinks) -> Tensor:
         """Where there is a kink, not only what float64 leaves where terms cancel."""
         allowed = torch.full_like(self.truth, self.allowed)
-        if self.moved is not None and self.reference.dtype != torch.float64:
+        if self.moved is not None:
             eps = torch.finfo(torch.float64).eps / torch.finfo(self.reference.dtype).eps
-            allowed = torch.maximum(allowed, _TIMES * eps * self.moved)
+            # A rounding that falls to the other side of a kink moves as far as the kink jumps. In
+            # float64 it is no kink where far more than that moves.
+            noise = _TIMES * eps if eps < 1 else 1 / _TIMES
+            allowed = torch.maximum(allowed, noise * self.moved)
         return kinks.at(self.key, allowed)
 
     def explained(

@@ -69,7 +69,10 @@ C = {torch.float64: 4096.0, torch.float32: 8.0, torch.float16: 2.0, torch.bfloat
 
 @dataclass(frozen=True)
 class Row:
-    """What was found about one tensor; the numbers are None where there is none to give."""
+    """The comparison of one tensor: its verdict, and the differences and the values behind it.
+
+    Numbers are None where there are none, such as the distance in ULP of different shapes.
+    """
 
     name: str
     kind: str
@@ -112,16 +115,17 @@ def judge(
     *,
     scale: float | None = None,
 ) -> Row:
-    """Hold manual and reference against the truth.
+    """Compare one tensor of manual with the reference's, both judged by the truth.
 
     Args:
-        name: What to call the tensor in the report.
+        name: Name of the tensor in the report.
         kind: "output", "delta", "parameter" or "input".
-        manual: m, any shape. None stands for a gradient that was not computed.
-        reference: a. The verdict on a different shape, dtype, or None on one side only, is ``bug``.
-        truth: t in float64; ignored when the reference is float64 itself.
-        scale: The size of the terms that the tensor is computed from, where they cancel and max |t|
-            is only what was left of them. Default: max |t|.
+        manual: m, any shape; None if the gradient was not computed.
+        reference: a, the same shape. Another shape or dtype, or None on one side only, is a
+            ``bug``.
+        truth: t, the same shape, in float64; ignored when the reference itself is float64.
+        scale: Magnitude of the terms that the tensor is a sum of, where they cancel. Default:
+            max |t|.
 
     Raises:
         ValueError: Both are None (there is nothing to judge), or truth and reference do not fit.

@@ -14,7 +14,7 @@ Products of matrices, convolutions and their gradients are such sums. Both numbe
 operation itself: fed with the squares of its arguments it gives Σ t², fed with ones it gives n.
 
 A softmax is eᶻ over a sum of such, or exp(z − log Σ eᶻ). Who keeps that logarithm, as attention by
-blocks does, rounds it, and all probabilities of a row are off by as much as eps of its size.
+blocks does, rounds it once more, and all probabilities of a row are off by eps of its size.
 
 Source: Higham, Accuracy and Stability of Numerical Algorithms, 2002, chapter 4.
 """
@@ -72,9 +72,6 @@ def roundings(
         terms = args[0].numel() / max(result.numel(), 1)
         squares = func(args[0].square(), *args[1:], **kwargs)
         return [_size(torch.full_like(result, terms), squares / terms, result, least)]
-    if func.overloadpacket in (_ATEN._softmax, _ATEN._safe_softmax, _ATEN._log_softmax):
-        logarithm = args[0].logsumexp(args[1], keepdim=True).abs().expand(result.shape)
-        return [logarithm if func.overloadpacket is _ATEN._log_softmax else logarithm * result]
     if func.overloadpacket not in _SUMS:
         return [None] * len(results)
     counts = _in_a_row(_with(lambda x: x**0, func, args, kwargs))
@@ -83,6 +80,17 @@ def roundings(
         _size(n, t2, s, least) if isinstance(s, Tensor) else None
         for n, t2, s in zip(counts, squares, results, strict=True)
     ]
+
+
+def rounding_of_logarithm(func: Any, args: Any, result: Any) -> Tensor | None:
+    """The same where the logarithm of a softmax's sum is rounded; None of anything else.
+
+    It is a number like any other, not a sum that is being added up.
+    """
+    if func.overloadpacket not in (_ATEN._softmax, _ATEN._safe_softmax, _ATEN._log_softmax):
+        return None
+    logarithm = args[0].logsumexp(args[1], keepdim=True).abs().expand(result.shape)
+    return logarithm if func.overloadpacket is _ATEN._log_softmax else logarithm * result
 
 
 def _size(n: Tensor, squares: Tensor, total: Tensor, least: float) -> Tensor:

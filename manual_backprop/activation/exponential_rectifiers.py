@@ -120,21 +120,21 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 
 class ELU(torch.nn.ELU):
-    """``torch.nn.ELU`` with the backward above."""
+    """``torch.nn.ELU`` with the backward of ``functional.elu``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return elu(input, self.alpha, self.inplace)
 
 
 class SELU(torch.nn.SELU):
-    """``torch.nn.SELU`` with the backward above."""
+    """``torch.nn.SELU`` with the backward of ``functional.selu``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return selu(input, self.inplace)
 
 
 class CELU(torch.nn.CELU):
-    """``torch.nn.CELU`` with the backward above."""
+    """``torch.nn.CELU`` with the backward of ``functional.celu``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return celu(input, self.alpha, self.inplace)

@@ -14,6 +14,8 @@ one tensor, the value first, and halves it. In the papers on the variants the ga
 (σ(x W) ⊙ x V), and so it does here: as the first argument of ``swiglu`` and ``geglu``, and as the
 first half of what the modules are given. Some libraries' GEGLU has the value first, like GLU.
 
+Shapes: u, v, a and g have one shape, any; the modules' input is twice as large along ``dim``.
+
 Source: Dauphin et al. 2017 (GLU); Shazeer 2020, "GLU variants improve transformer".
 """
 
@@ -151,21 +153,33 @@ def _alike(name: str, gate: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class GLU(torch.nn.GLU):
-    """``torch.nn.GLU`` with the backward above."""
+    """``torch.nn.GLU`` with the backward of ``functional.glu``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return glu(input, self.dim)
 
 
 class SwiGLU(torch.nn.GLU):
-    """a = silu(u) ⊙ v, u the first half of the input along ``dim`` and v the second."""
+    """a = silu(u) ⊙ v, u the first half of the input along ``dim`` and v the second.
+
+    Any shape; a has half the size along ``dim``. The backward is that of ``functional.swiglu``.
+
+    Raises:
+        ValueError: if the size along ``dim`` is odd.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return swiglu(*input.chunk(2, self.dim))
 
 
 class GEGLU(torch.nn.GLU):
-    """a = gelu(u) ⊙ v, u the first half of the input along ``dim`` and v the second."""
+    """a = gelu(u) ⊙ v, u the first half of the input along ``dim`` and v the second.
+
+    Any shape; a has half the size along ``dim``. The backward is that of ``functional.geglu``.
+
+    Raises:
+        ValueError: if the size along ``dim`` is odd.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return geglu(*input.chunk(2, self.dim))

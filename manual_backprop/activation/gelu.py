@@ -95,7 +95,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
 
 class GELU(torch.nn.GELU):
-    """``torch.nn.GELU`` with the backward above."""
+    """``torch.nn.GELU`` with the backward of ``functional.gelu``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return gelu(input, self.approximate)

@@ -124,28 +124,28 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 class Hardtanh(torch.nn.Hardtanh):
-    """``torch.nn.Hardtanh`` with the backward above."""
+    """``torch.nn.Hardtanh`` with the backward of ``functional.hardtanh``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return hardtanh(input, self.min_val, self.max_val, self.inplace)
 
 
 class ReLU6(torch.nn.ReLU6):
-    """``torch.nn.ReLU6`` with the backward above, that of Hardtanh."""
+    """``torch.nn.ReLU6`` with the backward of ``functional.relu6``, that of Hardtanh."""
 
     def forward(self, input: Tensor) -> Tensor:
         return relu6(input, self.inplace)
 
 
 class Hardsigmoid(torch.nn.Hardsigmoid):
-    """``torch.nn.Hardsigmoid`` with the backward above."""
+    """``torch.nn.Hardsigmoid`` with the backward of ``functional.hardsigmoid``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return hardsigmoid(input, self.inplace)
 
 
 class Hardswish(torch.nn.Hardswish):
-    """``torch.nn.Hardswish`` with the backward above."""
+    """``torch.nn.Hardswish`` with the backward of ``functional.hardswish``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return hardswish(input, self.inplace)

@@ -45,7 +45,11 @@ def identity(input: Tensor) -> Tensor:
 
 
 class Identity(torch.nn.Identity):
-    """``torch.nn.Identity`` with the backward above; returns a copy of its input."""
+    """``torch.nn.Identity`` with a hand-written backward; returns a copy of its input.
+
+    Raises:
+        TypeError: for complex numbers.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return identity(input)

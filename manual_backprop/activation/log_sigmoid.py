@@ -45,7 +45,7 @@ def logsigmoid(input: Tensor) -> Tensor:
 
 
 class LogSigmoid(torch.nn.LogSigmoid):
-    """``torch.nn.LogSigmoid`` with the backward above."""
+    """``torch.nn.LogSigmoid`` with the backward of ``functional.logsigmoid``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return logsigmoid(input)

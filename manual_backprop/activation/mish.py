@@ -50,7 +50,7 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 class Mish(torch.nn.Mish):
-    """``torch.nn.Mish`` with the backward above."""
+    """``torch.nn.Mish`` with the backward of ``functional.mish``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return mish(input, self.inplace)

@@ -75,7 +75,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
 
 class PReLU(torch.nn.PReLU):
-    """``torch.nn.PReLU`` with the backward above."""
+    """``torch.nn.PReLU`` with the backward of ``functional.prelu``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return prelu(input, self.weight)

@@ -122,21 +122,21 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 
 
 class ReLU(torch.nn.ReLU):
-    """``torch.nn.ReLU`` with the backward above."""
+    """``torch.nn.ReLU`` with the backward of ``functional.relu``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return relu(input, self.inplace)
 
 
 class LeakyReLU(torch.nn.LeakyReLU):
-    """``torch.nn.LeakyReLU`` with the backward above."""
+    """``torch.nn.LeakyReLU`` with the backward of ``functional.leaky_relu``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return leaky_relu(input, self.negative_slope, self.inplace)
 
 
 class Threshold(torch.nn.Threshold):
-    """``torch.nn.Threshold`` with the backward above."""
+    """``torch.nn.Threshold`` with the backward of ``functional.threshold``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return threshold(input, self.threshold, self.value, self.inplace)

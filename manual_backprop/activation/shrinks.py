@@ -102,21 +102,21 @@ def tanhshrink(input: Tensor) -> Tensor:
 
 
 class Hardshrink(torch.nn.Hardshrink):
-    """``torch.nn.Hardshrink`` with the backward above."""
+    """``torch.nn.Hardshrink`` with the backward of ``functional.hardshrink``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return hardshrink(input, self.lambd)
 
 
 class Softshrink(torch.nn.Softshrink):
-    """``torch.nn.Softshrink`` with the backward above."""
+    """``torch.nn.Softshrink`` with the backward of ``functional.softshrink``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return softshrink(input, self.lambd)
 
 
 class Tanhshrink(torch.nn.Tanhshrink):
-    """``torch.nn.Tanhshrink`` with the backward above."""
+    """``torch.nn.Tanhshrink`` with the backward of ``functional.tanhshrink``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return tanhshrink(input)

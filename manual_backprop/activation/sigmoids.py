@@ -83,14 +83,14 @@ def tanh(input: Tensor) -> Tensor:
 
 
 class Sigmoid(torch.nn.Sigmoid):
-    """``torch.nn.Sigmoid`` with the backward above."""
+    """``torch.nn.Sigmoid`` with the backward of ``functional.sigmoid``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return sigmoid(input)
 
 
 class Tanh(torch.nn.Tanh):
-    """``torch.nn.Tanh`` with the backward above."""
+    """``torch.nn.Tanh`` with the backward of ``functional.tanh``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return tanh(input)

@@ -87,14 +87,14 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 class Softplus(torch.nn.Softplus):
-    """``torch.nn.Softplus`` with the backward above."""
+    """``torch.nn.Softplus`` with the backward of ``functional.softplus``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return softplus(input, self.beta, self.threshold)
 
 
 class SiLU(torch.nn.SiLU):
-    """``torch.nn.SiLU`` with the backward above."""
+    """``torch.nn.SiLU`` with the backward of ``functional.silu``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return silu(input, self.inplace)

@@ -131,14 +131,14 @@ def log_softmax(
 
 
 class Softmax(torch.nn.Softmax):
-    """``torch.nn.Softmax`` with the backward above."""
+    """``torch.nn.Softmax`` with the backward of ``functional.softmax``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return softmax(input, self.dim, _stacklevel=5)
 
 
 class LogSoftmax(torch.nn.LogSoftmax):
-    """``torch.nn.LogSoftmax`` with the backward above."""
+    """``torch.nn.LogSoftmax`` with the backward of ``functional.log_softmax``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return log_softmax(input, self.dim, _stacklevel=5)

@@ -6,6 +6,8 @@
 
 k and j run along ``dim``; [k=j] is 1 if k = j, else 0. It is softmax's gradient (softmax.py) with
 the sign of ∂(−z)/∂z. Any shape; it keeps a.
+
+Source: ``torch.nn.Softmin``.
 """
 
 import torch
@@ -56,7 +58,7 @@ def softmin(
 
 
 class Softmin(torch.nn.Softmin):
-    """``torch.nn.Softmin`` with the backward above."""
+    """``torch.nn.Softmin`` with the backward of ``functional.softmin``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return softmin(input, self.dim, _stacklevel=5)

@@ -51,7 +51,7 @@ def softsign(input: Tensor) -> Tensor:
 
 
 class Softsign(torch.nn.Softsign):
-    """``torch.nn.Softsign`` with the backward above."""
+    """``torch.nn.Softsign`` with the backward of ``functional.softsign``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return softsign(input)

@@ -95,7 +95,7 @@ def _check_activation(activation: str) -> None:
 
 
 class ActivatedLinear(torch.nn.Linear):
-    """``torch.nn.Linear`` of the activated input, with the backward above.
+    """``torch.nn.Linear`` of σ(input), with the backward of ``functional.activated_linear``.
 
     Args:
         in_features, out_features, bias, device, dtype: as for ``torch.nn.Linear``.

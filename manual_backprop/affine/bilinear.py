@@ -95,7 +95,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
 
 
 class Bilinear(torch.nn.Bilinear):
-    """``torch.nn.Bilinear`` with the backward above."""
+    """``torch.nn.Bilinear`` with the backward of ``functional.bilinear``."""
 
     def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
         return bilinear(input1, input2, self.weight, self.bias)

@@ -90,7 +90,7 @@ def swiglu_linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> 
 
 
 class SwiGLULinear(torch.nn.Linear):
-    """``torch.nn.Linear`` of silu(u) ⊙ v, with the backward above.
+    """``torch.nn.Linear`` of silu(u) ⊙ v, with the backward of ``functional.swiglu_linear``.
 
     Its input is (…, 2 in_features): u is the first half of the features and v the second.
     """

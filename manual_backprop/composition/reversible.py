@@ -142,10 +142,15 @@ def _changeable(input: Tensor, layers: Iterable[nn.Module]) -> tuple[Any, ...]:
 
 
 class Reversible(nn.Module):
-    """``reversible`` as a module: two layers are a block of the paper, four are two blocks.
+    """Layers that keep only their last output: two are a block of the paper, four are two blocks.
 
     Args:
-        layers: see there.
+        layers: f of each, from (…, d) to (…, d), in the order in which they run.
+
+    Raises:
+        RuntimeError: (when called) if a layer draws random numbers or changes its buffers, as
+            dropout and batch normalization do in training.
+        ValueError: (when called) if the input has an odd number of features.
     """
 
     def __init__(self, layers: Sequence[nn.Module]) -> None:

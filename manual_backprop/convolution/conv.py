@@ -113,21 +113,21 @@ def _of(module: Any, function: Callable[..., Tensor], input: Tensor) -> Tensor:
 
 
 class Conv1d(torch.nn.Conv1d):
-    """``torch.nn.Conv1d`` with the backward of ``ConvolutionFunction``."""
+    """``torch.nn.Conv1d`` with the backward of ``functional.conv1d``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return _of(self, conv1d, input)
 
 
 class Conv2d(torch.nn.Conv2d):
-    """``torch.nn.Conv2d`` with the backward of ``ConvolutionFunction``."""
+    """``torch.nn.Conv2d`` with the backward of ``functional.conv2d``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return _of(self, conv2d, input)
 
 
 class Conv3d(torch.nn.Conv3d):
-    """``torch.nn.Conv3d`` with the backward of ``ConvolutionFunction``."""
+    """``torch.nn.Conv3d`` with the backward of ``functional.conv3d``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return _of(self, conv3d, input)

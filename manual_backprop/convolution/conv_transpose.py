@@ -101,21 +101,21 @@ def conv_transpose3d(
 
 
 class ConvTranspose1d(torch.nn.ConvTranspose1d):
-    """``torch.nn.ConvTranspose1d`` with the backward of ``TransposedConvolutionFunction``."""
+    """``torch.nn.ConvTranspose1d`` with the backward of ``functional.conv_transpose1d``."""
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         return _of(self, 1, conv_transpose1d, input, output_size)
 
 
 class ConvTranspose2d(torch.nn.ConvTranspose2d):
-    """``torch.nn.ConvTranspose2d`` with the backward of ``TransposedConvolutionFunction``."""
+    """``torch.nn.ConvTranspose2d`` with the backward of ``functional.conv_transpose2d``."""
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         return _of(self, 2, conv_transpose2d, input, output_size)
 
 
 class ConvTranspose3d(torch.nn.ConvTranspose3d):
-    """``torch.nn.ConvTranspose3d`` with the backward of ``TransposedConvolutionFunction``."""
+    """``torch.nn.ConvTranspose3d`` with the backward of ``functional.conv_transpose3d``."""
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         return _of(self, 3, conv_transpose3d, input, output_size)

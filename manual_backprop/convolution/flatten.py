@@ -5,6 +5,8 @@
     ∂L/∂x_i = ∂L/∂y_{r(i)}                     every gradient goes back to where its value was
 
 r keeps the order of the values. Shapes: x (a, b, c, …), y (a, b·c, …) or the other way round.
+
+Source: ``torch.nn.Flatten``.
 """
 
 import torch
@@ -48,14 +50,22 @@ def unflatten(input: Tensor, dim: int, sizes: tuple[int, ...]) -> Tensor:
 
 
 class Flatten(torch.nn.Flatten):
-    """``torch.nn.Flatten`` with the backward above; returns a copy."""
+    """``torch.nn.Flatten`` with a hand-written backward; returns a copy.
+
+    Raises:
+        IndexError, RuntimeError: (by PyTorch) for dimensions that the input does not have.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return flatten(input, self.start_dim, self.end_dim)
 
 
 class Unflatten(torch.nn.Unflatten):
-    """``torch.nn.Unflatten`` with the backward above; returns a copy."""
+    """``torch.nn.Unflatten`` with a hand-written backward; returns a copy.
+
+    Raises:
+        IndexError, RuntimeError: (by PyTorch) for a dimension or sizes that do not fit the input.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return unflatten(input, self.dim, tuple(self.unflattened_size))

@@ -79,7 +79,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 
 
 class CosineSimilarity(torch.nn.CosineSimilarity):
-    """``torch.nn.CosineSimilarity`` with the backward above."""
+    """``torch.nn.CosineSimilarity`` with the backward of ``functional.cosine_similarity``."""
 
     def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
         return cosine_similarity(x1, x2, self.dim, self.eps)

@@ -64,9 +64,17 @@ def public(
                     *map(cast_to, args), **{name: cast_to(arg) for name, arg in kwargs.items()}
                 )
 
+        wrapper.__doc__ = _naming_its_own_error(function)
         return cast(F, wrapper)
 
     return decorate
+
+
+def _naming_its_own_error(function: Callable[..., Any]) -> str:
+    """The docstring of a public function, whose last section says what it raises."""
+    described = inspect.getdoc(function) or ""
+    section = "" if "\nRaises:" in described else "\n\nRaises:"
+    return f"{described}{section}\n    TypeError: for complex numbers."
 
 
 def _eligible(arg: Any, device: str) -> bool:

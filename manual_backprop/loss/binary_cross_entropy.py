@@ -96,7 +96,7 @@ def binary_cross_entropy(
 
 
 class BCELoss(torch.nn.BCELoss):
-    """``torch.nn.BCELoss`` with the backward above."""
+    """``torch.nn.BCELoss`` with the backward of ``functional.binary_cross_entropy``."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return binary_cross_entropy(input, target, self.weight, reduction=self.reduction)

@@ -112,7 +112,10 @@ def binary_cross_entropy_with_logits(
 
 
 class BCEWithLogitsLoss(torch.nn.BCEWithLogitsLoss):
-    """``torch.nn.BCEWithLogitsLoss`` with the backward above."""
+    """``torch.nn.BCEWithLogitsLoss`` with a hand-written backward.
+
+    It is that of ``functional.binary_cross_entropy_with_logits``.
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return binary_cross_entropy_with_logits(

@@ -105,7 +105,10 @@ def cosine_embedding_loss(
 
 
 class CosineEmbeddingLoss(torch.nn.CosineEmbeddingLoss):
-    """``torch.nn.CosineEmbeddingLoss`` with the backward above."""
+    """``torch.nn.CosineEmbeddingLoss`` with a hand-written backward.
+
+    It is that of ``functional.cosine_embedding_loss``.
+    """
 
     def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
         return cosine_embedding_loss(input1, input2, target, self.margin, reduction=self.reduction)

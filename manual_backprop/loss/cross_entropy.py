@@ -152,7 +152,7 @@ def _check_class_probabilities(target: Tensor, ignore_index: int) -> None:
 
 
 class CrossEntropyLoss(torch.nn.CrossEntropyLoss):
-    """``torch.nn.CrossEntropyLoss`` with the backwards above."""
+    """``torch.nn.CrossEntropyLoss`` with the backward of ``functional.cross_entropy``."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return cross_entropy(

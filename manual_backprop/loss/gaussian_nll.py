@@ -8,7 +8,7 @@
 The model says the mean a and the variance. v is the variance cut off at ε from below, and as in
 PyTorch the cut has derivative 1 everywhere, so that a variance that is too small can grow again.
 ``full`` adds the constant ½ ln 2π. One variance for a whole sample is broadcast over it, and its
-gradient is the sum. n runs over all elements, and so does the mean.
+gradient is the sum. n runs over all elements, and so does the mean; shapes broadcast.
 
 Source: Nix, Weigend 1994.
 """
@@ -121,7 +121,7 @@ def _check_not_negative(var: Tensor) -> None:
 
 
 class GaussianNLLLoss(torch.nn.GaussianNLLLoss):
-    """``torch.nn.GaussianNLLLoss`` with the backward above."""
+    """``torch.nn.GaussianNLLLoss`` with the backward of ``functional.gaussian_nll_loss``."""
 
     def forward(self, input: Tensor, target: Tensor, var: Tensor | float) -> Tensor:
         return gaussian_nll_loss(

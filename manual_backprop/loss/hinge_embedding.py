@@ -74,7 +74,7 @@ def hinge_embedding_loss(
 
 
 class HingeEmbeddingLoss(torch.nn.HingeEmbeddingLoss):
-    """``torch.nn.HingeEmbeddingLoss`` with the backward above."""
+    """``torch.nn.HingeEmbeddingLoss`` with the backward of ``functional.hinge_embedding_loss``."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return hinge_embedding_loss(input, target, self.margin, reduction=self.reduction)

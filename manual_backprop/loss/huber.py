@@ -146,14 +146,14 @@ def huber_loss(
 
 
 class SmoothL1Loss(torch.nn.SmoothL1Loss):
-    """``torch.nn.SmoothL1Loss`` with the backward above."""
+    """``torch.nn.SmoothL1Loss`` with the backward of ``functional.smooth_l1_loss``."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
 
 
 class HuberLoss(torch.nn.HuberLoss):
-    """``torch.nn.HuberLoss`` with the backward above."""
+    """``torch.nn.HuberLoss`` with the backward of ``functional.huber_loss``."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return huber_loss(input, target, self.reduction, self.delta)

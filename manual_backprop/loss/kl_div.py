@@ -10,7 +10,8 @@ With ``log_target`` the target is t = ln y:
     L_n = eᵗ (t − x)                           ∂L_n/∂x = −eᵗ,  ∂L_n/∂t = eᵗ (t − x + 1)
 
 n runs over all elements. Where y = 0, L_n = 0. The divergence itself is their sum over the classes,
-its mean over the samples ``batchmean``; ``mean`` divides by the number of elements.
+its mean over the samples ``batchmean``; ``mean`` divides by the number of elements. Shapes
+broadcast.
 
 Source: Kullback, Leibler 1951.
 """
@@ -122,7 +123,7 @@ def kl_div(
 
 
 class KLDivLoss(torch.nn.KLDivLoss):
-    """``torch.nn.KLDivLoss`` with the backward above."""
+    """``torch.nn.KLDivLoss`` with the backward of ``functional.kl_div``."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return kl_div(input, target, reduction=self.reduction, log_target=self.log_target)

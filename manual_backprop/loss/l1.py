@@ -3,8 +3,9 @@
     L_n = |d_n|,  d = a − y                    ∂L_n/∂d_n = sgn d_n
 
 ∂L/∂a = ∂L/∂d and ∂L/∂y = −∂L/∂d for the target y. The Function is that of the error d, so that one
-tensor is kept. n runs over all elements, and so does the mean. At the kink d = 0 the derivative is
-0, as in PyTorch. With weights w_n it is L = Σ w_n L_n / Σ w_n, which also has a gradient for w:
+tensor is kept. n runs over all elements of one shape, and so does the mean. At the kink d = 0 the
+derivative is 0, as in PyTorch. With weights w_n it is L = Σ w_n L_n / Σ w_n, which also has a
+gradient for w:
 
     ∂L/∂w_n = (L_n − L) / Σ w_n                quotient rule
 
@@ -83,7 +84,7 @@ def l1_loss(
 
 
 class L1Loss(torch.nn.L1Loss):
-    """``torch.nn.L1Loss`` with the backward above."""
+    """``torch.nn.L1Loss`` with the backward of ``functional.l1_loss``."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return l1_loss(input, target, reduction=self.reduction)

@@ -84,7 +84,7 @@ def margin_ranking_loss(
 
 
 class MarginRankingLoss(torch.nn.MarginRankingLoss):
-    """``torch.nn.MarginRankingLoss`` with the backward above."""
+    """``torch.nn.MarginRankingLoss`` with the backward of ``functional.margin_ranking_loss``."""
 
     def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
         return margin_ranking_loss(input1, input2, target, self.margin, reduction=self.reduction)

@@ -103,7 +103,7 @@ def mse_loss(
 
 
 class MSELoss(torch.nn.MSELoss):
-    """``torch.nn.MSELoss`` with the backward above."""
+    """``torch.nn.MSELoss`` with the backward of ``functional.mse_loss``."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return mse_loss(input, target, reduction=self.reduction)

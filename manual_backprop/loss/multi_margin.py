@@ -110,7 +110,7 @@ def multi_margin_loss(
 
 
 class MultiMarginLoss(torch.nn.MultiMarginLoss):
-    """``torch.nn.MultiMarginLoss`` with the backward above."""
+    """``torch.nn.MultiMarginLoss`` with the backward of ``functional.multi_margin_loss``."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return multi_margin_loss(

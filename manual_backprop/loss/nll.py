@@ -130,7 +130,7 @@ def nll_loss(
 
 
 class NLLLoss(torch.nn.NLLLoss):
-    """``torch.nn.NLLLoss`` with the backward above."""
+    """``torch.nn.NLLLoss`` with the backward of ``functional.nll_loss``."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return nll_loss(

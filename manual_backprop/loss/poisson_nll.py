@@ -93,7 +93,7 @@ def poisson_nll_loss(
 
 
 class PoissonNLLLoss(torch.nn.PoissonNLLLoss):
-    """``torch.nn.PoissonNLLLoss`` with the backward above."""
+    """``torch.nn.PoissonNLLLoss`` with the backward of ``functional.poisson_nll_loss``."""
 
     def forward(self, log_input: Tensor, target: Tensor) -> Tensor:
         return poisson_nll_loss(

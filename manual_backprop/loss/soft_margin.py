@@ -3,7 +3,7 @@
     L_n = ln(1 + e^{−y_n x_n})                 ∂L_n/∂x_n = −y_n σ(−y_n x_n)
 
 since ln(1 + eᵘ) has the derivative σ(u). Where e^{−yx} overflows PyTorch gives ∞ and NaN. The
-targets y are constants. n runs over all elements, and so does the mean.
+targets y are constants. n runs over all elements, and so does the mean; shapes broadcast.
 
 Source: ``torch.nn.SoftMarginLoss``.
 """
@@ -69,7 +69,7 @@ def soft_margin_loss(
 
 
 class SoftMarginLoss(torch.nn.SoftMarginLoss):
-    """``torch.nn.SoftMarginLoss`` with the backward above."""
+    """``torch.nn.SoftMarginLoss`` with the backward of ``functional.soft_margin_loss``."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return soft_margin_loss(input, target, reduction=self.reduction)

@@ -78,7 +78,7 @@ def squared_error_loss(input: Tensor, target: Tensor, reduction: str = "sum") ->
 
 
 class SquaredErrorLoss(torch.nn.Module):
-    """L = ½ Σ (a − y)², the lecture notes' loss; see ``squared_error_loss``."""
+    """L = ½ Σ (a − y)², the lecture notes' loss, with the backward of ``squared_error_loss``."""
 
     def __init__(self, reduction: str = "sum") -> None:
         super().__init__()

@@ -114,7 +114,7 @@ def triplet_margin_loss(
 
 
 class TripletMarginLoss(torch.nn.TripletMarginLoss):
-    """``torch.nn.TripletMarginLoss`` with the backward above."""
+    """``torch.nn.TripletMarginLoss`` with the backward of ``functional.triplet_margin_loss``."""
 
     def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         return triplet_margin_loss(

@@ -163,18 +163,18 @@ def _forward(self: torch.nn.modules.batchnorm._BatchNorm, input: Tensor) -> Tens
 
 
 class BatchNorm1d(torch.nn.BatchNorm1d):
-    """``torch.nn.BatchNorm1d`` with the backward above."""
+    """``torch.nn.BatchNorm1d`` with the backward of ``functional.batch_norm``."""
 
     forward = _forward
 
 
 class BatchNorm2d(torch.nn.BatchNorm2d):
-    """``torch.nn.BatchNorm2d`` with the backward above."""
+    """``torch.nn.BatchNorm2d`` with the backward of ``functional.batch_norm``."""
 
     forward = _forward
 
 
 class BatchNorm3d(torch.nn.BatchNorm3d):
-    """``torch.nn.BatchNorm3d`` with the backward above."""
+    """``torch.nn.BatchNorm3d`` with the backward of ``functional.batch_norm``."""
 
     forward = _forward

@@ -109,7 +109,7 @@ def group_norm(
 
 
 class GroupNorm(torch.nn.GroupNorm):
-    """``torch.nn.GroupNorm`` with the backward above."""
+    """``torch.nn.GroupNorm`` with the backward of ``functional.group_norm``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return group_norm(input, self.num_groups, self.weight, self.bias, self.eps)

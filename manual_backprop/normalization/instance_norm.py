@@ -131,21 +131,21 @@ def instance_norm(
 
 
 class InstanceNorm1d(torch.nn.InstanceNorm1d):
-    """``torch.nn.InstanceNorm1d`` with the backward above."""
+    """``torch.nn.InstanceNorm1d`` with the backward of ``functional.instance_norm``."""
 
     def _apply_instance_norm(self, input: Tensor) -> Tensor:
         return _of_module(self, input)
 
 
 class InstanceNorm2d(torch.nn.InstanceNorm2d):
-    """``torch.nn.InstanceNorm2d`` with the backward above."""
+    """``torch.nn.InstanceNorm2d`` with the backward of ``functional.instance_norm``."""
 
     def _apply_instance_norm(self, input: Tensor) -> Tensor:
         return _of_module(self, input)
 
 
 class InstanceNorm3d(torch.nn.InstanceNorm3d):
-    """``torch.nn.InstanceNorm3d`` with the backward above."""
+    """``torch.nn.InstanceNorm3d`` with the backward of ``functional.instance_norm``."""
 
     def _apply_instance_norm(self, input: Tensor) -> Tensor:
         return _of_module(self, input)

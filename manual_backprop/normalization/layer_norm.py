@@ -106,7 +106,7 @@ def layer_norm(
 
 
 class LayerNorm(torch.nn.LayerNorm):
-    """``torch.nn.LayerNorm`` with the backward above."""
+    """``torch.nn.LayerNorm`` with the backward of ``functional.layer_norm``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)

@@ -86,7 +86,7 @@ def rms_norm(
 
 
 class RMSNorm(torch.nn.RMSNorm):
-    """``torch.nn.RMSNorm`` with the backward above."""
+    """``torch.nn.RMSNorm`` with the backward of ``functional.rms_norm``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return rms_norm(input, self.normalized_shape, self.weight, self.eps)

@@ -108,21 +108,21 @@ def adaptive_avg_pool3d(input: Tensor, output_size: AdaptiveSizes) -> Tensor:
 
 
 class AdaptiveAvgPool1d(torch.nn.AdaptiveAvgPool1d):
-    """``torch.nn.AdaptiveAvgPool1d`` with the backward above."""
+    """``torch.nn.AdaptiveAvgPool1d`` with the backward of ``functional.adaptive_avg_pool1d``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return adaptive_avg_pool1d(input, self.output_size)
 
 
 class AdaptiveAvgPool2d(torch.nn.AdaptiveAvgPool2d):
-    """``torch.nn.AdaptiveAvgPool2d`` with the backward above."""
+    """``torch.nn.AdaptiveAvgPool2d`` with the backward of ``functional.adaptive_avg_pool2d``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return adaptive_avg_pool2d(input, self.output_size)
 
 
 class AdaptiveAvgPool3d(torch.nn.AdaptiveAvgPool3d):
-    """``torch.nn.AdaptiveAvgPool3d`` with the backward above."""
+    """``torch.nn.AdaptiveAvgPool3d`` with the backward of ``functional.adaptive_avg_pool3d``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return adaptive_avg_pool3d(input, self.output_size)

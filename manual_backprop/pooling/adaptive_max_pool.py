@@ -52,21 +52,21 @@ def adaptive_max_pool3d(
 
 
 class AdaptiveMaxPool1d(torch.nn.AdaptiveMaxPool1d):
-    """``torch.nn.AdaptiveMaxPool1d`` with the backward of ``MaximumFunction``."""
+    """``torch.nn.AdaptiveMaxPool1d`` with the backward of ``functional.adaptive_max_pool1d``."""
 
     def forward(self, input: Tensor) -> Any:
         return adaptive_max_pool1d(input, self.output_size, self.return_indices)
 
 
 class AdaptiveMaxPool2d(torch.nn.AdaptiveMaxPool2d):
-    """``torch.nn.AdaptiveMaxPool2d`` with the backward of ``MaximumFunction``."""
+    """``torch.nn.AdaptiveMaxPool2d`` with the backward of ``functional.adaptive_max_pool2d``."""
 
     def forward(self, input: Tensor) -> Any:
         return adaptive_max_pool2d(input, self.output_size, self.return_indices)
 
 
 class AdaptiveMaxPool3d(torch.nn.AdaptiveMaxPool3d):
-    """``torch.nn.AdaptiveMaxPool3d`` with the backward of ``MaximumFunction``."""
+    """``torch.nn.AdaptiveMaxPool3d`` with the backward of ``functional.adaptive_max_pool3d``."""
 
     def forward(self, input: Tensor) -> Any:
         return adaptive_max_pool3d(input, self.output_size, self.return_indices)

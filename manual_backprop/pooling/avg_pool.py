@@ -88,7 +88,7 @@ def avg_pool3d(
 
 
 class AvgPool1d(torch.nn.AvgPool1d):
-    """``torch.nn.AvgPool1d`` with the backward of ``AverageFunction``."""
+    """``torch.nn.AvgPool1d`` with the backward of ``functional.avg_pool1d``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return avg_pool1d(
@@ -102,7 +102,7 @@ class AvgPool1d(torch.nn.AvgPool1d):
 
 
 class AvgPool2d(torch.nn.AvgPool2d):
-    """``torch.nn.AvgPool2d`` with the backward of ``AverageFunction``."""
+    """``torch.nn.AvgPool2d`` with the backward of ``functional.avg_pool2d``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return avg_pool2d(
@@ -117,7 +117,7 @@ class AvgPool2d(torch.nn.AvgPool2d):
 
 
 class AvgPool3d(torch.nn.AvgPool3d):
-    """``torch.nn.AvgPool3d`` with the backward of ``AverageFunction``."""
+    """``torch.nn.AvgPool3d`` with the backward of ``functional.avg_pool3d``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return avg_pool3d(

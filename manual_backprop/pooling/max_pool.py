@@ -78,21 +78,21 @@ def max_pool3d(
 
 
 class MaxPool1d(torch.nn.MaxPool1d):
-    """``torch.nn.MaxPool1d`` with the backward of ``MaximumFunction``."""
+    """``torch.nn.MaxPool1d`` with the backward of ``functional.max_pool1d``."""
 
     def forward(self, input: Tensor) -> Any:
         return max_pool1d(input, *_options(self))
 
 
 class MaxPool2d(torch.nn.MaxPool2d):
-    """``torch.nn.MaxPool2d`` with the backward of ``MaximumFunction``."""
+    """``torch.nn.MaxPool2d`` with the backward of ``functional.max_pool2d``."""
 
     def forward(self, input: Tensor) -> Any:
         return max_pool2d(input, *_options(self))
 
 
 class MaxPool3d(torch.nn.MaxPool3d):
-    """``torch.nn.MaxPool3d`` with the backward of ``MaximumFunction``."""
+    """``torch.nn.MaxPool3d`` with the backward of ``functional.max_pool3d``."""
 
     def forward(self, input: Tensor) -> Any:
         return max_pool3d(input, *_options(self))

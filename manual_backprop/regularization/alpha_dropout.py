@@ -81,7 +81,7 @@ def alpha_dropout(
 
 
 class AlphaDropout(torch.nn.AlphaDropout):
-    """``torch.nn.AlphaDropout`` with the backward above."""
+    """``torch.nn.AlphaDropout`` with the backward of ``functional.alpha_dropout``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return alpha_dropout(input, self.p, self.training, self.inplace)

@@ -71,7 +71,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 
 
 class Dropout(torch.nn.Dropout):
-    """``torch.nn.Dropout`` with the backward above."""
+    """``torch.nn.Dropout`` with the backward of ``functional.dropout``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return dropout(input, self.p, self.training, self.inplace)

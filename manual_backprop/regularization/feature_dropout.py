@@ -112,21 +112,21 @@ def dropout3d(
 
 
 class Dropout1d(torch.nn.Dropout1d):
-    """``torch.nn.Dropout1d`` with the backward above."""
+    """``torch.nn.Dropout1d`` with the backward of ``functional.dropout1d``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return dropout1d(input, self.p, self.training, self.inplace)
 
 
 class Dropout2d(torch.nn.Dropout2d):
-    """``torch.nn.Dropout2d`` with the backward above."""
+    """``torch.nn.Dropout2d`` with the backward of ``functional.dropout2d``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return dropout2d(input, self.p, self.training, self.inplace)
 
 
 class Dropout3d(torch.nn.Dropout3d):
-    """``torch.nn.Dropout3d`` with the backward above."""
+    """``torch.nn.Dropout3d`` with the backward of ``functional.dropout3d``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return dropout3d(input, self.p, self.training, self.inplace)

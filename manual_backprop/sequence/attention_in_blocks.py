@@ -38,6 +38,7 @@ from torch import Tensor
 from manual_backprop.kit.function import Function
 from manual_backprop.kit.precision import in_opmath
 from manual_backprop.kit.public import public
+from manual_backprop.sequence import attention_backend
 from manual_backprop.sequence.attention_arguments import check_attention, grouped
 from manual_backprop.sequence.dot_product_attention import scaled_dot_product_attention
 
@@ -151,6 +152,30 @@ def finite(t: Tensor) -> Tensor:
     return t.masked_fill(t.isneginf(), 0)
 
 
+class AttentionByKernelsFunction(AttentionInBlocksFunction):
+    """The same lines by the kernels of attention_kernels.py.
+
+    A gradient of the mask, and what is differentiated again, is computed by the lines above.
+    """
+
+    @staticmethod
+    def forward(query, key, value, mask, is_causal, scale, size):
+        return attention_backend.attend(query, key, value, mask, is_causal, scale)
+
+    @staticmethod
+    def backward(ctx, grad_o, grad_λ):
+        if torch.is_grad_enabled() or ctx.needs_input_grad[3] or grad_o is None:
+            return AttentionInBlocksFunction.backward(ctx, grad_o, grad_λ)
+        query, key, value, mask, o, λ = ctx.saved_tensors
+        D = (grad_o * o).sum(-1, keepdim=True)  # D = Σ g ⊙ o
+        if grad_λ is not None:  # only in a second derivative
+            D = D - grad_λ
+        found = attention_backend.differentiate(
+            query, key, value, mask, grad_o, λ, D, ctx.is_causal, ctx.scale
+        )
+        return *found, None, None, None, None
+
+
 @public(cpu="lower", cuda="lower")
 def attention_in_blocks(
     query: Tensor,
@@ -161,6 +186,7 @@ def attention_in_blocks(
     scale: float | None = None,
     enable_gqa: bool = False,
     block_size: int = 256,
+    backend: str | None = None,
 ) -> Tensor:
     """o = softmax(q kᵀ·scale + M) v, as ``scaled_dot_product_attention`` in memory linear in L.
 
@@ -177,14 +203,19 @@ def attention_in_blocks(
         scale: 1/√E if ``None``.
         enable_gqa: let key and value have fewer heads (dimension −3) than the query, each for as
             many heads of the query in a row.
-        block_size: queries and keys in a block.
+        block_size: queries and keys in a block of PyTorch's operations.
+        backend: ``"torch"`` for PyTorch's operations, ``"triton"`` for the kernels written in
+            Triton, which choose their blocks themselves; if ``None``, the kernels on a GPU where
+            Triton is installed and they can compute it: float32, float16 or bfloat16, at most 128
+            features. Under ``torch.compile`` and ``torch.func``, and where it is differentiated
+            again, PyTorch's operations compute it in any case.
 
     Returns:
         o, shape (…, L, V).
 
     Raises:
-        ValueError: if the shapes do not fit, for both a mask and ``is_causal``, or for a
-            ``block_size`` below 1.
+        ValueError: if the shapes do not fit, for both a mask and ``is_causal``, for a
+            ``block_size`` below 1, or for a ``backend`` that cannot compute this.
     """
     name = "attention_in_blocks"
     check_attention(query, key, value, attn_mask, 0.0, is_causal, enable_gqa, name)
@@ -200,7 +231,9 @@ def attention_in_blocks(
     else:
         if attn_mask is not None:
             attn_mask = in_opmath(attn_mask)[0].expand(*attn_mask.shape[:-2], L, S)
+        by_kernels = attention_backend.by_kernels(backend, name, query, key, value)
+        function = AttentionByKernelsFunction if by_kernels else AttentionInBlocksFunction
         tensors = query, key, value, attn_mask
-        o, _ = AttentionInBlocksFunction.apply(*tensors, is_causal, scale, block_size)
+        o, _ = function.apply(*tensors, is_causal, scale, block_size)
         o = o.to(query.dtype)
     return o.flatten(-4, -3) if enable_gqa else o

@@ -128,7 +128,7 @@ def embedding(
 
 
 class Embedding(torch.nn.Embedding):
-    """``torch.nn.Embedding`` with the backward above."""
+    """``torch.nn.Embedding`` with the backward of ``functional.embedding``."""
 
     def forward(self, input: Tensor) -> Tensor:
         return embedding(

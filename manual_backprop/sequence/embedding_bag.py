@@ -14,6 +14,8 @@ Of several largest rows the first has the gradient. An empty bag gives 0 and has
 ``padding_idx`` belongs to no bag, and ``scale_grad_by_freq`` divides as in ``embedding``.
 
 Shapes: t, s (n) or (b, n/b); W (v, d); y and g (b, d).
+
+Source: ``torch.nn.EmbeddingBag``.
 """
 
 import torch
@@ -167,7 +169,7 @@ def _check_bags(
 
 
 class EmbeddingBag(torch.nn.EmbeddingBag):
-    """``torch.nn.EmbeddingBag`` with the backward above."""
+    """``torch.nn.EmbeddingBag`` with the backward of ``functional.embedding_bag``."""
 
     def forward(
         self,

@@ -153,14 +153,23 @@ def gru_cell(
 
 
 class GRU(torch.nn.GRU):
-    """``torch.nn.GRU`` with the backward above."""
+    """``torch.nn.GRU`` with a hand-written backward.
+
+    Raises:
+        ValueError: if the input has neither two nor three dimensions.
+        RuntimeError: (by PyTorch) if the input or the states do not fit.
+    """
 
     def forward(self, input, hx=None):
         return run(self, gru, input, hx)
 
 
 class GRUCell(torch.nn.GRUCell):
-    """``torch.nn.GRUCell`` with the backward above."""
+    """``torch.nn.GRUCell`` with a hand-written backward.
+
+    Raises:
+        ValueError: if the shapes do not fit.
+    """
 
     def forward(self, input, hx=None):
         return run_cell(self, gru_cell, input, hx)

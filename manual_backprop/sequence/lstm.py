@@ -171,14 +171,23 @@ def lstm_cell(
 
 
 class LSTM(torch.nn.LSTM):
-    """``torch.nn.LSTM`` with the backward above; without projections."""
+    """``torch.nn.LSTM`` with a hand-written backward; without projections.
+
+    Raises:
+        ValueError: if the input has neither two nor three dimensions, or for ``proj_size``.
+        RuntimeError: (by PyTorch) if the input or the states do not fit.
+    """
 
     def forward(self, input, hx=None):
         return run(self, lstm, input, hx)
 
 
 class LSTMCell(torch.nn.LSTMCell):
-    """``torch.nn.LSTMCell`` with the backward above."""
+    """``torch.nn.LSTMCell`` with a hand-written backward.
+
+    Raises:
+        ValueError: if the shapes do not fit.
+    """
 
     def forward(self, input, hx=None):
         return run_cell(self, lstm_cell, input, hx)

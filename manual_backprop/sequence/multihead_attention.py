@@ -6,7 +6,10 @@
 
 Each part has its backward in a file of its own: ``linear`` and ``scaled_dot_product_attention``.
 What is left is to cut the features into heads and to put them together again, which moves gradients
-and changes none.
+and changes none:
+
+    ∂L/∂o = ∂L/∂y W_o            ∂L/∂qⁱ, kⁱ, vⁱ from ∂L/∂oⁱ by attention
+    ∂L/∂x_q = ∂L/∂q W_q          and likewise for x_k and x_v
 
 Shapes: x (L, N, E), qⁱ and oⁱ (N, h, L, E/h), W_q, W_k, W_v and W_o (E, E), the first three stacked
 in one. L counts queries, S keys, N samples, E features.
@@ -187,7 +190,10 @@ def _check(query: Tensor, key: Tensor, value: Tensor, embed_dim: int, num_heads:
 
 
 class MultiheadAttention(torch.nn.MultiheadAttention):
-    """``torch.nn.MultiheadAttention`` with the backwards of its parts."""
+    """``torch.nn.MultiheadAttention`` with a hand-written backward.
+
+    It is that of ``functional.multi_head_attention_forward``.
+    """
 
     def forward(
         self,

@@ -139,14 +139,23 @@ def rnn_cell(
 
 
 class RNN(torch.nn.RNN):
-    """``torch.nn.RNN`` with the backward above."""
+    """``torch.nn.RNN`` with a hand-written backward.
+
+    Raises:
+        ValueError: if the input has neither two nor three dimensions.
+        RuntimeError: (by PyTorch) if the input or the states do not fit.
+    """
 
     def forward(self, input, hx=None):
         return run(self, partial(rnn, nonlinearity=self.nonlinearity), input, hx)
 
 
 class RNNCell(torch.nn.RNNCell):
-    """``torch.nn.RNNCell`` with the backward above."""
+    """``torch.nn.RNNCell`` with a hand-written backward.
+
+    Raises:
+        ValueError: if the shapes do not fit.
+    """
 
     def forward(self, input, hx=None):
         return run_cell(self, partial(rnn_cell, nonlinearity=self.nonlinearity), input, hx)

@@ -1,6 +1,6 @@
 """Rotary position embedding: each pair of features is turned by an angle that grows with position.
 
-    y_{2i}   = x_{2i} cos θ − x_{2i+1} sin θ           θ_ti = t base^{−2i/D}
+    y_{2i}   = x_{2i} cos θ − x_{2i+1} sin θ           θ_ti = t base^{−2i/D}, in radians
     y_{2i+1} = x_{2i} sin θ + x_{2i+1} cos θ           y = R(θ) x
 
     ∂L/∂x = R(θ)ᵀ g = R(−θ) g                          g = ∂L/∂y
@@ -71,7 +71,7 @@ def rotary_embedding(
         input: x, shape (…, T, D), D even.
         positions: whole numbers, shape (T), or (…, T) with dimensions that broadcast with those of
             x; 0 to T − 1 if ``None``.
-        base: the wavelengths go from 2π to nearly 2π · base.
+        base: the wavelengths go from 2π to nearly 2π · base positions.
 
     Returns:
         y, shape (…, T, D).
@@ -94,10 +94,10 @@ def rotary_embedding(
 
 
 class RotaryEmbedding(torch.nn.Module):
-    """``rotary_embedding`` as a module.
+    """A module with the backward of ``functional.rotary_embedding``.
 
     Args:
-        base: see there.
+        base: the wavelengths go from 2π to nearly 2π · base positions.
     """
 
     def __init__(self, base: float = 10_000.0) -> None:

@@ -10,6 +10,7 @@ import torch
 from compare import compare_gradients
 from compare.gradients import importing
 from compare.reports import html
+from tests.exhaustive import some
 
 pytest_plugins = ["pytester"]
 
@@ -184,7 +185,7 @@ class TestPages:
         result.stdout.fnmatch_lines(["no page: *", "reproduce with: *"])
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("workers", some([1], [1, 2]))
 def test_in_workers(run, pytester, workers):
     """And nothing is imported where nothing is asked."""
     pytester.makepyfile(test_mine=TESTS)

@@ -143,6 +143,7 @@ def test_mlp_is_bit_for_bit_that_of_autograd(seed):
         assert torch.equal(manual, reference)
 
 
+@pytest.mark.exhaustive  # test_train.py has a training that is compiled
 def test_compiled_by_inductor():
     torch._dynamo.reset()
     layers = manual_backprop

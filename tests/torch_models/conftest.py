@@ -20,6 +20,12 @@ def digits() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def little_text(monkeypatch) -> None:
+    """The network for text writes a few bytes after an epoch: hundreds take as long as training."""
+    monkeypatch.setattr("torch_models.text_sample.WRITTEN", 20)
+
+
 @pytest.fixture
 def few_samples(monkeypatch) -> None:
     """A fifth of 100 digits, or 8 texts, are for test: large networks take seconds for them all."""

@@ -5,6 +5,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader, TensorDataset
 
 from torch_models import Classifier, ImageData, TrainingData
@@ -68,6 +69,52 @@ def test_other_networks_take_rows_of_pixels(data):
     lenet = Classifier(network="lenet").eval()
     with torch.no_grad():
         assert torch.equal(lenet(x), lenet(x.flatten(1)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"backprop": "by hand"}, "unknown backprop 'by hand': choose from autograd, manual"),
+        ({"network": "cnn"}, "unknown network 'cnn': choose from mlp, lenet"),
+        ({"network": "gpt", "attention": "flash"}, "unknown attention 'flash': choose from whole"),
+        ({"momentum_form": "notes"}, "unknown momentum form 'notes': choose from torch, ema"),
+        ({"sizes": "784, 10"}, "sizes must be numbers as in '784-160-10', got '784, 10'"),
+    ],
+)
+def test_an_unknown_name_says_what_there_is(settings, says):
+    with pytest.raises(ValueError, match=says):
+        Classifier(**settings).configure_optimizers()
+
+
+def weights_after(data, classifier, batch_size=32, **settings):
+    by = trainer(None, max_epochs=1, logger=False, enable_checkpointing=False, **settings)
+    by.fit(classifier, DataLoader(data, batch_size), DataLoader(data, 96))
+    assert by.global_step == 3
+    return torch.cat([w.detach().flatten() for w in classifier.parameters()])
+
+
+def test_a_trainer_that_clips_gradients(data):
+    small = {"backprop": "manual", "sizes": "784-8-2", "warmup": 2}
+    ours = weights_after(data, Classifier(**small, clip=0.1))
+    theirs = weights_after(data, Classifier(**small), gradient_clip_val=0.1)
+    assert torch.equal(theirs, ours)
+    assert not torch.equal(theirs, weights_after(data, Classifier(**small)))
+
+
+def test_a_trainer_that_accumulates_gradients(data):
+    whole = weights_after(data, Classifier("manual", sizes="784-8-2"))
+    halves = Classifier("manual", sizes="784-8-2")
+    accumulated = weights_after(data, halves, batch_size=16, accumulate_grad_batches=2)
+    torch.testing.assert_close(accumulated, whole)
+
+
+def test_what_a_trainer_cannot_clip(data):
+    with pytest.raises(MisconfigurationException, match="not with backprop='explicit'"):
+        weights_after(data, Classifier("explicit", sizes="784-8-2"), gradient_clip_val=1.0)
+    no_files = {"logger": False, "enable_checkpointing": False}
+    by = trainer(None, max_epochs=1, accumulate_grad_batches=2, **no_files)
+    with pytest.raises(MisconfigurationException, match="steps_per_execution=1"):
+        by.fit(Classifier("manual"), ImageData("digits"))
 
 
 def test_samples_of_another_size():

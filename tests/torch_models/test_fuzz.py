@@ -61,6 +61,7 @@ def values(name):
 OPTION = st.sampled_from(sorted(VALUES)).flatmap(values)
 # Tiny, unless drawn otherwise: of an option that is given twice the last counts.
 TINY = ["--dataset", "digits", "--hidden", "4", "--epochs", "1", "--train-size", "40"]
+TINY += ["--dashboards", "off"]
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A training that is killed again and again ends as if it had never been."""
 
-import contextlib
 import os
 import random
 import shutil
@@ -10,33 +9,10 @@ import time
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.forked import fork
+from tests.forked import Started, forked, wait
 from torch_models import classifier, train
 
 OPTIONS = ["--manual", "--dataset", "digits", "--hidden", "8", "--epochs", "40"]
-
-
-def start(options):
-    """A training in a process of its own, forked so that nothing is imported again."""
-    child = fork()
-    if child == 0:
-        code = 1
-        try:
-            with contextlib.redirect_stdout(None):
-                code = train.main(options)
-        finally:
-            os._exit(code)
-    return child
-
-
-def ended(child):
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def wait(condition):
-    limit = time.monotonic() + 60
-    while not condition() and time.monotonic() < limit:
-        time.sleep(0.001)
 
 
 def kill_again_and_again(logs, options, times):
@@ -54,14 +30,14 @@ def kill_again_and_again(logs, options, times):
         if killed == times:
             break
         before = saved()
-        child = start([*options, *(["--resume", "last"] if trial else [])])
+        child = Started(train.main, [*options, *(["--resume", "last"] if trial else [])])
         if trial == 0:
             wait(lambda: list(logs.glob("*/*/events*")))
         else:
             wait(lambda before=before: saved() != before)
             time.sleep(draw.uniform(0, 0.05))
-        os.kill(child, signal.SIGKILL)
-        killed += ended(child) == -signal.SIGKILL
+        os.kill(child.pid, signal.SIGKILL)
+        killed += child.end().returncode == -signal.SIGKILL
     return killed
 
 
@@ -86,7 +62,7 @@ def test_killed_ten_times(tmp_path):
     assert train.main([*OPTIONS, "--log-dir", str(whole)]) == 0
     options = [*OPTIONS, "--log-dir", str(killed)]
     assert kill_again_and_again(killed, options, times=10) == 10
-    assert ended(start([*options, "--resume", "last"])) == 0
+    assert forked(train.main, [*options, "--resume", "last"]).returncode == 0
     ours, theirs = weights(killed), weights(whole)
     for name, weight in theirs["state_dict"].items():
         assert torch.equal(ours["state_dict"][name], weight)

@@ -41,9 +41,10 @@ class TestAsInMnist:
             drawn(400, at=(0.5, 0.1)),
             drawn(400, "#303030", "#d0d0d0"),
             drawn(400, (0, 0, 0, 0), "black", mode="RGBA"),
+            drawn(400, (0, 0, 0, 0), "white", mode="RGBA"),
             drawn(800),
         ],
-        ids=["light on dark", "elsewhere", "grey", "transparent", "larger"],
+        ids=["light on dark", "elsewhere", "grey", "transparent", "transparent, white", "larger"],
     )
     def test_the_same_however_it_is_drawn(self, picture, tmp_path):
         usual = read(saved(drawn(400), tmp_path))
@@ -61,6 +62,10 @@ class TestAsInMnist:
             x = torch.zeros(50, 50)
             x[10 : 10 + shape[0], 20 : 20 + shape[1]] = 1
             assert as_in_mnist(x).shape == (28, 28)
+
+    def test_a_large_one_without_a_warning(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 399 * 400)
+        assert read(saved(drawn(400), tmp_path)).max() == 1
 
     def test_nothing_on_it(self, tmp_path):
         with pytest.raises(PictureError, match=r"picture\.png: the picture is blank"):
@@ -85,7 +90,9 @@ class TestCommand:
             picture = Image.frombytes("L", (28, 28), bytes(pixels.flatten().tolist()))
             paths.append(saved(picture, tmp_path, f"{i}.png").name)
         assert predict.main([str(run), *paths]) == 0
-        rows = [line.split("│") for line in capsys.readouterr().out.splitlines() if "png" in line]
+        out = capsys.readouterr().out
+        assert f"{run.name}, 1 thread" in out.replace("\n", "")
+        rows = [line.split("│") for line in out.splitlines() if "png" in line]
         assert len(rows) == 12
         said = [int(row[2]) for row in rows]
         assert sum(a == int(b) for a, b in zip(said, labels[:12], strict=True)) >= 10

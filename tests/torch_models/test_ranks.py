@@ -5,19 +5,25 @@ import io
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tests.exhaustive import some
+from tests.forked import Started, wait
 from torch_models import train
 from torch_models.batches import ShuffledBatches
 
-OPTIONS = ["--dataset", "digits", "--hidden", "8", "--accelerator", "cpu"]
+CPU = ["--accelerator", "cpu"]
+OPTIONS = ["--dataset", "digits", "--hidden", "8", *CPU]
 EXACT = ["--precision", "64-true"]
 TWO = ["--devices", "2", "--strategy", "ddp"]
 ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -64,13 +70,33 @@ def one(tmp_path_factory):
 
 def in_two(start, *options):
     """What two processes print that train together."""
+    options = [*TWO, *EXACT, *options]
+    if start == "forked":
+        done = [process.end() for process in two_forked(options)]
+        assert [each.returncode for each in done] == [0, 0], done
+        return "".join(each.stdout for each in done)
     python = [sys.executable, "-m"]
     if start == "torchrun":
         python += ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m"]
-    command = [*python, "torch_models.train", *TWO, *OPTIONS, *EXACT, *options]
+    command = [*python, "torch_models.train", *options]
     done = subprocess.run(command, capture_output=True, text=True, env=ONE_THREAD)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def rank_of_two(rank, port):
+    """What torchrun tells a process that it starts, told to one that is forked."""
+    of_all = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+    of_all |= {"MASTER_PORT": str(port), "TORCHELASTIC_RUN_ID": "none", "GROUP_RANK": "0"}
+    os.environ.update(of_all, RANK=str(rank), LOCAL_RANK=str(rank))
+    rank_zero_only.rank = rank  # Lightning reads it when it is imported
+
+
+def two_forked(options):
+    """As torchrun starts two, without the imports."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    return [Started(train.main, options, partial(rank_of_two, rank, port)) for rank in (0, 1)]
 
 
 def epochs(said):
@@ -92,20 +118,22 @@ def assert_ends_as(one, logs):
 
 
 @pytest.mark.multiprocess
-def test_one_goes_on_where_two_ended(one, tmp_path, capsys):
+@pytest.mark.parametrize("start", some(["forked"], ["forked", "torchrun"]))
+def test_one_goes_on_where_two_ended(one, tmp_path, capsys, start):
     """Gradients that were not averaged right would not stay hidden: the weights are compared."""
-    options = ["--backprop", "autograd", "--log-dir", str(tmp_path), "--epochs"]
-    assert epochs(in_two("torchrun", *options, "1")) == ["1"]
-    assert train.main([*OPTIONS, *EXACT, *options, "3", "--resume", "last"]) == 0
+    options = [*OPTIONS, "--backprop", "autograd", "--log-dir", str(tmp_path), "--epochs"]
+    assert epochs(in_two(start, *options, "1")) == ["1"]
+    assert train.main([*EXACT, *options, "3", "--resume", "last"]) == 0
     assert epochs(capsys.readouterr().out) == ["2", "3"]
     assert_ends_as(one, tmp_path)
 
 
 @pytest.mark.multiprocess
-def test_two_go_on_where_one_ended(one, tmp_path, capsys):
-    options = ["--backprop", "manual", "--log-dir", str(tmp_path), "--epochs"]
-    assert train.main([*OPTIONS, *EXACT, *options, "1"]) == 0
-    said = in_two("lightning", *options, "3", "--resume", "last")
+@pytest.mark.parametrize("start", some(["forked"], ["forked", "lightning"]))
+def test_two_go_on_where_one_ended(one, tmp_path, capsys, start):
+    options = [*OPTIONS, "--backprop", "manual", "--log-dir", str(tmp_path), "--epochs"]
+    assert train.main([*EXACT, *options, "1"]) == 0
+    said = in_two(start, *options, "3", "--resume", "last")
     assert epochs(said) == ["2", "3"]
     assert len(re.findall("^test loss", said, re.MULTILINE)) == 1
     assert figures(said) == figures(one.said)[1:]
@@ -117,23 +145,11 @@ def test_tied_weights_and_clipping_in_two(tmp_path):
     """Gradients are averaged before they are clipped, and once for a weight that is used twice."""
     text = tmp_path / "text"
     text.mkdir()
-    (text / "a.txt").write_bytes(bytes(range(256)) * 20)
-    options = ["--network", "gpt", "--text-dir", str(text), "--val-size", "2", *EXACT]
-    options += [
-        "--epochs",
-        "1",
-        "--batch-size",
-        "8",
-        "--clip",
-        "0.1",
-        "--accelerator",
-        "cpu",
-        "--log-dir",
-    ]
-    assert train.main([*options, str(tmp_path / "one")]) == 0
-    command = [sys.executable, "-m", "torch_models.train", *options, str(tmp_path / "two"), *TWO]
-    done = subprocess.run(command, capture_output=True, text=True, env=ONE_THREAD)
-    assert done.returncode == 0, done.stderr
+    (text / "a.txt").write_bytes(bytes(range(256)) * 4)
+    options = ["--network", "gpt", "--text-dir", str(text), "--val-size", "2", "--clip", "0.1"]
+    options += [*CPU, "--epochs", "1", "--batch-size", "2", "--log-dir"]
+    assert train.main([*EXACT, *options, str(tmp_path / "one")]) == 0
+    in_two("forked", *options, str(tmp_path / "two"))
     ours, theirs = saved(tmp_path / "two"), saved(tmp_path / "one")
     for name, weight in theirs.items():
         torch.testing.assert_close(ours[name], weight, rtol=1e-9, atol=1e-11)
@@ -151,8 +167,21 @@ def running(session):
 
 
 @pytest.mark.multiprocess
-@pytest.mark.parametrize("victim", ["first", "second"])
+@pytest.mark.parametrize("victim", [0, 1])
 def test_one_rank_killed_stops_the_other(tmp_path, victim):
+    both = two_forked([*TWO, *OPTIONS, "--epochs", "100000", "--log-dir", tmp_path])
+    wait(lambda: "epoch" in both[0].said())
+    os.kill(both[victim].pid, signal.SIGKILL)
+    left = both[1 - victim].end()
+    assert left.returncode == 1
+    assert both[victim].end().returncode == -signal.SIGKILL
+    [line] = left.stderr.splitlines()
+    assert "another process of this training has ended" in line
+
+
+@pytest.mark.multiprocess
+@pytest.mark.parametrize("victim", some(["first"], ["first", "second"]))
+def test_one_killed_of_two_that_lightning_started(tmp_path, victim):
     command = [sys.executable, "-u", "-m", "torch_models.train", *TWO, *OPTIONS]
     training = subprocess.Popen(
         [*command, "--epochs", "100000", "--log-dir", str(tmp_path)],

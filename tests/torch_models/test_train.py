@@ -165,7 +165,12 @@ def test_other_precisions(tmp_path, precision):
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
 def test_compiled(tmp_path):
     torch._dynamo.reset()
-    assert train(tmp_path, "--manual", "--epochs", 1, "--compile") == 0
+    ends = []
+    for options in ([], ["--compile"]):
+        folder = tmp_path / "".join(options)
+        assert train(folder, "--manual", "--epochs", 1, "--precision", "64-true", *options) == 0
+        ends.append(weights(folder / "manual/version_0"))
+    torch.testing.assert_close(*ends, rtol=1e-9, atol=1e-12)
 
 
 def test_no_network_and_no_data_is_digits_with_a_warning(tmp_path, capsys, monkeypatch):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from torch_models.names import NAMESPACES, known
+from torch_models.names import ATTENTIONS, NAMESPACES, known
 from torch_models.networks.gpt import gpt
 from torch_models.networks.lenet import lenet
 from torch_models.networks.loss_function import loss_function
@@ -35,8 +35,24 @@ class Built(NamedTuple):
 
 
 def namespace(backprop: str) -> ModuleType:
-    """The module whose layers compute their gradient this way: ``autograd`` → ``torch.nn``."""
-    return import_module(NAMESPACES[backprop])
+    """The module whose layers compute their gradient this way: ``autograd`` → ``torch.nn``.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    return import_module(known("backprop", backprop, NAMESPACES))
+
+
+def widths_of(sizes: str) -> list[int]:
+    """``"784-160-10"`` → [784, 160, 10].
+
+    Raises:
+        ValueError: it is anything else.
+    """
+    try:
+        return [int(width) for width in sizes.split("-")]
+    except ValueError:
+        raise ValueError(f"sizes must be numbers as in '784-160-10', got {sizes!r}") from None
 
 
 def build(
@@ -60,17 +76,18 @@ def build(
         attention: of gpt, one of ``names.ATTENTIONS``.
 
     Raises:
-        ValueError: an unknown name.
+        ValueError: an unknown name, or sizes that are not two or more whole numbers.
     """
     layers = namespace(backprop)
+    known("attention", attention, dict.fromkeys(ATTENTIONS))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if network == "mlp":
-            widths = [int(width) for width in sizes.split("-")]
+            widths = widths_of(sizes)
             classes = widths[-1]
             return Built(
                 mlp(widths, activation, loss, layers), loss_function(loss, layers, classes)
             )
-        builder = known("network", network, BUILDERS)
+        builder = known("network", network, {"mlp": mlp, **BUILDERS})
         made = builder(layers, attention) if network == "gpt" else builder(layers)
     return Built(made, loss_function("cross-entropy", layers))

@@ -19,15 +19,16 @@ CONTEXT, D, HEADS, DEPTH = 128, 128, 4, 2
 DROPOUT = 0.0
 
 
-def gpt(layers: Any = nn, attention: str = "whole") -> nn.Module:
-    """Bytes int64 (N, T) → logits (N, 256, T) of the byte after each, T ≤ 128.
+def gpt(layers: Any = nn, attention: str = "whole", context: int = CONTEXT) -> nn.Module:
+    """Bytes int64 (N, T) → logits (N, 256, T) of the byte after each, T ≤ context.
 
     Args:
         layers: the namespace to build from, ``torch.nn`` or ``manual_backprop``.
         attention: ``"blocks"`` for that of ``manual_backprop`` which keeps no matrix of T × T;
             ``torch.nn`` chooses by itself.
+        context: bytes that it sees at once.
     """
-    network = GPT(layers)
+    network = GPT(layers, context)
     if attention == "blocks" and layers is not nn:
         for module in network.modules():
             if isinstance(module, Attention):
@@ -38,10 +39,10 @@ def gpt(layers: Any = nn, attention: str = "whole") -> nn.Module:
 class GPT(nn.Module):
     """Embeddings of token and position, causal blocks, a norm, and the embedding read backwards."""
 
-    def __init__(self, layers: Any) -> None:
+    def __init__(self, layers: Any, context: int = CONTEXT) -> None:
         super().__init__()
         self.tokens = layers.Embedding(BYTES, D)
-        self.positions = layers.Embedding(CONTEXT, D)
+        self.positions = layers.Embedding(context, D)
         self.blocks = nn.Sequential(
             *(
                 Block(D, HEADS, DROPOUT, layers.GELU(approximate="tanh"), True, layers)

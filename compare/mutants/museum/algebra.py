@@ -58,7 +58,7 @@ EXHIBITS = [
     Exhibit(
         "pytorch/pytorch",
         "#995",
-        "prod: incoming gradient left out",
+        "prod: incoming gradient ignored",
         _last(Operation(lambda x: x.prod(1, keepdim=True))),
         lambda g, x, y: y / x,
         lambda g, x, y: g * _of_the_others(x),
@@ -76,7 +76,7 @@ EXHIBITS = [
     Exhibit(
         "NervanaSystems/neon",
         "#169",
-        "x xᵀ: the path through xᵀ left out",
+        "x xᵀ: path through xᵀ forgotten",
         _last(Operation(lambda x: x @ x.T)),
         lambda g, x, y: g @ x,
         lambda g, x, y: g @ x + g.T @ x,
@@ -85,7 +85,7 @@ EXHIBITS = [
     Exhibit(
         "HIPS/autograd",
         "#401",
-        "normal density: sign of the covariance",
+        "normal density: wrong sign for the covariance",
         _last(Operation(_log_density, [_COVARIANCE])),
         lambda g, x, cov: (-g * torch.linalg.solve(cov, x.T).T, -_covariance_gradient(g, x, cov)),
         lambda g, x, cov: (-g * torch.linalg.solve(cov, x.T).T, _covariance_gradient(g, x, cov)),

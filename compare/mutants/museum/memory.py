@@ -84,7 +84,7 @@ EXHIBITS = [
     Exhibit(
         "Dao-AILab/flash-attention",
         "#355",
-        "attention: strides of g not looked at",
+        "attention: strides of g ignored",
         alone(Operation(_attention), _Q, _K, _V),
         _attention_shipped,
         _attention_mended,
@@ -94,7 +94,7 @@ EXHIBITS = [
     Exhibit(
         "torch/nn",
         "#345",
-        "mean: strides of g not looked at",
+        "mean: strides of g ignored",
         alone(Operation(lambda x: x.mean(-1)), batch(5, 4, 3)),
         lambda g, x, y: as_if_contiguous(g)[..., None].expand(x.shape) / x.shape[-1],
         lambda g, x, y: g[..., None].expand(x.shape) / x.shape[-1],
@@ -103,7 +103,7 @@ EXHIBITS = [
     Exhibit(
         "pytorch/pytorch",
         "#194719",
-        "kernel below cat: strides of g not looked at",
+        "kernel below cat: strides of g ignored",
         between(Operation(lambda x, w: x * w, [spread(6)])),
         lambda g, x, w: (as_if_contiguous(g) * w, (as_if_contiguous(g) * x).sum(0)),
         lambda g, x, w: (g * w, (g * x).sum(0)),
@@ -113,7 +113,7 @@ EXHIBITS = [
     Exhibit(
         "apache/mxnet",
         "#20166",
-        "take: added onto what was there",
+        "take: added to what was there",
         between(Operation(lambda x, taken: x[:, taken], buffers=[_TAKEN])),
         _AddsOnto(0.0),
         lambda g, x, taken: torch.zeros_like(x).index_add_(1, taken, g),
@@ -122,7 +122,7 @@ EXHIBITS = [
     Exhibit(
         "apache/mxnet",
         "#15175",
-        "boolean mask: the rest never written",
+        "boolean mask: the rest not initialized",
         _into(Operation(lambda x, chosen: x[:, chosen], buffers=[_CHOSEN]), 4),
         _WritesSome(0.25),
         lambda g, x, chosen: torch.zeros_like(x).index_add_(1, chosen.nonzero()[:, 0], g),
@@ -131,7 +131,7 @@ EXHIBITS = [
     Exhibit(
         "ggml-org/ggml",
         "#1491",
-        "RMS norm: written over g before it is read",
+        "RMS norm: overwrites g before reading it",
         between(Operation(_rms_norm)),
         _rms_norm_shipped,
         _rms_norm_mended,

@@ -30,7 +30,7 @@ EXHIBITS = [
     Exhibit(
         "apache/tvm",
         "#7340",
-        "tanh: g − a² for g (1 − a²)",
+        "tanh: g − a² instead of g (1 − a²)",
         between(nn.Tanh()),
         lambda g, x, a: g * 1 - a * a,
         lambda g, x, a: g * (1 - a * a),
@@ -56,7 +56,7 @@ EXHIBITS = [
     Exhibit(
         "RubixML/ML",
         "#427",
-        "SELU: λ (a + α) for a + λα below 0",
+        "SELU: λ (a + α) instead of a + λα below 0",
         between(nn.SELU()),
         lambda g, x, a: _selu(a, g, _LAMBDA * (a + _ALPHA)),
         lambda g, x, a: _selu(a, g, a + _LAMBDA * _ALPHA),
@@ -86,7 +86,7 @@ EXHIBITS = [
     Exhibit(
         "chainer/chainer",
         "#5898",
-        "leaky ReLU of slope 0: everything passes",
+        "leaky ReLU with slope 0: everything passes",
         between(nn.LeakyReLU(0.0)),
         lambda g, x, a: torch.where(a >= 0, g, 0.0 * g),
         lambda g, x, a: torch.where(a > 0, g, 0.0 * g),
@@ -113,7 +113,7 @@ EXHIBITS = [
     Exhibit(
         "huggingface/candle",
         "#534",
-        "maximum: sign of the second argument",
+        "maximum: wrong sign for the second argument",
         alone(Operation(torch.maximum), batch(9, 6), batch(9, 6, seed=6)),
         lambda g, x, y, a: (g * (a == x), -g * (a == y)),
         lambda g, x, y, a: (

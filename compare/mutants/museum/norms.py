@@ -172,7 +172,7 @@ EXHIBITS = [
     Exhibit(
         "denizyuret/Knet.jl",
         "#288",
-        "batch norm: input without the scale",
+        "batch norm: input gradient without the scale",
         between(_affine(_batch_norm)),
         _knet_shipped,
         _knet_mended,
@@ -190,7 +190,7 @@ EXHIBITS = [
     Exhibit(
         "tenstorrent/tt-metal",
         "#53204",
-        "layer norm: mean of the last block alone",
+        "layer norm: mean of the last block only",
         _WIDE,
         _last_block,
         _by_blocks,
@@ -199,7 +199,7 @@ EXHIBITS = [
     Exhibit(
         "Oneflow-Inc/oneflow",
         "#6149",
-        "layer norm: weight and bias exchanged",
+        "layer norm: weight and bias swapped",
         between(_affine(_layer_norm)),
         _exchanged,
         _layer_norm_mended,
@@ -216,7 +216,7 @@ EXHIBITS = [
     Exhibit(
         "chainer/chainer",
         "06fee732",
-        "standardize: ε where there is none",
+        "standardize: ε that the forward lacks",
         between(Operation(_standardized)),
         _standardized_shipped,
         _standardized_mended,
@@ -225,7 +225,7 @@ EXHIBITS = [
     Exhibit(
         "fla-org/flash-linear-attention",
         "#155",
-        "gated layer norm: gate's gradient for the input",
+        "gated layer norm: input gets the gate's gradient",
         alone(_affine(_gated), batch(9, 6), batch(9, 6, seed=6)),
         _gated_shipped,
         _gated_mended,
@@ -234,7 +234,7 @@ EXHIBITS = [
     Exhibit(
         "wkcn/mobula",
         "#3",
-        "softmax: the diagonal alone",
+        "softmax: diagonal only",
         between(nn.Softmax(1)),
         lambda g, x, y: g * (y - y**2),
         lambda g, x, y: y * (g - (g * y).sum(1, keepdim=True)),

@@ -71,7 +71,7 @@ EXHIBITS = [
     Exhibit(
         "linkedin/Liger-Kernel",
         "#1298",
-        "cross entropy a token: scaled by the first g",
+        "per-token cross entropy: scaled by the first g",
         alone(Operation(_per_token, [batch(CLASSES, 6, seed=8)]), batch(N, 6), _LABELS),
         _scaled_by_first,
         _scaled_by_token,
@@ -81,7 +81,7 @@ EXHIBITS = [
     Exhibit(
         "SciSharp/TensorFlow.NET",
         "#787",
-        "squared difference: its own inputs",
+        "squared difference: returns its inputs",
         alone(Operation(lambda x, y: (x - y) ** 2), batch(N, 6), batch(N, 6, seed=6)),
         lambda g, x, y, a: (x, y),
         lambda g, x, y, a: (2 * g * (x - y), -2 * g * (x - y)),
@@ -108,7 +108,7 @@ EXHIBITS = [
     Exhibit(
         "chainer/chainer",
         "e60dd3ef",
-        "soft targets: incoming gradient left out",
+        "soft targets: incoming gradient ignored",
         LossHost(_soft, _SHARED),
         lambda g, z, t: (z.softmax(1) * t.sum(1, keepdim=True) - t) / len(z),
         lambda g, z, t: g * (z.softmax(1) * t.sum(1, keepdim=True) - t) / len(z),
@@ -117,7 +117,7 @@ EXHIBITS = [
     Exhibit(
         "paiml/aprender",
         "#2182",
-        "cross entropy, summed: averaged",
+        "summed cross entropy: averaged",
         LossHost(_summed, _LABELS),
         lambda g, z, y: g * (z.softmax(1) - F.one_hot(y, z.shape[1])) / len(z),
         lambda g, z, y: g * (z.softmax(1) - F.one_hot(y, z.shape[1])),

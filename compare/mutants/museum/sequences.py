@@ -188,7 +188,7 @@ EXHIBITS = [
     Exhibit(
         "fla-org/flash-linear-attention",
         "#875",
-        "normalized attention: keys' path severed",
+        "normalized attention: path through the keys cut",
         alone(Operation(_normalized_attention), _Q.abs() + 0.1, _K_.abs() + 0.1, _V),
         _severed,
         _not_severed,
@@ -198,7 +198,7 @@ EXHIBITS = [
     Exhibit(
         "fla-org/flash-linear-attention",
         "#47",
-        "linear attention: values without the scale",
+        "linear attention: value gradient without the scale",
         alone(Operation(_linear_attention), _Q, _K_, _V),
         _linear_attention_shipped,
         _linear_attention_mended,
@@ -208,7 +208,7 @@ EXHIBITS = [
     Exhibit(
         "fla-org/flash-linear-attention",
         "#6",
-        "gated attention: values without the decay",
+        "gated attention: value gradient without the decay",
         alone(Operation(_state), _K_, _V, -batch(2, 7).abs() / 4),
         _state_shipped,
         _state_mended,
@@ -228,7 +228,7 @@ EXHIBITS = [
     Exhibit(
         "PaddlePaddle/Paddle",
         "#74716",
-        "rotary embedding: turned before the sine",
+        "rotary embedding: rotated before the sine",
         between(Operation(lambda x, c, s: x * c + _turned(x) * s, buffers=[_COS, _SIN])),
         lambda g, x, c, s: g * c - _turned(g) * s,
         lambda g, x, c, s: g * c - _turned(g * s),
@@ -236,7 +236,7 @@ EXHIBITS = [
     Exhibit(
         "pytorch/pytorch",
         "#1528",
-        "indexing: of duplicates the last one alone",
+        "indexing: only the last of duplicates",
         between(Operation(lambda x, drawn: x[:, drawn], buffers=[_DRAWN])),
         _last_write,
         _every_write,
@@ -245,7 +245,7 @@ EXHIBITS = [
     Exhibit(
         "apache/mxnet",
         "#18203",
-        "two directions: g written over by the first",
+        "two directions: g overwritten by the first",
         between(Operation(_both_ways, [batch(3, 6, seed=1), batch(3, 6, seed=2)])),
         _both_ways_shipped,
         _both_ways_mended,
@@ -254,7 +254,7 @@ EXHIBITS = [
     Exhibit(
         "lmnt-com/haste",
         "#43",
-        "zoneout: the first step's mask for all",
+        "zoneout: first step's mask for every step",
         alone(Operation(_recurrence, [batch(4, 4, seed=1) / 2], [_MASKS]), batch(3, 7, 4)),
         _zoneout_shipped,
         _zoneout_mended,

@@ -126,7 +126,7 @@ EXHIBITS = [
     Exhibit(
         "nerfstudio-project/gsplat",
         "94cbd12c",
-        "projection: the depth's path left out",
+        "projection: path through the depth forgotten",
         alone(Operation(_projected, buffers=[_CAMERA]), batch(N, 3)),
         _projected_shipped,
         _projected_mended,
@@ -135,7 +135,7 @@ EXHIBITS = [
     Exhibit(
         "openvdb/fvdb-core",
         "#435",
-        "cameras: the first one's gradient alone",
+        "cameras: gradient of the first one only",
         alone(Operation(lambda x, q: (x * q).tanh(), [batch(6, seed=7)]), batch(N, 6)),
         lambda g, x, q: (
             g * (1 - (x * q).tanh() ** 2) * q,

@@ -241,13 +241,13 @@ def test_one_wrong_function_deep_inside_a_resnet():
             return super()._make_layer(block, planes // 8, *options, **named)
 
     reference = Narrow(resnet.BasicBlock, [1, 1, 1, 1])
-    reference.fc = nn.Linear(512 // 8, 10)
+    reference.layer4, reference.fc = nn.Identity(), nn.Linear(256 // 8, 10)
     manual = copy.deepcopy(reference)
-    manual.layer3[0].relu = module(straight_through)()
+    manual.layer2[0].relu = module(straight_through)()
     report = compare_gradients(manual, reference, torch.randn(2, 3, 32, 32))
-    assert accused(report) == {"layer3.0.relu": ["input"]}
-    assert verdicts(report)["layer4.0.conv1"] == "correct"
-    assert verdicts(report)["layer2.0.conv1"] == "inherited"
+    assert accused(report) == {"layer2.0.relu": ["input"]}
+    assert verdicts(report)["layer3.0.conv1"] == "correct"
+    assert verdicts(report)["layer1.0.conv1"] == "inherited"
 
 
 class OwnParameterAndDropout(nn.Module):

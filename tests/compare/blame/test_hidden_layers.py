@@ -8,6 +8,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from compare import compare_gradients
+from tests.compare.by_hand import by_hand
 
 
 def block():
@@ -203,3 +204,49 @@ def test_wrong_parameters_inside_are_found(layers):
     assert {row.name for row in report.failures} == {
         "b.0.weight", "b.0.bias", "b.2.weight", "b.2.bias",
     }  # fmt: skip
+
+
+class HandsWeightsOver(torch.autograd.Function):
+    """The layer computes with tensors that ``functional_call`` gives it, not with its own."""
+
+    @staticmethod
+    def call(module, x, θ):
+        names = [name for name, _ in module.named_parameters()]
+        return torch.func.functional_call(module, dict(zip(names, θ, strict=True)), x)
+
+    @staticmethod
+    def forward(ctx, x, module, *θ):
+        ctx.module = module
+        ctx.save_for_backward(x, *θ)
+        return HandsWeightsOver.call(module, x, θ)
+
+    @staticmethod
+    def backward(ctx, g):
+        x, *θ = ctx.saved_tensors
+        _, pull = torch.func.vjp(lambda x, *θ: HandsWeightsOver.call(ctx.module, x, θ), x, *θ)
+        grad_x, *grad_θ = pull(g)
+        return grad_x, None, *grad_θ
+
+
+class WrongLast(Plain):
+    """It hands weights over as it should; the last layer's bias has the wrong sign."""
+
+    def __init__(self):
+        super().__init__()
+        self.c = NegatedBias(6, 3)
+
+    def inner(self, x):
+        return HandsWeightsOver.apply(x, self.b, *self.b.parameters())
+
+
+class NegatedBias(nn.Linear):
+    function = by_hand(nn.functional.linear, lambda g, x, w, b: (g @ w, g.T @ x, -g.sum(0)))
+
+    def forward(self, x):
+        return self.function(x, self.weight, self.bias)
+
+
+def test_weights_that_are_handed_over_get_their_gradients():
+    torch.manual_seed(0)
+    report = compare_gradients(WrongLast(), Plain(), torch.randn(7, 5))
+    assert [layer.label for layer in report.originators] == ["c NegatedBias"], str(report)

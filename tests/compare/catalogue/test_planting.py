@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from compare import mutants
+from compare.catalogue import entries
 from compare.catalogue.host import Host, batch, between
 from compare.catalogue.specimen import Bug, planted
 from compare.diagnosis.mistake import Mistake
@@ -83,3 +84,21 @@ def test_random_numbers_are_those_of_the_forward():
     host = between(nn.Dropout(0.3))
     assert outcome(host, masked).passed
     assert outcome(host, drawn_again, "input").killed
+
+
+@pytest.mark.parametrize("name", ["CosineSimilarity", "CosineEmbeddingLoss"])
+@pytest.mark.parametrize("length", [0.0, 1e-5, 1.0])
+def test_right_cosines_have_the_epsilon_of_pytorch(name, length):
+    entry = next(entry for entry in entries() if entry.name == name)
+    [specimen] = [specimen for specimen in entry.specimens() if specimen.is_right]
+    question = specimen.build()
+    manual, reference = question.loss or (question.manual[0], question.reference[0])
+    vectors = [batch(9, 5).double(), batch(9, 5, seed=6).double()]
+    vectors[0][2] *= length
+
+    def gradient(of):
+        x = vectors[0].clone().requires_grad_()
+        of(x, vectors[1]).sum().backward()
+        return x.grad
+
+    torch.testing.assert_close(gradient(manual), gradient(reference), rtol=1e-9, atol=0.0)

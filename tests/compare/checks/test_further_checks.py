@@ -13,6 +13,7 @@ from compare.checks import ask
 from compare.checks.check import AGREES, NOT_AVAILABLE, WRONG
 from compare.command.argument_types import CHECKS
 from compare.trial.question import Question
+from tests.exhaustive import some
 
 
 def question(manual, reference, **options):
@@ -144,9 +145,7 @@ def test_vmap_without_a_rule():
     assert "cannot be vmapped" in found.detail
 
 
-@pytest.mark.parametrize(
-    "backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.exhaustive)]
-)
+@pytest.mark.parametrize("backend", some(["aot_eager"], ["aot_eager", "inductor"]))
 def test_compile(backend, monkeypatch):
     """The graph is the same; inductor starts a compiler of C++, which takes ten seconds."""
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))

@@ -61,3 +61,29 @@ def test_layers_keep_the_names_of_their_files(monkeypatch, capsys):
     output = capsys.readouterr().out
     assert max(map(len, output.splitlines())) <= 80
     assert "activation/rectifiers.py" in output
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_lines_are_counted_as_a_terminal_breaks_them(terminal):
+    out = Console(width=40, file=StringIO(), force_terminal=terminal, color_system=None)
+    console.say_first(out, ["a sentence of five words " * 4] * 50, "--json FILE")
+    *said, rest = out.file.getvalue().splitlines()
+    assert len(said) == console.MOST
+    assert rest == f"… and {40 if terminal else 20} more: --json FILE"
+
+
+def test_layers_that_pytorch_does_not_have_in_a_dtype(monkeypatch, capsys):
+    every = layers.entries()
+    some = [e for e in every if e.name in ("ReLU", "MultiMarginLoss")]
+    monkeypatch.setattr(layers, "entries", lambda: some)
+    assert layers.main(["--dtype", "float16"]) == 0
+    told = {line.split()[1]: line for line in capsys.readouterr().out.splitlines()[4:-1]}
+    assert "exact" in told["ReLU"]
+    assert layers.LACKING in told["MultiMarginLoss"]
+
+
+def test_a_name_breaks_after_its_parts():
+    view = console.table("file")
+    console.row(view, console.below("δW", "loss/binary_cross_entropy.py:12"))
+    lines = [line.strip("│ ") for line in printed(view, width=18).splitlines()[3:-1]]
+    assert lines == ["δW", "loss/binary_", "cross_", "entropy.py:12"]

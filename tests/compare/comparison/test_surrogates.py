@@ -36,6 +36,8 @@ def test_one_that_is_declared_is_reported_and_passes():
     assert report.passed, str(report)
     verdicts = {layer.name: layer.verdict for layer in report.layers}
     assert verdicts == {**dict.fromkeys("01234", "correct"), "1": "surrogate"}
+    [remark] = [layer.remark for layer in report.layers if layer.remark]
+    assert remark == "input: the reference has no gradient here and manual has one"
     rows = {row.name: row.verdict for row in report.rows}
     assert rows["0.weight"] == "behind a surrogate"
     assert rows["4.weight"] == "exact"

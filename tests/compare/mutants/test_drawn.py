@@ -67,3 +67,8 @@ def test_fails_where_a_change_is_wrong(softsign, monkeypatch):
         drawn_outcomes, "is_right", lambda d, layer, seeds: seeds[0] < 20 and right(d, layer, seeds)
     )
     assert not drawn_outcomes.run(4, 1, None)
+
+
+def test_no_change_is_wanted_where_none_is_looked_for(softsign, capsys):
+    assert drawn_outcomes.run(4, 1, None, 0.0)
+    assert "no change" not in capsys.readouterr().out

@@ -6,8 +6,9 @@ import pytest
 
 from compare import speed
 from compare.speed import pays, pays_plot
-from compare.speed.pays_cases import SMALL
+from compare.speed.pays_cases import SMALL, language_model, ways
 from compare.speed.pays_plot import Curve
+from compare.speed.pays_step import step_of
 from manual_backprop.sequence.attention_in_blocks import AttentionInBlocksFunction
 
 NAMES = {"attention", "linear_cross_entropy", "rms_norm", "swiglu", "reversible"}
@@ -40,6 +41,13 @@ def test_gradients_are_right_and_a_wrong_one_has_no_speed(monkeypatch, capsys):
 @staticmethod
 def _wrong(ctx, *gradients):
     return *(t * 0 for t in ctx.saved_tensors[:3]), *[None] * 4
+
+
+def test_gpt_has_the_same_gradients_in_three_ways():
+    case = language_model(24, 2, pays.torch.device("cpu"))
+    expected, *found = (step_of(way.double(), case.inputs)(0) for way in ways(case).values())
+    for gradients in found:
+        pays.torch.testing.assert_close(gradients, expected)
 
 
 def test_command(judged, tmp_path, capsys):

@@ -7,10 +7,11 @@ from torch import nn
 from compare import speed
 from compare.speed.kept_bytes import saved_by_layer
 from compare.speed.setting import Setting
+from tests.exhaustive import some
 from torch_models.networks.build import BUILDERS
 
 
-@pytest.mark.parametrize("network", BUILDERS)
+@pytest.mark.parametrize("network", some(["lenet", "gpt"], BUILDERS))
 def test_measured(network, tmp_path, capsys):
     path = tmp_path / "out.json"
     few = ["--batch-size", "2", "--rounds", "2", "--eager", "--json", str(path)]

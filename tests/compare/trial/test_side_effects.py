@@ -151,6 +151,20 @@ def test_over_a_weight():
     ]
 
 
+def test_in_the_mode_that_is_not_the_models():
+    class InEvaluation(nn.Module):
+        def forward(self, x):
+            a = x.tanh()
+            if not self.training:
+                x.data.zero_()
+            return a
+
+    report = compare_gradients(network(InEvaluation()), network(nn.Tanh()), torch.randn(6, 5))
+    [layer] = report.originators
+    [fault] = layer.faults
+    assert (fault.gradient, fault.input) == ("input", "evaluation mode")
+
+
 def test_in_place_as_the_reference_and_as_autograd_knows_it_passes():
     x = torch.randn(6, 5)
     assert compare_gradients(network(nn.ReLU(inplace=True)), network(nn.ReLU()), x).passed
@@ -168,6 +182,39 @@ def test_what_autograd_sums_up_is_right_and_costs_memory():
     [layer] = report.layers
     assert "returned as (6, 4), and autograd sums it to (4,)" in layer.remark
     assert "80 bytes more" in layer.remark  # 24 − 4 numbers of 4 bytes
+
+
+class Times(torch.autograd.Function):
+    """x times a number that is learned, and one that is not."""
+
+    @staticmethod
+    def forward(ctx, constant, x, scale):
+        ctx.constant = constant
+        ctx.save_for_backward(x, scale)
+        return constant * scale * x
+
+    @staticmethod
+    def backward(ctx, g):
+        x, scale = ctx.saved_tensors
+        return None, ctx.constant * scale * g, ctx.constant * x * g
+
+
+def test_what_autograd_sums_up_beside_other_layers():
+    class Scaled(nn.Module):
+        def __init__(self, times):
+            super().__init__()
+            self.times, self.inner = times, nn.Linear(5, 4)
+            self.scale = nn.Parameter(torch.tensor(1.5))
+
+        def forward(self, x):
+            return self.inner(self.times(3.0, x, self.scale)).tanh()
+
+    manual, reference = Scaled(Times.apply), Scaled(lambda c, x, s: c * s * x)
+    report = compare_gradients(manual, reference, torch.randn(6, 5))
+    assert report.passed
+    [remark] = [layer.remark for layer in report.layers if layer.remark]
+    assert "the scale gradient is returned as (6, 5), and autograd sums it to ()" in remark
+    assert "116 bytes more" in remark  # 30 − 1 numbers of 4 bytes
 
 
 def test_a_number_for_a_whole_tensor():

@@ -5,6 +5,8 @@ import torch
 from torch import nn
 
 from compare import compare_gradients
+from compare.catalogue import specimens
+from compare.trial.cotangents import random
 from tests.compare.by_hand import by_hand, module, only_fault
 
 
@@ -84,3 +86,20 @@ def test_many_ties_are_looked_at_longer():
         x = torch.where(torch.rand(4, 9) < 0.7, 30.0, torch.randn(4, 9))
         report = compare_gradients(by_hand(largest, sorted_backward), largest, x, seed=seed)
         assert report.passed, str(report)
+
+
+def test_what_float64_leaves_of_terms_that_cancel_is_no_kink():
+    """No bias of the keys changes an attention, and at scores near 10⁶ its gradient is noise."""
+    [specimen] = [one for one in specimens() if one.name == "Attention: PyTorch's own"]
+    question = specimen.build()
+    x = 1e3 * torch.randn(2, 131, 11, generator=torch.Generator().manual_seed(2)).double()
+    report = compare_gradients(
+        question.manual.double(),
+        question.reference.double(),
+        x,
+        mapping=question.mapping,
+        cotangents={"random": random},
+        layers=False,
+        seed=2,
+    )
+    assert report.passed, str(report)

@@ -40,6 +40,19 @@ def test_no_multiple_of_a_block():
     assert fault.input.startswith("size 8 as")
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_positions_in_eight_bits(seed):
+    """What is largest lies beyond 127, too, where such a number is negative."""
+
+    def backward(g, x):
+        place = x.argmax(1, keepdim=True).to(torch.int8).long() % x.shape[1]
+        return torch.zeros_like(x).scatter(1, place, g[:, None])
+
+    torch.manual_seed(seed)
+    manual = by_hand(lambda x: x.amax(1), backward)
+    assert only_fault(manual, lambda x: x.amax(1), torch.randn(7, 6)).input == "size 6 as 131"
+
+
 def test_beyond_a_threshold():
     def backward(g, x):
         found = g.cumsum(1).flip(1).flip(1)

@@ -136,3 +136,20 @@ def test_who_keeps_the_logarithm_of_a_softmax_rounds_it():
     report = compare_gradients(manual, softmax, z, layers=False)
     assert report.passed, str(report)
     assert report.verdict == "less accurate than the reference"
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_the_logarithm_of_a_softmax_is_kept_in_half_precision(dtype):
+    """A single score counts, and no rounding of the scores moves its probability from 1."""
+
+    def with_its_logarithm(g, z, v):
+        p = (z * 1.3 * (4 / 1.3) - (z * 4).logsumexp(1, keepdim=True)).exp()
+        return 4 * p * (g * v - (g * v * p).sum(1, keepdim=True)), p * g
+
+    def weighed(z, v):
+        return (z * 4).softmax(1) * v
+
+    z = torch.tensor([[233.0, 0.0, 7.0], [5.0, 233.0, 1.0], [3.0, 2.0, 119.0]], dtype=dtype)
+    manual = by_hand(weighed, with_its_logarithm)
+    report = compare_gradients(manual, weighed, z, torch.ones_like(z), layers=False)
+    assert report.verdict == "less accurate than the reference", str(report)

@@ -6,7 +6,6 @@ from manual_backprop import functional
 from tests.manual_backprop.cases import SPECIAL
 from tests.manual_backprop.checks import (
     CHECKS,
-    check_compile,
     check_forward_mode,
     check_gradcheck,
 )
@@ -24,13 +23,14 @@ OPTIONS = [
 @pytest.mark.filterwarnings("ignore:There is a performance drop .*embedding_bag:UserWarning")
 @pytest.mark.parametrize(
     "check",
-    [c for c in CHECKS if c not in (check_gradcheck, check_forward_mode, check_compile)],
+    [c for c in CHECKS if c not in (check_gradcheck, check_forward_mode)],
     ids=lambda check: check.__name__.removeprefix("check_"),
 )
 def test_options(check):
     check_each(check, OPTIONS)
 
 
+@pytest.mark.exhaustive
 def test_options_compiled():
     check_compiled(OPTIONS)
 

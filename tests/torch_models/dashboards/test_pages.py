@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from tests.exhaustive import some
 from tests.torch_models.events import logged
 from torch_models.dashboards import pages
 from torch_models.names import NAMESPACES
@@ -110,7 +111,7 @@ OWN = {
 FEW = ["--epochs", "2", "--train-size", "16", "--val-size", "8", "--batch-size", "8"]
 
 
-@pytest.mark.parametrize("network", OWN)
+@pytest.mark.parametrize("network", some(["lenet", "lstm", "gpt"], OWN))
 def test_each_network_shows_what_suits_it(few_samples, tmp_path, capsys, network):
     """And the look at it changes nothing: not the running means, not the masks of dropout."""
     dataset = "text" if network == "gpt" else "digits"
