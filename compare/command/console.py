@@ -5,18 +5,14 @@ command to a terminal, or markup; see ``printable``.
 """
 
 import os
-<<<<<<< HEAD
-from collections.abc import Iterable, Iterator, Sequence
-=======
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
->>>>>>> main
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, cast
 
-<<<<<<< HEAD
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -26,12 +22,6 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Column, Table
-=======
-from rich.console import Console, ConsoleOptions, Group, RenderableType
-from rich.measure import Measurement
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
->>>>>>> main
 from rich.text import Text
 
 from torch_models.printable import printable
