@@ -75,7 +75,10 @@ _CONVOLUTION = planted(
             diagnosed=False,
         ),
         "bias of the first plane alone": Bug(
-            Mistake.NOT_SUMMED, lambda g, x, w, b: _of_bias(g[:, :, :1]), gradient="bias"
+            Mistake.NOT_SUMMED,
+            lambda g, x, w, b: _of_bias(g[:, :, :1]),
+            gradient="bias",
+            diagnosed=False,
         ),
     },
     right={"by convolutions": _by_convolution},
