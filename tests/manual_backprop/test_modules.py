@@ -143,7 +143,7 @@ def test_mlp_is_bit_for_bit_that_of_autograd(seed):
         assert torch.equal(manual, reference)
 
 
-@pytest.mark.exhaustive  # test_train.py has a training that is compiled
+@pytest.mark.exhaustive  # it starts a compiler of C++, which takes ten seconds
 def test_compiled_by_inductor():
     torch._dynamo.reset()
     layers = manual_backprop

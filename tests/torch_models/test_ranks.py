@@ -180,7 +180,7 @@ def test_one_rank_killed_stops_the_other(tmp_path, victim):
 
 
 @pytest.mark.multiprocess
-@pytest.mark.parametrize("victim", some(["first"], ["first", "second"]))
+@pytest.mark.parametrize("victim", some([], ["first", "second"]))
 def test_one_killed_of_two_that_lightning_started(tmp_path, victim):
     command = [sys.executable, "-u", "-m", "torch_models.train", *TWO, *OPTIONS]
     training = subprocess.Popen(

@@ -10,6 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from manual_backprop.activation.rectifiers import ReLUFunction
 from manual_backprop.network.losses import LOSSES
+from tests.exhaustive import some
 from tests.forked import forked
 from tests.seconds import spent_on_children
 from tests.torch_models.short_trainings import train_digits as train
@@ -163,14 +164,24 @@ def test_other_precisions(tmp_path, precision):
 
 # Dynamo of PyTorch 2.11 looks at .grad of whatever it is given.
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
-def test_compiled(tmp_path):
+# inductor starts a compiler of C++, which takes ten seconds
+@pytest.mark.parametrize("backend", some(["aot_eager"], ["aot_eager", "inductor"]))
+def test_compiled(tmp_path, monkeypatch, backend):
     torch._dynamo.reset()
+    compiled, compile = [], torch.nn.Module.compile
+
+    def compile_with(module):
+        compiled.append(module)
+        compile(module, backend=backend)
+
+    monkeypatch.setattr(torch.nn.Module, "compile", compile_with)
     ends = []
     for options in ([], ["--compile"]):
         folder = tmp_path / "".join(options)
         assert train(folder, "--manual", "--epochs", 1, "--precision", "64-true", *options) == 0
         ends.append(weights(folder / "manual/version_0"))
     torch.testing.assert_close(*ends, rtol=1e-9, atol=1e-12)
+    assert len(compiled) == 1
 
 
 def test_no_network_and_no_data_is_digits_with_a_warning(tmp_path, capsys, monkeypatch):

@@ -214,6 +214,7 @@ def test_hyperparameters(visit):
     _wait(lambda: sum("0.9" in text for text in cells.all_text_contents()) >= 3)
 
 
+@pytest.mark.exhaustive
 def test_projector(visit):
     frame = visit("projector").frame_locator("iframe").frame_locator("iframe")
     frame.get_by_text("Points: 137").first.wait_for(timeout=60_000)
