@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 
 class Unhooked(Precision):
-    """``32-true`` where no callback wants to know of a backward or an update."""
+    """``32-true`` for a Trainer none of whose callbacks has a hook on a backward or an update."""
 
     def pre_backward(self, tensor: Tensor, module: L.LightningModule) -> Tensor:  # type: ignore[override]
         """Call nobody."""
@@ -31,6 +31,6 @@ class Unhooked(Precision):
 
 
 def unhook(trainer: L.Trainer) -> None:
-    """Have its steps go unnoticed, where they are plain float32."""
+    """Take Lightning's hooks away from its steps, where the precision is plain float32."""
     if type(trainer.strategy.precision_plugin) is Precision:
         trainer.strategy.precision_plugin = Unhooked()

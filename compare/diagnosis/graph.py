@@ -5,7 +5,7 @@ derivative of the node by that operand. Steps are known by the order in which th
 outputs on, which is the same in all runs of one layer.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from compare.trial.autograd_graph import nodes
 from compare.trial.key import Key, Kind
 
 #: From a node, what it was to hand on and what came in from above, to what it hands on instead, or
@@ -190,19 +191,6 @@ class Graph:
             return self.text(edge, depth - 1)
         other = self.saved(node).get({0: "self", 1: "other"}.get(place, ""))
         return "…" if other is None else self.text_of(other)
-
-
-def nodes(outputs: Sequence[Tensor]) -> Iterator[Any]:
-    """Of the graph behind them, from the outputs on, each once."""
-    todo = [y.grad_fn for y in outputs if y.grad_fn is not None]
-    seen = set(todo)
-    while todo:
-        node = todo.pop(0)
-        yield node
-        for edge, _ in node.next_functions:
-            if edge is not None and edge not in seen:
-                seen.add(edge)
-                todo.append(edge)
 
 
 def name_of(node: Any) -> str:

@@ -2,13 +2,12 @@
 
 import argparse
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from compare.command.argument_types import new_file
 from compare.command.exit import NOT_DONE, exit_code
+from compare.exercises import command_options
 from compare.exercises.show import add_options as show_options
-from torch_models.arguments import OneLineParser, integer
+from torch_models.arguments import OneLineParser
 from torch_models.threads import add_threads_option
 
 if TYPE_CHECKING:
@@ -47,77 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     work = COMMANDS[options.command].run
     return exit_code(parser.prog, lambda: work(options), threads=options.threads, most_threads=1)
-
-
-def _of_folder(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--dir",
-        type=Path,
-        default=Path(),
-        metavar="DIR",
-        help="folder of the exercises (default: current folder)",
-    )
-    _seeded(parser)
-
-
-def _seeded(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--seed",
-        type=integer(0, 2**32 - 1),
-        default=0,
-        metavar="N",
-        help="seed of the numbers that answers are tested on (default: %(default)s)",
-    )
-
-
-def _named(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="name or number of an exercise")
-    _of_folder(parser)
-
-
-def _perhaps_named(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", nargs="?", help="(default: the next one)")
-    _of_folder(parser)
-
-
-def _only(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--only",
-        metavar="NAMES",
-        help="only these exercises: names or numbers, such as softmax,3,10-14",
-    )
-
-
-def _start_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "folder", type=Path, metavar="DIR", help="folder to put them into; created if missing"
-    )
-    _only(parser)
-
-
-def _list_options(parser: argparse.ArgumentParser) -> None:
-    _of_folder(parser)
-    _only(parser)
-
-
-def _solution_options(parser: argparse.ArgumentParser) -> None:
-    _named(parser)
-    parser.add_argument("--give-up", action="store_true", help="show it even if it is not solved")
-
-
-def _grade_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="DIR", help="the learner's folder")
-    parser.add_argument("--json", action="store_true", help="print JSON, for machines")
-    _only(parser)
-    _seeded(parser)
-
-
-def _selftest_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--json", type=new_file, metavar="FILE", help="write the result to FILE as JSON"
-    )
-    _only(parser)
-    _seeded(parser)
 
 
 def _say(line: str, style: str = "") -> None:
@@ -287,15 +215,21 @@ def _one(name: str | None, tutor: "Tutor") -> "Exercise":
 
 
 COMMANDS = {
-    "start": Command("put the exercises into a folder", _start_options, _start),
-    "check": Command("check a file, and say what is wrong", _perhaps_named, _check),
-    "watch": Command("check each file when you save it", _of_folder, _watch),
-    "next": Command("show which exercise comes next", _of_folder, _next),
-    "hint": Command("give a hint: the equation, the term, the line", _perhaps_named, _hint),
-    "list": Command("list the exercises and what is solved", _list_options, _list),
-    "reset": Command("restore the original file", _named, _reset),
-    "solution": Command("show the solution of a solved exercise", _solution_options, _solution),
-    "grade": Command("for teachers: show what a learner has solved", _grade_options, _grade),
+    "start": Command("put the exercises into a folder", command_options.start, _start),
+    "check": Command("check a file, and say what is wrong", command_options.perhaps_named, _check),
+    "watch": Command("check each file when you save it", command_options.of_folder, _watch),
+    "next": Command("show which exercise comes next", command_options.of_folder, _next),
+    "hint": Command(
+        "give a hint: the equation, the term, the line", command_options.perhaps_named, _hint
+    ),
+    "list": Command("list the exercises and what is solved", command_options.listing, _list),
+    "reset": Command("restore the original file", command_options.named, _reset),
+    "solution": Command(
+        "show the solution of a solved exercise", command_options.solution, _solution
+    ),
+    "grade": Command("for teachers: show what a learner has solved", command_options.grade, _grade),
     "show": Command("draw one sample through a network, forward and back", show_options, _show),
-    "selftest": Command("test the tutor on right and wrong answers", _selftest_options, _selftest),
+    "selftest": Command(
+        "test the tutor on right and wrong answers", command_options.selftest, _selftest
+    ),
 }

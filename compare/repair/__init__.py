@@ -16,8 +16,9 @@ from compare.repair.naming import named
 from compare.repair.program import Edit, install
 from compare.repair.search import Search
 from compare.repair.trying import Remedy
-from compare.repair.verification import is_slow, probes, verdicts
+from compare.repair.verification import SLOW, probes, verdicts
 from compare.trial.key import Key
+from compare.trial.trial import is_slow
 
 #: Seconds for each fault, unless the caller says otherwise.
 SECONDS = 10.0
@@ -27,7 +28,6 @@ _LABEL = 18  # characters of a layer's name
 _FINALISTS = 6  # candidates that are held against every verdict, at most
 
 Answer = dict[Key | None, Repair]  # None for what makes all right
-_NONE: Answer = {}
 
 
 def repaired(
@@ -66,8 +66,10 @@ def _repaired(
 
     said = f"looking for a fix of {_short(layer.label)}, {limit:g} s at most"
     start = time.monotonic()
-    told = sandbox.run_apart(work, limit, lambda: waiting(said), reads=False)
-    answer, ran_out = told or (_NONE, False)
+    told: tuple[Answer, bool] | None = sandbox.run_apart(
+        work, limit, lambda: waiting(said), reads=False
+    )
+    answer, ran_out = told or ({}, False)
     late = seconds if ran_out or time.monotonic() - start >= limit else 0.0
     return replace(layer, faults=tuple(_with(f, answer, late) for f in layer.faults))
 
@@ -106,8 +108,9 @@ class _Work:
         self.answer: Answer = {}
         self.judged: dict[tuple[str, ...], tuple[set[Key], int]] = {}
         at_kinks = all(f.input != "given" for f in faults)
-        made, self.wide = probes(self.piece, seed, at_kinks)
-        self.slow = is_slow(self.piece)
+        calls, reference = self.piece.calls, self.piece.sides.reference
+        self.slow = bool(calls) and is_slow(calls[0][0], reference, SLOW)
+        made, self.wide = probes(self.piece, seed, at_kinks, self.slow)
         raised = any(f.diagnosis.mistake is Mistake.RAISED for f in faults)
         keys = [f.row.key for f in faults if f.row.key]
         if raised and made:
@@ -135,7 +138,7 @@ class _Work:
         self.send((self.answer, False))
 
     def _by_verdict(self, candidate: Remedy) -> tuple[set[Key], int]:
-        """What is right by every verdict; what is slow was tried on its small sizes instead."""
+        """What is right by every verdict; of what is slow, what the probes found right."""
         if self.slow:
             return set(candidate.keys), 0
         texts = tuple(e.text + str(e.start) for e in candidate.edits)

@@ -1,6 +1,6 @@
-"""Edits that cannot be: the statement by itself raises, with what its names were worth.
+"""Edits that are ruled out at once: the edited expression alone raises, on the recorded values.
 
-To find that out takes a tenth of what it takes to compile a function anew and to run all of it.
+To evaluate it takes a tenth of the time of compiling the function again and running all of it.
 """
 
 import ast
@@ -15,7 +15,7 @@ _PURE = {"len", "abs", "max", "min", "float", "int", "bool", "tuple", "list", "r
 
 
 class AtOnce:
-    """Of one function, whose names were worth that when it returned."""
+    """Evaluates the expressions of one function with the values that its names had at the end."""
 
     def __init__(self, editable: Editable, names: Mapping[str, Any]) -> None:
         self.editable = editable
@@ -26,7 +26,7 @@ class AtOnce:
         self.values = [v for s in every if (v := self._value(s)) is not None]
 
     def cannot_be(self, edit: Edit) -> bool:
-        """Whether the statement raises with it, as far as that can be told from it alone."""
+        """Whether the edited expression raises; False where it cannot be evaluated alone."""
         for value in self.values:
             start, end = self.editable.span(value)
             if not start <= edit.start <= edit.end <= end:
@@ -52,7 +52,7 @@ class AtOnce:
         return None
 
     def _is_told(self, value: ast.AST) -> bool:
-        """Whether it changes nothing, and its names have been worth one thing alone."""
+        """Whether it can be evaluated alone: without effects, of names that had a single value."""
         for node in ast.walk(value):
             if isinstance(node, ast.Call) and not _is_pure(node):
                 return False
@@ -77,5 +77,5 @@ def _is_pure(call: ast.Call) -> bool:
 
 
 def possible(edits: Sequence[Edit], known: Mapping[Editable, AtOnce]) -> bool:
-    """Whether each of them may be."""
+    """Whether none of the edits is ruled out."""
     return not any(e.owner in known and known[e.owner].cannot_be(e) for e in edits)

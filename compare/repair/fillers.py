@@ -33,7 +33,7 @@ class Filler:
 def fillers(value: Any, found: Sequence[Ingredient]) -> Iterator[Filler]:
     """What can be put around an expression of this value, the simplest first."""
     shape = value.shape if isinstance(value, Tensor) else torch.Size()
-    named = [one.text for one in found if _is_dims(one, len(shape))]
+    named = [one.text for one in found if _can_reduce(one, len(shape))]
     made = [*_shaped(value, named), *_projections(value, found)]
     for one in found:
         if _widens(shape, one.value):
@@ -116,7 +116,7 @@ def _projections(value: Any, found: Sequence[Ingredient]) -> Iterator[Filler]:
         and one.value.shape == value.shape
         and one.cost <= _NEAR
     ]
-    named = [one.text for one in found if _is_dims(one, value.dim()) and not one.text.isdigit()]
+    named = [one.text for one in found if _can_reduce(one, value.dim()) and not one.text.isdigit()]
     for dim in [*named, "-1", *(str(d) for d in range(value.dim() - 1))]:
         for function, dearer in (("sum", 0.0), ("mean", 0.02)):
             over = f".{function}({dim}, keepdim=True)"
@@ -133,7 +133,7 @@ def _projections(value: Any, found: Sequence[Ingredient]) -> Iterator[Filler]:
                     yield Filler(form, 2.6 + dearer + a.cost, "projection", says)
 
 
-def _is_dims(one: Ingredient, dims: int) -> bool:
+def _can_reduce(one: Ingredient, dims: int) -> bool:
     """Whether it can say over which dims to reduce a tensor of so many."""
     value = one.value if isinstance(one.value, tuple) else (one.value,)
     if one.text.isdigit() or not value or not all(type(d) is int for d in value):

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from compare.blame.finding import Fault, JudgedLayer, SourceLine
 from compare.blame.piece import Piece
-from compare.diagnosis.graph import nodes
 from compare.diagnosis.mistake import Mistake
-from compare.repair.nodes import custom, made_at, places_towards, recorded_places
+from compare.repair.nodes import made_at, places_towards, recorded_places
 from compare.repair.source import Written, line_of_result, written
+from compare.trial.autograd_graph import custom, nodes
 from compare.trial.case import Case
 from compare.trial.given import map_tensors, tensors_in
 from compare.trial.key import Key, Kind

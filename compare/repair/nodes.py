@@ -3,16 +3,12 @@
 import math
 import re
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import BackwardCFunction
-
-from compare.diagnosis.graph import nodes
 
 _TORCH = str(Path(torch.__file__).parent)
 _FRAME = re.compile(r'File "(.+?)", line (\d+), in (.+)\n')
@@ -34,11 +30,6 @@ class recorded_places(torch.autograd.set_detect_anomaly):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             super().__init__(True, check_nan=False)
-
-
-def custom(outputs: Sequence[Tensor]) -> list[Any]:
-    """Those whose backward is a Function's, from the outputs on."""
-    return [node for node in nodes(outputs) if isinstance(node, BackwardCFunction)]
 
 
 def places_towards(node: Any, leaf: Tensor | None) -> list[int]:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from compare.repair.nodes import custom
+from compare.trial.autograd_graph import custom
 from compare.trial.case import Case
 from compare.trial.given import Given, map_tensors, tensors_in
 from compare.trial.key import Key, Kind

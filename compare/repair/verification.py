@@ -1,8 +1,6 @@
 """What a change is tried on: what the layer was judged on, and what was derived for it alone."""
 
-import time
 from collections.abc import Sequence
-from contextlib import suppress
 
 from compare.blame.judged_piece import judge_piece
 from compare.blame.piece import Piece
@@ -18,23 +16,22 @@ from compare.trial.key import Key
 # At kinks another subgradient than the reference's may be right: there the verdicts decide.
 _AT_KINKS = (ROUNDED, BESIDE_KINKS)
 
-
-# Seconds of CPU of a forward of the reference: what takes longer is asked on small sizes instead.
-_SLOW = 0.01
+#: Seconds of CPU of a forward of the reference: what takes longer is asked on small sizes instead.
+SLOW = 0.01
 _LARGE = 20_000  # numbers of an input that is not small
 
 
-def probes(piece: Piece, seed: int, at_kinks: bool) -> tuple[list[Probe], bool]:
+def probes(piece: Piece, seed: int, at_kinks: bool, slow: bool) -> tuple[list[Probe], bool]:
     """Of all calls, kinds of input and variations; and whether there are other sizes among them.
-
-    What is slow is asked once as it was given, and everything else on small sizes.
 
     Args:
         piece: The layer.
         seed: Of the incoming gradients.
         at_kinks: Whether to ask at kinks as well: where it is wrong there alone.
+        slow: Whether to ask once as it was given, and everything else on small sizes, if it has
+            them.
     """
-    if piece.calls and (small := _small(piece, seed)) is not None:
+    if slow and (small := _small(piece, seed)) is not None:
         return _of_small(piece, small, seed, at_kinks), True
     found: list[Probe] = []
     wide = False
@@ -56,21 +53,8 @@ def probes(piece: Piece, seed: int, at_kinks: bool) -> tuple[list[Probe], bool]:
     return found, wide
 
 
-def is_slow(piece: Piece) -> bool:
-    """Whether it takes too long to be judged again for each change."""
-    for _ in range(3):  # the first one may have to warm up
-        start = time.process_time()
-        with suppress(Exception):
-            piece.sides.reference.outputs(piece.calls[0][0])
-        if time.process_time() - start < _SLOW:
-            return False
-    return True
-
-
 def _small(piece: Piece, seed: int) -> Arrangement | None:
-    """Where it is slow: the same layer with sizes of a dozen at most, as far as it has them."""
-    if not is_slow(piece):
-        return None
+    """The same layer with sizes of a dozen at most, as far as it has them."""
     made = other_sizes(setting(piece.sides, piece.calls[0][0]), seed + 3)
     largest = max((x.numel() for x in made.given.tensors), default=0) if made else 0
     return made if largest < _LARGE else None

@@ -22,14 +22,14 @@ from manual_backprop.network.captured import Captured, Step
 from manual_backprop.network.fused_step import FusedStep
 from torch_models.networks.loss_function import loss_function
 
-#: Samples of the larger networks, which are run some hundred times to be judged.
-JUDGED = 4
+#: Samples that are judged, of mlp and of the larger networks: each is run some hundred times.
+_OF_MLP, _OF_OTHERS = 128, 4
 
 
 def wrong_gradients(setting: Setting) -> list[str]:
     """A line for each way whose gradients are wrong on the first samples of the setting's data."""
     is_mlp = setting.network == "mlp"
-    x, labels = (t[: 128 if is_mlp else JUDGED] for t in setting.data()[0])
+    x, labels = (t[: _OF_MLP if is_mlp else _OF_OTHERS] for t in setting.data()[0])
     reference = network_in(setting, nn).to(setting.device)
     losses = loss_function("cross-entropy", manual_backprop), loss_function("cross-entropy", nn)
     networks = {"manual": network_in(setting, manual_backprop)}

@@ -4,7 +4,7 @@ The engine looks at the shapes of what a backward returns and raises where they 
 transposed weight gradient is never seen. Asked directly, the backward hands over what it has.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import BackwardCFunction
 
+from compare.trial.autograd_graph import custom
 from compare.trial.case import Case
 from compare.trial.given import Given, tensors_in
 from compare.trial.key import Key, Kind
@@ -27,12 +28,7 @@ def summed_up(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list[st
     """
     model, _ = case.copies()
     inside = case.given(given)
-    named: dict[str, Tensor] = (
-        dict(model.named_parameters()) if isinstance(model, nn.Module) else {}
-    )
-    inputs = inside.differentiated
-    named |= {numbered("input", i, inputs): x for i, x in enumerate(inputs)}
-    leaves = {name: x for name, x in named.items() if x.requires_grad}
+    leaves = [(name, x) for _, name, x in _leaves(model, inside) if x.requires_grad]
     found: list[tuple[Tensor, torch.Size]] = []
     try:
         with undisturbed(given.tensors), torch.enable_grad():
@@ -41,9 +37,9 @@ def summed_up(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list[st
             connected = [
                 (y, c) for y, c in zip(outputs, cotangents, strict=True) if y.requires_grad
             ]
-            for node in _custom([y.grad_fn for y, _ in connected]):
+            for node in custom([y for y, _ in connected]):
                 node.apply = partial(_noted, found, node, node.apply)
-            of = [y for y, _ in connected], list(leaves.values()), [c for _, c in connected]
+            of = [y for y, _ in connected], [x for _, x in leaves], [c for _, c in connected]
             torch.autograd.grad(*of, allow_unused=True)
     except Exception:  # what it raises has been told
         return []
@@ -51,22 +47,23 @@ def summed_up(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list[st
         f"the {name} gradient is returned as {tuple(shape)}, and autograd sums it to "
         f"{tuple(leaf.shape)}: right, for "
         f"{(shape.numel() - leaf.numel()) * leaf.element_size():,} bytes more"
-        for name, leaf in leaves.items()
+        for name, leaf in leaves
         for x, shape in found
         if x is leaf and shape.numel() > leaf.numel()
     ]
 
 
-def _custom(nodes: list[Any]) -> Iterator[Any]:
-    """Those of the graph behind these nodes that are custom Functions."""
-    seen: set[Any] = set()
-    while nodes:
-        node = nodes.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
-            nodes += [edge for edge, _ in node.next_functions]
-            if isinstance(node, BackwardCFunction):
-                yield node
+def _leaves(model: Any, inside: Given) -> list[tuple[Key, str, Tensor]]:
+    """Parameters and differentiated inputs, each with its key and its name."""
+    own = model.named_parameters() if isinstance(model, nn.Module) else ()
+    inputs = inside.differentiated
+    return [
+        *((Key(Kind.PARAMETER, name), name, x) for name, x in own),
+        *(
+            (Key(Kind.INPUT, place=i), numbered("input", i, inputs), x)
+            for i, x in enumerate(inputs)
+        ),
+    ]
 
 
 def _noted(found: list[tuple[Tensor, torch.Size]], node: Any, backward: Any, *incoming: Any) -> Any:
@@ -110,15 +107,7 @@ def gradients(case: Case, given: Given, cotangents: Sequence[Tensor]) -> list[It
         return []
     if not all(isinstance(g, Tensor | None) for g, _ in wanted):  # what PyTorch says of it must do
         return []
-    named: dict[str, Tensor] = (
-        dict(model.named_parameters()) if isinstance(model, nn.Module) else {}
-    )
-    leaves = [(Key(Kind.PARAMETER, name), name, p) for name, p in named.items()]
-    leaves += [
-        (Key(Kind.INPUT, place=i), numbered("input", i, inside.differentiated), x)
-        for i, x in enumerate(inside.differentiated)
-    ]
-    for key, name, leaf in leaves:
+    for key, name, leaf in _leaves(model, inside):
         of_this = [g for g, edge in wanted if edge.variable is leaf]
         if of_this:
             items.append(Item(key, name, of_this[0]))

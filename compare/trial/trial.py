@@ -105,12 +105,12 @@ def without_slow(kinds: Iterable[Given], reference: Case) -> Iterator[Given]:
             yield given
 
 
-def is_slow(given: Given, reference: Case) -> bool:
-    """Whether it is not to be run some dozens of times more.
+def is_slow(given: Given, reference: Case, seconds: float = _SLOW) -> bool:
+    """Whether a forward pass takes too long to be run some dozens of times more.
 
     By the processor's time, and twice: what a busy machine lets wait, or loads at first, is not.
     """
-    return all(_seconds(given, reference) > _SLOW for _ in range(2))
+    return all(_seconds(given, reference) > seconds for _ in range(2))
 
 
 def _seconds(given: Given, reference: Case) -> float:

@@ -87,8 +87,9 @@ def movement(
 class Rounding(TorchDispatchMode):
     """Within ``with`` every float64 number that is computed comes out rounded, unless it overflows.
 
-    What is only looked at from elsewhere (views) or written in place is left alone: its numbers
-    have been rounded when they were computed.
+    Views are left alone, as their numbers were rounded when they were computed. So is what is
+    written in place; of operations such as ``sigmoid_``, which compute new numbers there, this
+    misses a rounding.
     """
 
     def __init__(self, dtype: torch.dtype, seed: int | None) -> None:

@@ -83,9 +83,9 @@ def roundings(
 
 
 def rounding_of_logarithm(func: Any, args: Any, result: Any) -> Tensor | None:
-    """The same where the logarithm of a softmax's sum is rounded; None of anything else.
+    """What rounding log Σ eᶻ adds to a softmax's error, in units of eps; None of anything else.
 
-    It is a number like any other, not a sum that is being added up.
+    The logarithm is one number, rounded in the dtype itself, not a sum whose terms are added up.
     """
     if func.overloadpacket not in (_ATEN._softmax, _ATEN._safe_softmax, _ATEN._log_softmax):
         return None
