@@ -46,7 +46,7 @@ def curves(logs):
     events = EventAccumulator(str(run))
     events.Reload()
     return {
-        tag: [(event.step, event.value) for event in events.Scalars(tag)]
+        tag: sorted((event.step, event.value) for event in events.Scalars(tag))
         for tag in sorted(events.Tags()["scalars"])
         if tag.startswith(("loss/", "accuracy/"))
     }

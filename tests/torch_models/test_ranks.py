@@ -39,10 +39,11 @@ def points(logs):
     events = EventAccumulator(str(run))
     events.Reload()
     tags = ("loss/train", "loss/val")
+    # Of files that are begun in the same second, TensorBoard reads that of the lower process first.
     return {
         f"{tag} {i} {point.step}": point.value
         for tag in tags
-        for i, point in enumerate(events.Scalars(tag))
+        for i, point in enumerate(sorted(events.Scalars(tag), key=lambda point: point.step))
     }
 
 
