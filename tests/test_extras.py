@@ -40,6 +40,7 @@ outcome(notes.main, "--plots", {folder!r})
 outcome(speed.main, "--sweep", "--plot", {folder!r} + "/plot.png")
 outcome(train.main)
 outcome(curves.main)
+outcome(notes.main)
 try:
     from torch_models.datasets import load
     load("digits")
@@ -76,6 +77,7 @@ def test_two_models_are_compared_with_torch_and_rich_alone(said):
         (6, "compare.speed: error: --plot", "matplotlib", "train"),
         (7, "torch_models.train: error: this", "lightning", "train"),
         (8, "torch_models.curves: error: this", "matplotlib", "train"),
+        (9, "compare.notes: error: this", "sklearn", "train"),
     ],
 )
 def test_a_missing_extra_is_named_in_one_line(said, number, what, module, extra):
