@@ -73,6 +73,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     if not config.option.gradients:
         return
+    from torch_models.threads import wait_passively
+
+    wait_passively()  # read when torch is imported
     if not config.option.gradients_shape:
         raise pytest.UsageError("--gradients needs --shape N,N: what the two models are given")
     if config.args_source is not config.ArgsSource.ARGS:
@@ -151,7 +154,9 @@ class GradientsItem(pytest.Item):
 
         from compare.comparison.pair import compare_gradients, fail
         from compare.gradients import importing
+        from torch_models import threads
 
+        threads.use(None)
         seed, shapes = _seed(self.config), self.config.option.gradients_shape
         manual, reference = (importing.load(spec, seed) for spec in self.pair)
         inputs = importing.random_inputs(shapes, torch.float32, seed)

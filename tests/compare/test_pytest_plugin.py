@@ -11,6 +11,7 @@ from compare import compare_gradients
 from compare.gradients import importing
 from compare.reports import html
 from tests.exhaustive import some
+from torch_models import threads
 
 pytest_plugins = ["pytester"]
 
@@ -141,9 +142,13 @@ class TestCommandLine:
         assert options[:2] == ["--gradients", "mine:manual,mine:reference"]
         run(*options).assert_outcomes(failed=1)
 
-    def test_two_that_agree(self, run):
+    def test_two_that_agree(self, run, monkeypatch):
+        """With as many threads as the command would take: more wait for each other."""
+        asked = []
+        monkeypatch.setattr(threads, "use", asked.append)
         result = run("--gradients", "mine:reference,mine:reference", "--shape", "4,3")
         result.assert_outcomes(passed=1)
+        assert asked == [None]
 
     def test_beside_the_tests_that_are_named(self, run, pytester):
         path = pytester.makepyfile("def test_it(): pass")
