@@ -8,6 +8,8 @@ from typing import NoReturn
 
 from torch_models.printable import one_line
 
+#: More of them nobody reads.
+MOST_USAGE_LINES = 3
 #: No machine has as many: a slip of the finger.
 MOST_DEVICES = 4_096
 
@@ -17,6 +19,13 @@ class OneLineParser(argparse.ArgumentParser):
 
     def __init__(self, **settings) -> None:
         super().__init__(allow_abbrev=False, **settings)
+
+    def format_help(self) -> str:
+        """The help; a usage of many lines gives way to the list of options that follows it."""
+        if self.usage is None and len(self.format_usage().splitlines()) > MOST_USAGE_LINES:
+            given = [action.metavar for action in self._actions if not action.option_strings]
+            self.usage = " ".join(["%(prog)s", "[options]", *map(str, given)])
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         """Say what was wrong, without the whole usage in front of it."""

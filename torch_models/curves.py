@@ -36,8 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 drawn, 2 bad input)."""
     parser = OneLineParser(
         prog="python -m torch_models.curves",
-        description="Plot training and validation loss and accuracy per epoch, of the "
-        "newest run of each way of computing the gradient, in one picture.",
+        description="Plot loss and accuracy after each epoch, in training and in validation, for "
+        "the newest run of each method (autograd, manual, explicit), in one picture.",
     )
     add_network_option(parser)
     parser.add_argument(

@@ -69,7 +69,7 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
         "--attention",
         choices=ATTENTIONS,
         default="whole",
-        help="manual gpt only: blocks recomputes the scores block by block in the "
+        help="hand-written gpt only: blocks recomputes the scores block by block in the "
         "backward, so that memory grows linearly with the context, not quadratically "
         "(default: %(default)s)",
     )

@@ -34,7 +34,7 @@ def train_parser() -> OneLineParser:
     """The parser of ``python -m torch_models.train``."""
     parser = OneLineParser(
         prog="python -m torch_models.train",
-        description="Train a network, its gradient computed by autograd or by hand.",
+        description="Train a network, with autograd or with hand-written gradients.",
         epilog="Exit code 0: trained; 1: the loss became NaN or infinite, or the run cannot be "
         "written; 2: an option or a file is wrong; 130: interrupted.",
     )
@@ -67,8 +67,8 @@ def train_parser() -> OneLineParser:
         "--train-size",
         type=integer(1),
         metavar="N",
-        help=f"training images or sequences (default: all that are left; {TEXT_TRAINING:,} "
-        "for text)",
+        help=f"training images or sequences (default: all that are not held out; "
+        f"{TEXT_TRAINING:,} for text)",
     )
     training.add_argument(
         "--val-size",
@@ -101,7 +101,7 @@ def train_parser() -> OneLineParser:
         type=folder,
         default="lightning_logs",
         metavar="DIR",
-        help="runs are written to DIR/<backprop>/version_N, or for other networks than mlp "
+        help="runs are written to DIR/<backprop>/version_N or, for networks other than mlp, "
         "to DIR/<network>-<backprop>/version_N (default: %(default)s)",
     )
     runs.add_argument(
@@ -126,7 +126,7 @@ def train_parser() -> OneLineParser:
         "--devices",
         type=devices,
         default="1",
-        help="number of devices, or which (default: %(default)s)",
+        help="number of devices, or their indices (default: %(default)s)",
     )
     machine.add_argument(
         "--num-nodes",

@@ -37,7 +37,12 @@ def named(parser: argparse.ArgumentParser) -> None:
 
 def perhaps_named(parser: argparse.ArgumentParser) -> None:
     """One exercise of the folder, or the next one."""
-    parser.add_argument("name", metavar="NAME", nargs="?", help="(default: the next one)")
+    parser.add_argument(
+        "name",
+        metavar="NAME",
+        nargs="?",
+        help="name or number of an exercise (default: the next one)",
+    )
     of_folder(parser)
 
 

@@ -34,18 +34,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = OneLineParser(
         prog="python -m compare.exercises",
-        description="Exercises in backpropagation: write the missing line of a backward in a file "
-        "of yours, and be told what is wrong.",
+        description="Exercises in backpropagation: write the missing line of a backward pass, and "
+        "be told what is wrong.",
         epilog="Exit code 0: solved, or done; 1: not yet; " + NOT_DONE,
     )
     add_threads_option(parser, "1, as the tensors are small")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
-        own = commands.add_parser(name, help=command.what, description=command.what)
+        own = commands.add_parser(name, help=command.what, description=_sentence(command.what))
         command.add_options(own)
     options = parser.parse_args(arguments)
     work = COMMANDS[options.command].run
     return exit_code(parser.prog, lambda: work(options), threads=options.threads, most_threads=1)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _say(line: str, style: str = "") -> None:

@@ -33,11 +33,11 @@ def mutants_parser() -> OneLineParser:
     parser = OneLineParser(
         prog="python -m compare.mutants",
         description="Check the checker: plant bugs in hand-written backwards of every kind "
-        "and see that each is found, blamed on the right layer and correctly diagnosed, "
+        "and check that each is found, blamed on the right layer and correctly diagnosed, "
         "and that correct backwards in other forms are not accused; compare with the rules "
         "that others use.",
-        epilog="Exit code 0: all found and blamed, 93 of 100 diagnosed (in the museum 25 of 30, or "
-        f"with a change), and no correct one accused; 1: otherwise; {NOT_DONE}",
+        epilog="Exit code 0: every bug found and blamed, 93 of 100 diagnosed (in the museum 25 of "
+        f"30 diagnosed or changed), and no correct backward accused; 1: otherwise; {NOT_DONE}",
     )
     parser.add_argument(
         "--json", type=new_file, metavar="FILE", help="write the result to FILE as JSON"

@@ -49,9 +49,9 @@ def speed_parser() -> OneLineParser:
     )
     add_network_option(parser)
     for name, value, what in (
-        ("--batch-size", 128, "samples a step"),
-        ("--hidden", 160, "of mlp: neurons of each hidden layer"),
-        ("--depth", 1, "of mlp: hidden layers"),
+        ("--batch-size", 128, "samples per step"),
+        ("--hidden", 160, "mlp only: neurons of each hidden layer"),
+        ("--depth", 1, "mlp only: number of hidden layers"),
     ):
         parser.add_argument(
             name,
@@ -64,15 +64,15 @@ def speed_parser() -> OneLineParser:
         "--activation",
         choices=ACTIVATIONS,
         default="relu",
-        help="of mlp's hidden layers; with another than relu, those who have written it: autograd, "
-        "manual and explicit (default: %(default)s)",
+        help="mlp only: activation of the hidden layers; with any other than relu, only autograd, "
+        "manual and explicit are timed (default: %(default)s)",
     )
     parser.add_argument(
         "--rounds",
         type=integer(2),
         metavar="N",
-        help="how often each candidate has its turn, at least 2 (default: as many as fit into a "
-        "minute, 5 to 30; 30 with --sweep, 3 with --loop and --pays)",
+        help="measurements of each candidate, at least 2 (default: as many as fit into a minute, "
+        "from 5 to 30; 30 with --sweep, 3 with --loop and --pays)",
     )
     parser.add_argument(
         "--eager",
@@ -82,37 +82,39 @@ def speed_parser() -> OneLineParser:
     parser.add_argument(
         "--device",
         default="cpu",
-        help="to compute on; those beside PyTorch take part on the CPU only (default: %(default)s)",
+        help="device to compute on; NumPy, JAX and scikit-learn are timed on the CPU only "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--sweep",
         action="store_true",
-        help="vary batch, width and depth instead, and give the ratios to autograd",
+        help="instead, vary batch size, width and depth, and print the ratios to autograd",
     )
     parser.add_argument(
         "--pays",
         action="store_true",
-        help="measure the layers that keep less than autograd instead: time, what is kept and peak "
-        "memory, as ratios to autograd and to the best that PyTorch has (minutes); with --plot "
-        "peak memory over sequence length and vocabulary as well",
+        help="instead, measure the layers that keep less memory than autograd: time, memory kept "
+        "for the backward and peak memory, as ratios to autograd and to the best that PyTorch "
+        "offers; with --plot also peak memory over sequence length and vocabulary (takes minutes)",
     )
     parser.add_argument(
         "--memory",
         type=number(lambda gib: gib > 0, "above 0"),
         metavar="GIB",
-        help="of --pays --plot: the memory that it has to fit into, in GiB (default: 4)",
+        help="with --pays --plot: GiB of memory available, drawn as a line (default: 4)",
     )
     parser.add_argument(
         "--plot",
         type=picture,
         metavar="FILE",
-        help="draw the sweep, or --pays, there: a PNG, SVG or PDF",
+        help="with --sweep or --pays: draw the result into FILE, a PNG, SVG or PDF",
     )
     parser.add_argument(
         "--loop",
         action="store_true",
-        help="time whole epochs instead: a bare loop, torch_models.train, and Lightning with "
-        "torchvision's transforms, of the notes' network on data of MNIST's shape (minutes)",
+        help="instead, time whole epochs of the default network on data shaped like MNIST: by "
+        "torch_models.train, by a bare loop, and by Lightning with torchvision's transforms "
+        "(takes minutes)",
     )
     add_threads_option(parser)
     parser.add_argument(

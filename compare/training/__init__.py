@@ -64,8 +64,8 @@ def training_parser() -> OneLineParser:
         type=folder,
         metavar="DIR",
         help="plot the difference of the gradients in TensorBoard, next to the runs of "
-        "torch_models.train: in DIR/<backprop>-against-autograd/version_N, or, of another network "
-        "than mlp, DIR/<network>-<backprop>-against-autograd/version_N",
+        "torch_models.train: in DIR/<backprop>-against-autograd/version_N or, for networks other "
+        "than mlp, in DIR/<network>-<backprop>-against-autograd/version_N",
     )
     return parser
 

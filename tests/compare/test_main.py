@@ -37,9 +37,15 @@ for name, (module, _) in COMMANDS.items():
 assert not {"torch", "rich", "lightning"} & set(sys.modules)
 """
     found = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert found.returncode == 0, found.stderr
+    assert max(map(len, found.stdout.splitlines())) <= 80
     assert all(f"usage: python -m {module}" in found.stdout for module, _ in COMMANDS.values())
 
 

@@ -43,13 +43,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--activation",
         choices=ACTIVATIONS,
         default="sigmoid",
-        help="of the hidden layers (default: %(default)s)",
+        help="activation of the hidden layers (default: %(default)s)",
     )
     parser.add_argument(
         "--loss",
         choices=("cross-entropy", "bce", "squared-error", "mse"),
         default="cross-entropy",
-        help="(default: %(default)s)",
+        help="loss (default: %(default)s)",
     )
     parser.add_argument(
         "--seed",
