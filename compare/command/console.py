@@ -37,6 +37,7 @@ _BAR = 20  # cells of a bar, so that what is said beside it fits into 80 columns
 
 # Wide enough for any table of ours. A pipe has no width, and rich would assume 80.
 _PIPE = 200
+_ENDLESS = 10_000
 
 
 def stdout() -> Console:
@@ -83,13 +84,18 @@ def table(*columns: str, numbers: Iterable[str] = ()) -> Table:
     return view
 
 
+def natural_width(view: Table, console: Console) -> int:
+    """Columns of the terminal that the table would fill if nothing in it were broken."""
+    return Measurement.get(console, console.options.update_width(_ENDLESS), view).maximum
+
+
 def cell(text: str, style: str = "") -> Text:
     """Text for a table or a line: no markup, nothing that does not print."""
     return Text(printable(text), style=style)
 
 
 class Name:
-    """A file's name, or another without spaces, that breaks after ``/`` and ``_``."""
+    """The name of a file or of a layer, which breaks after ``/``, ``_`` and ``.``, but for .py."""
 
     def __init__(self, name: str, style: str = "") -> None:
         self.name, self.style = printable(name), style
@@ -109,7 +115,7 @@ def below(first: str, second: str) -> Group:
 def _broken(name: str, width: int) -> list[str]:
     """The name in lines that are no wider, unless a part of it is."""
     lines = [""]
-    for part in re.findall(r"[^/_ ]*[/_ ]|[^/_ ]+$", name):
+    for part in re.split(r"(?<=[/_ ])|(?<=\.)(?!py\b)", name):
         if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
             lines.append("")
         lines[-1] += part

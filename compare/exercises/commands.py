@@ -130,8 +130,8 @@ def _list(options: Options) -> bool:
     exercises = [e for e in _chosen(options) if e in tutor.there()]
     for e in exercises:
         attempts = tutor.progress[e.name]["attempts"]
-        row = (str(number(e)), e.name, e.derive, "solved" if tutor.solved(e) else "", str(attempts))
-        table.add_row(*(console.cell(text) for text in row))
+        state = "solved" if tutor.solved(e) else ""
+        console.row(table, str(number(e)), console.Name(e.name), e.derive, state, str(attempts))
     console.stdout().print(table)
     _say(f"{sum(map(tutor.solved, exercises))} of {len(exercises)} solved")
     return True
@@ -172,8 +172,8 @@ def _grade(options: Options) -> bool:
     table = console.table("", "exercise", "state", "attempts", "mistakes", numbers=("", "attempts"))
     for g in grades:
         mistakes = ", ".join(dict.fromkeys(g["mistakes"]))
-        row = (str(g["number"]), g["exercise"], g["state"], str(g["attempts"]), mistakes)
-        table.add_row(*(console.cell(text) for text in row))
+        name = console.Name(g["exercise"])
+        console.row(table, str(g["number"]), name, g["state"], str(g["attempts"]), mistakes)
     console.stdout().print(table)
     _say(f"{solved} of {len(grades)} solved")
     return True

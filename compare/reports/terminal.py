@@ -1,5 +1,8 @@
 """A report in a terminal: tables, and what was found in words."""
 
+from collections.abc import Sequence
+
+from rich.console import Console
 from rich.table import Table
 
 from compare.blame.finding import CLEAN, INHERITED, ORIGINATES, SURROGATE
@@ -35,6 +38,7 @@ _STYLES = {
 }
 
 
+_VERDICT_WIDTH = 13  # where the table is short of room
 _MORE = "--html FILE, --json FILE or --junit FILE lists them all"
 
 
@@ -42,7 +46,7 @@ def show(report: Report) -> None:
     """On stdout."""
     out = console.stdout()
     console.say(out, report.title, "bold")
-    out.print(table(report))
+    out.print(table(report, out))
     console.say(out, words.ULP)
     if any(row.max_abs == 0 and not row.exact for row in report.rows):
         console.say(out, words.SIGN_OF_ZERO)
@@ -68,19 +72,31 @@ def show(report: Report) -> None:
     console.say(out, report.summary(), "green" if report.passed else "bold red")
 
 
-def table(report: Report) -> Table:
-    """The rows in backward order; of those that fail the first ones."""
+def table(report: Report, out: Console) -> Table:
+    """The rows in backward order; of those that fail the first ones.
+
+    Where there is no room for all columns, those are left out whose content name and verdict tell.
+    """
+    for told in (("kind", "exact"), ("kind",), ()):
+        view = _table(report, told)
+        if console.natural_width(view, out) <= out.width:
+            return view
+    view.columns[-1].max_width = _VERDICT_WIDTH
+    return view
+
+
+def _table(report: Report, told: Sequence[str]) -> Table:
     numbers = ("max abs", "max rel", "ULP")
-    view = console.table("name", "kind", "exact", *numbers, "verdict", numbers=numbers)
+    view = console.table("name", *told, *numbers, "verdict", numbers=numbers)
     failures = report.failures
     left_out = {row.name for row in failures[console.MOST :]}
     for row in report.rows:
         if row.name not in left_out:
+            more = {"kind": row.kind, "exact": "yes" if row.exact else "no"}
             console.row(
                 view,
-                row.name,
-                row.kind,
-                "yes" if row.exact else "no",
+                console.Name(row.name),
+                *(more[name] for name in told),
                 words.size(row.max_abs, row.exact),
                 words.size(row.max_rel, exact=True),
                 "–" if row.max_ulp is None else count(row.max_ulp),

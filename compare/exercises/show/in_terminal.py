@@ -28,6 +28,7 @@ def show(out: Console, network: Network, found: Sequence[Step]) -> None:
         console.say(out, step.sentence, "dim")
         _in_numbers(out, step.in_numbers())
         out.print()
+    console.say(out, "the network: a from the forward pass, δ from the backward pass")
     out.print(_network(network, found))
 
 
@@ -86,9 +87,7 @@ def _network(network: Network, found: Sequence[Step]) -> Table:
     deltas = {s.layer: s.value for s in found if s.symbol.startswith("δ")}
     last = len(network.weights)
     names = ["x", *(f"a{raised(l)}" for l in range(1, last)), "ŷ"]
-    view = Table(
-        title="the network: a from the forward pass, δ from the backward pass", title_justify="left"
-    )
+    view = Table()
     for l, name in enumerate(names):
         view.add_column(name if l == 0 else f"{name}, δ{raised(l)}", justify="right")
     columns: list[list[Text]] = []

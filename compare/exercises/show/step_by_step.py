@@ -109,10 +109,7 @@ def _forward(network: Network) -> Iterator[Step]:
 def _loss(network: Network, y: Tensor) -> Step:
     value, _ = LOSSES[network.loss]
     terms: list[Term] = [("y", y), "and", ("ŷ", network.a[-1]), "give"]
-    why = (
-        "How far the output is from the target, as one number. All that follows are its "
-        "derivatives."
-    )
+    why = "How far the output is from the target, as one number. What follows are its derivatives."
     loss = network.loss_of(y).reshape(1, 1)
     return Step(LOSS, len(network.weights), "L", value, terms, loss, why)
 
