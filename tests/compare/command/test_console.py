@@ -1,6 +1,7 @@
 """Tables as wide as one is told, with nothing cut off."""
 
 import sys
+from dataclasses import replace
 from io import StringIO
 from unittest.mock import Mock
 
@@ -10,6 +11,8 @@ from rich.console import Console
 from compare import layers, mutants
 from compare.command import console
 from compare.mutants import Outcome
+from compare.reports import terminal
+from compare.verdict.judge import Row
 
 LONG = "network.encoder.layers.11.self_attention.projection_of_the_values.weight"
 
@@ -51,6 +54,26 @@ def test_mutants_have_a_line_each_in_80_columns(monkeypatch, capsys):
     table = capsys.readouterr().out.partition("┘")[0].splitlines()
     assert len(table) == 3 + 3 + 1
     assert "much" not in "".join(table)
+
+
+@pytest.mark.parametrize(
+    ("width", "columns"), [(120, "name kind exact"), (92, "name kind"), (80, "name")]
+)
+def test_gradients_leave_out_what_name_and_verdict_tell(width, columns):
+    row = Row(
+        "layers.11.values.weight", "parameter", "rounding", False, 1.5e-9, 2.5e-9, 123_456_789
+    )
+    long = replace(row, name=LONG.partition(".")[2])
+    report = Mock(rows=[row, long] if width == 80 else [row], failures=[])
+    out = Console(width=width, file=StringIO())
+    out.print(terminal.table(report, out))
+    lines = out.file.getvalue().splitlines()
+    assert lines[1].replace("┃", "").partition("max abs")[0].split() == columns.split()
+    assert max(map(len, lines)) <= width
+    names = [line.split("│")[1].strip() for line in lines if "│" in line]
+    assert names[0] == row.name
+    assert "".join(names[1:]) in long.name
+    assert all(part[-1] in "._" for part in names[1:-1])
 
 
 def test_layers_keep_the_names_of_their_files(monkeypatch, capsys):
