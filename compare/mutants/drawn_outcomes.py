@@ -45,7 +45,7 @@ def run(count: int, seed: int, path: Path | None, seconds: float | None = None) 
     outcomes = []
     with (
         tempfile.TemporaryDirectory() as folder,
-        console.progress(out, "slips", len(every)) as advance,
+        console.progress(out, "errors", len(every)) as advance,
     ):
         for i, drawn in enumerate(every):
             outcomes.append(examine(drawn, Path(folder), i, seconds))
@@ -121,9 +121,10 @@ def tally(outcomes: Sequence[DrawnOutcome]) -> dict[str, Any]:
 
 def _summary(c: dict[str, Any], well: bool) -> str:
     return (
-        f"{'passed' if well else 'FAILED'}: of {c['drawn']} slips {c['right']} change nothing; of "
-        f"{c['wrong']} that are wrong {c['found']} found, {c['blamed']} blamed on the right layer, "
-        f"{c['repaired']} with a verified change, {c['right_statement']} of these in the right "
-        f"statement, {c['original']} the original text, {c['wrong_changes']} wrong on fresh "
-        f"numbers and sizes; of {c['raised']} that raise {c['raised_repaired']} with a change"
+        f"{'passed' if well else 'FAILED'}: of {c['drawn']} errors {c['right']} change nothing; of "
+        f"{c['wrong']} that give wrong numbers {c['found']} found, {c['blamed']} blamed on the "
+        f"right layer, {c['repaired']} with a verified change ({c['right_statement']} in the right "
+        f"statement, {c['original']} restore the original text); of {c['raised']} that raise "
+        f"{c['raised_repaired']} with a change; {c['wrong_changes']} changes wrong on fresh "
+        "numbers and sizes"
     )

@@ -132,9 +132,10 @@ def rules_table(
     from compare.command import console
 
     planted, right = counts["planted"], counts["right"]
-    numbers = (f"of {planted} bugs found", f"of {right} correct ones accused")
+    numbers = (f"found of {planted}", f"accused of {right}")
     last = ["misses"] if wide else []
     table = console.table("rule", *numbers, *last, numbers=numbers)
+    table.title, table.title_justify = "bugs found, and correct backwards accused", "left"
     ours = (str(counts["killed"]), str(counts["falsely_accused"]))
     console.row(table, "compare.gradients", *ours)
     for name, of in counts["rules"].items():

@@ -80,10 +80,9 @@ def _show(out: Any, setting: Setting, timings: dict[str, Timing], limit: float |
     out.print(tables.of_parts(timings))
     if setting.network == "mlp":
         console.say(
-            out, "explicit computes the weight gradients in its update, directly in the velocities;"
-        )
-        console.say(
-            out, "like NumPy and JAX it does not compute the loss, which no gradient needs."
+            out,
+            "explicit computes the weight gradients in its update, directly in the velocities; "
+            "like NumPy and JAX it does not compute the loss, which no gradient needs.",
         )
     console.say(out, "peak: what a step allocates on top of what the previous step left")
     if setting.on_gpu:
@@ -119,9 +118,12 @@ def _write(
 
 def _sweep(options: argparse.Namespace, out: Any) -> bool:
     points = sweep(options, out)
-    for point in points:
-        ratios = "  ".join(f"{n} {ratio:.2f}" for n, ratio in point.ratios.items())
-        console.say(out, f"{point.varied} {point.value}: {ratios}")
+    title = (
+        f"time of a step / autograd's; otherwise batch {options.batch_size}, width "
+        f"{options.hidden}, depth {options.depth}; {options.activation}, {options.rounds} rounds"
+    )
+    console.say(out, title, "bold")
+    out.print(tables.of_sweep(points))
     if options.json:
         write_json(options.json, {"points": [vars(point) for point in points]})
     if options.plot:

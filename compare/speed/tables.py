@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from rich.table import Table
 
 from compare.speed.in_turn import Timing
+from compare.speed.sweep import Point
 
 _PHASES = ("forward", "backward", "update")
 
@@ -29,7 +30,7 @@ def of_steps(timings: Mapping[str, Timing], limit: float | None) -> Table:
 
 def of_parts(timings: Mapping[str, Timing]) -> Table:
     """The parts of a step in microseconds, and its memory, of those whose parts can be told."""
-    view = _table("candidate", *(f"{phase}, µs" for phase in _PHASES), "saved", "peak")
+    view = _table("candidate", *(f"{phase} µs" for phase in _PHASES), "saved", "peak")
     for name, timing in timings.items():
         if timing.phases_us or timing.saved_bytes or timing.peak_bytes:
             view.add_row(
@@ -51,6 +52,16 @@ def of_memory(autograd: Timing, manual: Timing) -> Table:
     for layer, (theirs, ours) in rows.items():
         ratio = f"{ours / theirs:.2f}" if theirs else "–" if not ours else "∞"
         view.add_row(layer, _bytes(theirs), _bytes(ours), ratio)
+    return view
+
+
+def of_sweep(points: Sequence[Point]) -> Table:
+    """A row for each setting: the ratios to autograd."""
+    view = _table("setting", *points[0].ratios)
+    for point, following in zip(points, [*points[1:], None], strict=True):
+        ratios = (f"{ratio:.2f}" for ratio in point.ratios.values())
+        last = following is None or following.varied != point.varied
+        view.add_row(f"{point.varied} {point.value}", *ratios, end_section=last)
     return view
 
 

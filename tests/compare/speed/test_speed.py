@@ -70,7 +70,9 @@ def test_sweep(tmp_path, monkeypatch, capsys):
     assert [(p["varied"], p["value"]) for p in points] == [
         (varied, value) for varied in ("batch", "width", "depth") for value in (1, 3)
     ]
-    assert "depth 3: manual" in capsys.readouterr().out
+    table = capsys.readouterr().out
+    assert "autograd's; otherwise batch" in table
+    assert "depth 3" in table
 
 
 def test_no_speed_of_a_wrong_fused_step(monkeypatch, capsys):
