@@ -100,7 +100,11 @@ def _watch(options: Options) -> bool:
     def say(exercise: "Exercise", verdict: "Verdict") -> None:
         _show_verdict(tutor, exercise, verdict)
 
-    watch(tutor, say)
+    try:
+        watch(tutor, say)
+    except KeyboardInterrupt:
+        _say("stopped; `next` shows where to continue")
+        return False
     _say("all exercises are solved")
     return True
 

@@ -31,7 +31,7 @@ class Tutor:
         if not any((self.folder / file_name(e)).exists() for e in COURSE):
             raise ComparisonError(
                 f"{self.folder} has no exercises: put them there with "
-                f"`python -m compare.exercises start {self.folder}`, or name the folder with --dir"
+                f"`python -m compare.exercises start {self.folder}`, or name another folder"
             )
         self.progress = Progress.of(self.folder)
 

@@ -113,7 +113,7 @@ def _draw(options: argparse.Namespace, curve: str, out: Console) -> None:
                 from compare.notes.in_tensorboard import show
 
                 run = show(paths, options.log_dir)
-                console.say(out, f"shown: tensorboard --logdir {options.log_dir} ({run})")
+                console.say(out, f"plots in {run}: tensorboard --logdir {options.log_dir}")
     except OSError as error:
         option = "--log-dir" if options.log_dir else "--plots"
         raise NotWrittenError(f"{option}: {error.filename} {error.strerror}") from error

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from compare.exercises import watching
 from compare.exercises.commands import main
 from compare.exercises.course import COURSE
 from compare.exercises.folder import PROGRESS, page
@@ -93,6 +94,17 @@ def test_what_is_saved_is_checked(folder):
 
     watch(tutor, lambda exercise, verdict: said.append((exercise.name, verdict.state)), done)
     assert said == [("linear_weight", "wrong"), ("linear_weight", "solved")]
+
+
+def test_watching_ends_with_ctrl_c_without_an_error(folder, monkeypatch, capsys):
+    def pressed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(watching, "watch", pressed)
+    assert main(["watch", "--dir", str(folder)]) == 1
+    said = capsys.readouterr()
+    assert "stopped" in said.out
+    assert not said.err
 
 
 def test_digits_are_read_by_the_learners_own_layers(folder):
