@@ -16,13 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from subprocess import CompletedProcess
 
-
-def fork() -> int:
-    """As ``os.fork``: 0 in the new process."""
-    with warnings.catch_warnings():
-        # The other thread waits for what pytest-xdist sends, and holds no lock.
-        warnings.filterwarnings("ignore", ".*multi-threaded", DeprecationWarning)
-        return os.fork()
+from compare.command.supervised import fork
 
 
 def wait(condition: Callable[[], object]) -> None:
@@ -43,7 +37,10 @@ class Started:
     ) -> None:
         self.words = [str(argument) for argument in arguments]
         self.out, self.err = (tempfile.TemporaryFile() for _ in range(2))  # noqa: SIM115
-        self.pid = fork()
+        with warnings.catch_warnings():
+            # The other thread waits for what pytest-xdist sends, and holds no lock.
+            warnings.filterwarnings("ignore", ".*multi-threaded", DeprecationWarning)
+            self.pid = fork()
         if self.pid == 0:
             code = 1
             with contextlib.suppress(BaseException):

@@ -14,11 +14,13 @@ Products of matrices, convolutions and their gradients are such sums. Both numbe
 operation itself: fed with the squares of its arguments it gives Σ t², fed with ones it gives n.
 
 A softmax is eᶻ over a sum of such, or exp(z − log Σ eᶻ). Who keeps that logarithm, as attention by
-blocks does, rounds it once more, and all probabilities of a row are off by eps of its size.
+blocks does, rounds it once more, in the dtype itself, and all probabilities of a row are off by one
+factor, e to the power of that rounding.
 
 Source: Higham, Accuracy and Stability of Numerical Algorithms, 2002, chapter 4.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -82,15 +84,22 @@ def roundings(
     ]
 
 
-def rounding_of_logarithm(func: Any, args: Any, result: Any) -> Tensor | None:
-    """What rounding log Σ eᶻ adds to a softmax's error, in units of eps; None of anything else.
-
-    The logarithm is one number, rounded in the dtype itself, not a sum whose terms are added up.
-    """
+def logarithm_of_softmax(func: Any, args: Any) -> Tensor | None:
+    """log Σ eᶻ, one number for each softmax, (…, 1, …); None of any other operation."""
     if func.overloadpacket not in (_ATEN._softmax, _ATEN._safe_softmax, _ATEN._log_softmax):
         return None
-    logarithm = args[0].logsumexp(args[1], keepdim=True).abs().expand(result.shape)
-    return logarithm if func.overloadpacket is _ATEN._log_softmax else logarithm * result
+    return args[0].logsumexp(args[1], keepdim=True)
+
+
+def with_logarithm_off(p: Tensor, off: Tensor, func: Any) -> Tensor:
+    """What the softmax gives where its logarithm is off by so much: exp(z − λ − off), z − λ − off.
+
+    In place. No p is multiplied by more than float32 holds, so that float64 holds its powers.
+    """
+    if func.overloadpacket is _ATEN._log_softmax:
+        return p.sub_(off)
+    most = math.log(torch.finfo(torch.float32).max)
+    return p.mul_(off.neg().clamp_(-most, most).exp_())
 
 
 def _size(n: Tensor, squares: Tensor, total: Tensor, least: float) -> Tensor:

@@ -231,6 +231,7 @@ def test_lstm_cell_by_hand(right):
         assert "input 2" not in accused(report)["cell"]  # the gradient to c is right
 
 
+@pytest.mark.exhaustive
 def test_one_wrong_function_deep_inside_a_resnet():
     resnet = pytest.importorskip("torchvision").models.resnet
 

@@ -78,19 +78,49 @@ def test_a_factor_on_what_is_given_is_not_hidden(factor):
     assert layer.faults[0].input == "given"
 
 
-def test_the_movement_is_what_mathematics_says():
-    """x − y loses as many digits as they share; their product loses none."""
-    x, y = torch.tensor([1000.1, 1.1]), torch.tensor([999.1, -1.1])
-    question = Question(lambda x, y: (x - y).exp(), lambda x, y: (x - y).exp(), (x, y))
+def output_moves_by(function, *inputs):
+    """Relative to the truth, when numbers are rounded as in the inputs' dtype."""
+    question = Question(function, function, inputs)
     sides = question.sides()
     fed_in = {"one": feed(random, sides.reference.outputs(question.given), 0)}
     [trial] = run(sides, question.given, fed_in)
-    moved = movement(trial, sides.reference, torch.float32)
+    moved = movement(trial, sides.reference, inputs[0].dtype)
     [output] = [m for key, m in moved.items() if key.kind == "output"]
-    relative = output / (x - y).double().exp()
+    return output / function(*(x.double() for x in inputs))
+
+
+def test_the_movement_is_what_mathematics_says():
+    """x − y loses as many digits as they share; their product loses none."""
+    x, y = torch.tensor([1000.1, 1.1]), torch.tensor([999.1, -1.1])
+    relative = output_moves_by(lambda x, y: (x - y).exp(), x, y)
     eps = torch.finfo(torch.float32).eps
     assert 500 * eps < relative[0] < 3000 * eps
     assert relative[1] < 10 * eps
+
+
+@pytest.mark.parametrize("sigmoid", [torch.sigmoid, lambda x: x.clone().sigmoid_()])
+def test_what_is_computed_in_place_is_rounded_too(sigmoid):
+    """1 − σ(20) is 2·10⁻⁹, and float32 has nothing between 1 − 6·10⁻⁸ and 1."""
+    assert output_moves_by(lambda x: 1 - sigmoid(x), torch.tensor([20.0])) > 1
+
+
+def test_what_an_operation_in_place_leaves_as_it_was_is_not_rounded_again():
+    def written_at_0(x):
+        y = x * 1.1
+        for _ in range(300):
+            y[torch.tensor([0])] = x[0]
+        return y
+
+    relative = output_moves_by(written_at_0, torch.rand(5) + 1.1)
+    assert 0 < relative.max() < 10 * torch.finfo(torch.float32).eps
+
+
+def test_a_rounded_logarithm_multiplies_each_probability_of_its_row():
+    """exp(z − λ) with λ = 1000 ± 8, which is as near as bfloat16 comes."""
+    z = torch.tensor([[1000.0, 992.0], [1.0, -7.0]]).bfloat16()
+    relative = output_moves_by(lambda z: z.softmax(-1), z)
+    assert relative[0, 1] > 100
+    assert relative[1].max() < 0.3
 
 
 def test_a_label_that_is_a_float_is_not_moved():
