@@ -68,8 +68,8 @@ def address(log_dir):
         _wait(lambda: "lecture-notes/version_0" in _read(f"{url}/data/runs"), server)
         yield url
     finally:
-        server.terminate()
-        server.wait(20)
+        server.kill()  # it has nothing to lose, and asked to end it sometimes never does
+        server.wait()
 
 
 @pytest.fixture(scope="module")
