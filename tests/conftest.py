@@ -7,7 +7,8 @@ import os
 # when torch is imported, here and in the processes that tests start: two runs have the same bits
 # only if they have as many threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-
+# With more of them: where one waits, another process's tests need the core.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import pytest
 import torch
