@@ -94,7 +94,7 @@ def _compare(options: argparse.Namespace) -> bool:
         view = console.table("layer", "equation", "file", "largest difference", "verdict")
     else:
         view = console.table("layer", "equation, file", "difference", "verdict")
-        view.columns[0].max_width = 20
+        view.columns[0].max_width = 20  # the equations need the room
     title = f"every layer against torch.nn, {options.dtype}, {number()}"
     view.title, view.title_justify = title, "left"
     rows: list[dict[str, Any]] = []
