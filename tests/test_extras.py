@@ -40,6 +40,7 @@ outcome(notes.main, "--plots", {folder!r})
 outcome(speed.main, "--sweep", "--plot", {folder!r} + "/plot.png")
 outcome(train.main)
 outcome(curves.main)
+print("below: nothing")
 outcome(notes.main)
 try:
     from torch_models.datasets import load
@@ -50,8 +51,8 @@ except ModuleNotFoundError as error:
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory):
-    """What was said on stderr, and each exit code."""
+def light(tmp_path_factory):
+    """A process in which only torch and rich are installed."""
     folder = tmp_path_factory.mktemp("light")
     (folder / "mine.py").write_text("def f(x): return (x @ x.T).tanh()\n")
     program = LIGHT.format(absent=sorted(extras.EXTRA), folder=str(folder))
@@ -59,7 +60,13 @@ def said(tmp_path_factory):
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=240
     )
     assert found.returncode == 0, found.stderr
-    return found.stderr.splitlines()
+    return found
+
+
+@pytest.fixture(scope="module")
+def said(light):
+    """What was said on stderr, and each exit code."""
+    return light.stderr.splitlines()
 
 
 def test_two_models_are_compared_with_torch_and_rich_alone(said):
@@ -85,6 +92,10 @@ def test_a_missing_extra_is_named_in_one_line(said, number, what, module, extra)
     assert f"{what} needs {module}, which is not installed" in line
     assert f'the extra {extra}: pip install ".[{extra}]"' in line
     assert code == "-> 2"
+
+
+def test_nothing_is_computed_before_it_is_refused(light):
+    assert light.stdout.endswith("below: nothing\n")
 
 
 def test_a_function_that_needs_an_extra_names_it(said):

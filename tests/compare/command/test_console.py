@@ -57,6 +57,19 @@ def test_mutants_have_a_line_each_in_80_columns(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("encoder.layers.11.weight", ["encoder.", "layers.11.", "weight"]),
+        ("compare/exercises/by_hand.py", ["compare/", "exercises/", "by_hand.py"]),
+    ],
+)
+def test_a_name_breaks_where_its_parts_end(name, lines):
+    out = Console(width=10, file=StringIO())
+    out.print(console.Name(name))
+    assert out.file.getvalue().split() == lines
+
+
+@pytest.mark.parametrize(
     ("width", "columns"), [(120, "name kind exact"), (92, "name kind"), (80, "name")]
 )
 def test_gradients_leave_out_what_name_and_verdict_tell(width, columns):
