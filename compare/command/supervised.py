@@ -50,6 +50,13 @@ def supervised(program: str, main: Callable[[], int]) -> int:
             ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
         _tell(program, main, writer)
     os.close(writer)
+    try:
+        return _verdict(program, child, reader)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _verdict(program: str, child: int, reader: int) -> int:
     status, seen = _wait(child)
     os.set_blocking(reader, False)  # what it has started may hold the other end open
     with contextlib.suppress(BlockingIOError):
@@ -58,7 +65,7 @@ def supervised(program: str, main: Callable[[], int]) -> int:
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) in seen:  # as it was asked to
         signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
         os.kill(os.getpid(), os.WTERMSIG(status))
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return 128 + os.WTERMSIG(status)  # which it does not come to where the signal ends it
     if signal.SIGINT in seen:
         return 130
     return fail(program, NOT_JUDGED, f"could not be judged, {_ended(status)}")

@@ -7,6 +7,8 @@ import torch
 
 from compare.command.supervised import supervised
 
+pytestmark = pytest.mark.skipif(not hasattr(signal, "alarm"), reason="nothing is forked here")
+
 
 @pytest.fixture
 def two_threads():
@@ -16,7 +18,6 @@ def two_threads():
     torch.set_num_threads(before)
 
 
-@pytest.mark.skipif(not hasattr(signal, "alarm"), reason="processes are not forked here")
 def test_it_has_as_many_threads_as_the_one_that_starts_it(two_threads):
     """It does not wait for those of the other process, which it has not."""
 
@@ -31,3 +32,8 @@ def test_it_has_as_many_threads_as_the_one_that_starts_it(two_threads):
     many_numbers()
     assert supervised("a command", main) == 0
     many_numbers()
+
+
+def test_signals_reach_this_process_again():
+    assert supervised("a command", lambda: 0) == 0
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, set())
