@@ -5,24 +5,22 @@ import torch
 from torch import nn
 
 from compare import compare_gradients, mutants
-from compare.catalogue import entries
+from compare.catalogue import entries, volumes
 from compare.catalogue.host import batch, between
 from compare.catalogue.specimen import Specimen
 from compare.diagnosis.mistake import Mistake
 from compare.trial.question import Question
-from tests.exhaustive import some
+from tests.exhaustive import first_of_each
 
 SPECIMENS = {specimen.name: specimen for specimen in mutants.specimens()}
 BUGS = [name for name, specimen in SPECIMENS.items() if specimen.places]
 RIGHT = [name for name in SPECIMENS if name not in BUGS]
-#: The room of manual_backprop that its layer is in; of what is in no layer, the name itself.
-ROOMS = {name: name for name in SPECIMENS} | {
+#: The room of manual_backprop that its layer is in; of what is in none of them, the name itself.
+ROOMS = {name: name for name in SPECIMENS}
+ROOMS |= {specimen.name: "in three dimensions" for specimen in volumes.SPECIMENS}
+ROOMS |= {
     specimen.name: entry.file.split("/")[1] for entry in entries() for specimen in entry.specimens()
 }
-
-
-def first_of_each(kind, names):
-    return some({kind(name): name for name in reversed(names)}.values(), names)
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,8 @@ from compare.mutants.museum.published import PUBLISHED
 from compare.mutants.rules import GRADCHECK
 
 EVERY = exhibits()
-#: One of each family.
-FEW = ("#341", "#7340", "#6149", "#47", "#401", "#136", "#1491")
+#: Of the families; `.ci/run` shows the whole museum.
+FEW = ("#341", "#7340", "#401")
 
 
 def test_sources():
@@ -28,7 +28,7 @@ def test_sources():
 
 
 @pytest.mark.parametrize("thread", FEW)
-def test_one_of_each_family(thread):
+def test_found_and_mended(thread):
     [exhibit] = [e for e in EVERY if e.thread == thread]
     shipped, mended = (mutants.examine(s, 0.0, {}) for s in exhibit.specimens())
     assert shipped.blamed, shipped.places

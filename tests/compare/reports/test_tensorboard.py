@@ -73,19 +73,20 @@ def address(log_dir):
 
 
 @pytest.fixture(scope="module")
-def browser():
+def context():
+    """One for all pages, so that what they have in common is loaded once."""
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium.BROWSER, args=FLAGS)
-        yield browser
+        yield browser.new_context(viewport={"width": 1440, "height": 900})
         browser.close()
 
 
 @pytest.fixture
-def visit(browser, address):
+def visit(context, address):
     """Opens a page at the size that a person uses; nothing may go wrong on it."""
     wrong = []
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
     page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("response", lambda r: wrong.append(f"{r.status} {r.url}") if r.status >= 400 else None)
@@ -207,6 +208,7 @@ def test_graph(visit, way):
         page.locator("g.node").filter(has_text=name).first.wait_for(timeout=60_000)
 
 
+@pytest.mark.exhaustive
 def test_hyperparameters(visit):
     page = visit("hparams")
     _shows(page, "backprop", "accuracy, test", *(f"{way}/version_0" for way in NAMESPACES))
