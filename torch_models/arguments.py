@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from torch_models.printable import one_line
 
-#: More of them nobody reads.
+#: Nobody reads more.
 MOST_USAGE_LINES = 3
 #: No machine has as many: a slip of the finger.
 MOST_DEVICES = 4_096

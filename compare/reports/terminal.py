@@ -75,28 +75,28 @@ def show(report: Report) -> None:
 def table(report: Report, out: Console) -> Table:
     """The rows in backward order; of those that fail the first ones.
 
-    Where there is no room for all columns, those are left out whose content name and verdict tell.
+    Where there is no room, the columns go that can be told from the name and the verdict.
     """
-    for told in (("kind", "exact"), ("kind",), ()):
-        view = _table(report, told)
+    for optional in (("kind", "exact"), ("kind",), ()):
+        view = _table(report, optional)
         if console.natural_width(view, out) <= out.width:
             return view
     view.columns[-1].max_width = _VERDICT_WIDTH
     return view
 
 
-def _table(report: Report, told: Sequence[str]) -> Table:
+def _table(report: Report, optional: Sequence[str]) -> Table:
     numbers = ("max abs", "max rel", "ULP")
-    view = console.table("name", *told, *numbers, "verdict", numbers=numbers)
+    view = console.table("name", *optional, *numbers, "verdict", numbers=numbers)
     failures = report.failures
     left_out = {row.name for row in failures[console.MOST :]}
     for row in report.rows:
         if row.name not in left_out:
-            more = {"kind": row.kind, "exact": "yes" if row.exact else "no"}
+            known = {"kind": row.kind, "exact": "yes" if row.exact else "no"}
             console.row(
                 view,
                 console.Name(row.name),
-                *(more[name] for name in told),
+                *(known[name] for name in optional),
                 words.size(row.max_abs, row.exact),
                 words.size(row.max_rel, exact=True),
                 "–" if row.max_ulp is None else count(row.max_ulp),

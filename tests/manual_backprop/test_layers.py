@@ -9,7 +9,7 @@ from tests.manual_backprop.checks import CHECKS, check_special_values
 from tests.manual_backprop.every_case import check_compiled, check_each
 
 LAYERS = list(dict.fromkeys(case.entry.name for case in CASES))
-#: One of each room: what the others of it are called with differs, and hardly what is traced.
+#: One of each room; the exhaustive tests compile every case of every layer.
 FIRST = {case.entry.file.split("/")[1]: case.entry.name for case in reversed(CASES)}.values()
 
 

@@ -68,7 +68,7 @@ def address(log_dir):
         _wait(lambda: "lecture-notes/version_0" in _read(f"{url}/data/runs"), server)
         yield url
     finally:
-        server.kill()  # it has nothing to lose, and asked to end it sometimes never does
+        server.kill()  # it has nothing to save, and SIGTERM does not always end it
         server.wait()
 
 
