@@ -73,9 +73,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     if not config.option.gradients:
         return
-    from torch_models.threads import wait_passively
+    from torch_models.threads import wait_briefly
 
-    wait_passively()  # read when torch is imported
+    wait_briefly()  # read when torch is imported
     if not config.option.gradients_shape:
         raise pytest.UsageError("--gradients needs --shape N,N: what the two models are given")
     if config.args_source is not config.ArgsSource.ARGS:

@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 told, 2 bad input)."""
     parser = predict_parser()
     options = parser.parse_args(arguments)
-    threads.wait_passively()
+    threads.wait_briefly()
     try:
         with ended_at_once(parser.prog, signal.SIGINT), extras.named():
             from torch_models.drawn_digit import PictureError

@@ -30,7 +30,7 @@ class Recipe:
     classes: int = 10
     """What it chooses from."""
     threads: int | None = None
-    """The most that its steps can share without waiting longer than they compute."""
+    """The most that share a step; None for all."""
     compared: int = 128
     """Samples that two ways are compared on."""
 
@@ -46,9 +46,7 @@ PIXELS, IMAGE, ROWS, TEXT = (784,), (1, 28, 28), (28, 28), (128,)
 RECIPES = {
     # With the five epochs of MNIST, digits would stop at about 94 %.
     "mlp": Recipe("multilayer perceptron", PIXELS, _images(5, 20), lr=0.1, threads=1),
-    "lenet": Recipe(
-        "LeNet-5", IMAGE, _images(8, 20), lr=0.05, half_life=860, threads=1, compared=32
-    ),
+    "lenet": Recipe("LeNet-5", IMAGE, _images(8, 20), lr=0.05, half_life=860, compared=32),
     "resnet": Recipe(
         "small residual network", IMAGE, _images(4, 20), lr=0.05, half_life=430, compared=16
     ),
@@ -59,7 +57,6 @@ RECIPES = {
         lr=0.3,
         half_life=430,
         clip=1.0,
-        threads=1,
         compared=32,
     ),
     "vit": Recipe(
@@ -70,7 +67,6 @@ RECIPES = {
         batch_size=64,
         warmup=300,
         half_life=1800,
-        threads=1,
         compared=16,
     ),
     "gpt": Recipe(
@@ -93,7 +89,7 @@ OF_THE_PERCEPTRON = {"hidden": _HIDDEN, "activation": "relu", "loss": "cross-ent
 
 
 def most_threads(network: str, batch_size: int | str | None, hidden: Sequence[int]) -> int | None:
-    """As many threads as can share the steps of this network: its recipe's, more for larger steps.
+    """As many threads as share a step of this network: its recipe's, more for larger steps.
 
     Args:
         network: its name.
@@ -106,7 +102,7 @@ def most_threads(network: str, batch_size: int | str | None, hidden: Sequence[in
     work = (batch_size or recipe.batch_size) / recipe.batch_size
     if network == "mlp":
         work *= _weights(hidden, recipe) / _weights(_HIDDEN, recipe)
-    return max(1, int(recipe.threads * work / 2))  # at twice the work, two do not pay yet
+    return max(1, int(recipe.threads * work))
 
 
 def _weights(hidden: Sequence[int], recipe: Recipe) -> int:

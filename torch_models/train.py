@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # What ends a training from outside is taken as Ctrl-C is: in order, saying how to go on.
     ends = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, signal.default_int_handler) for number in ends}
-    threads.wait_passively()
+    threads.wait_briefly()
     # It takes seconds to import; --help and wrong options have been answered.
     try:
         with ended_at_once(PROGRAM, *ends), extras.named():

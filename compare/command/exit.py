@@ -12,7 +12,7 @@ from compare.command.writing import NotWrittenError
 from torch_models import extras
 from torch_models.printable import one_line
 from torch_models.streams import kept, streams
-from torch_models.threads import use, wait_passively
+from torch_models.threads import use, wait_briefly
 from torch_models.too_little_memory import is_exhausted
 from torch_models.while_importing import ended_at_once
 
@@ -41,7 +41,7 @@ def exit_code(
         foreign: whether it runs code that others wrote. A KeyboardInterrupt of theirs is not
             Ctrl-C.
     """
-    wait_passively()
+    wait_briefly()
     with ended_at_once(program, signal.SIGINT):
         from compare.trial.errors import ComparisonError, ManualError, UnjudgedError
         from torch_models.mnist import DataError

@@ -14,7 +14,6 @@ from compare.command.shared_options import changed
 from torch_models.arguments import OneLineParser, integer, number
 from torch_models.names import ACTIVATIONS
 from torch_models.network_options import add_network_option
-from torch_models.recipes import most_threads
 from torch_models.threads import add_threads_option, kept_to
 
 
@@ -22,10 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 measured, 1 a wrong gradient, 2 bad input)."""
     parser = speed_parser()
     options = checked_speed(parser, parser.parse_args(arguments))
-    hidden = [options.hidden] * options.depth
     large = options.sweep or options.pays
-    most = None if large else most_threads(options.network, options.batch_size, hidden)
-    with kept_to(options.threads, most) as threads:
+    # On one, what the ways to take a step cost depends least on the machine.
+    with kept_to(options.threads, None if large else 1) as threads:
         # From here on it takes seconds to import; --help and wrong options have been answered.
         return exit_code(parser.prog, lambda: _measure(options), threads=threads)
 
@@ -116,7 +114,7 @@ def speed_parser() -> OneLineParser:
         "torch_models.train, by a bare loop, and by Lightning with torchvision's transforms "
         "(takes minutes)",
     )
-    add_threads_option(parser)
+    add_threads_option(parser, "1; with --sweep or --pays the number of idle cores")
     parser.add_argument(
         "--json", type=new_file, metavar="FILE", help="write the result to FILE as JSON"
     )

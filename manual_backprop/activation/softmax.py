@@ -86,7 +86,7 @@ def exp(x: Tensor) -> Tensor:
     hundred steps. The second result of log-sigmoid, e^{−|x|}, comes from the same library as the
     fused kernels, but is not differentiable: it serves where nobody differentiates again.
     """
-    if x.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling():
+    if not x.is_cpu or torch.is_grad_enabled() or torch.compiler.is_compiling():
         return x.exp()
     return torch.ops.aten.log_sigmoid_forward(x)[1]
 

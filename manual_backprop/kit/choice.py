@@ -34,18 +34,20 @@ def where(condition: Tensor, x: Tensor, y: Tensor | float) -> Tensor:
     Raises:
         RuntimeError: (by PyTorch) for a condition that is not boolean, or shapes that do not fit.
     """
-    fits = (
-        _has_bits(y) and y.dtype == x.dtype if isinstance(y, Tensor) else type(y) is int and y == 0
-    )
-    if not (fits and _has_bits(x) and condition.dtype == torch.bool):
+    if isinstance(y, Tensor):
+        fits = y.dtype == x.dtype and plain(y)
+    else:
+        fits = type(y) is int and y == 0
+    integer = _INTEGER.get(x.dtype)
+    if integer is None or not fits or condition.dtype != torch.bool or not plain(x):
         return torch.where(condition, x, y)
-    x_bits = x.view(_INTEGER[x.dtype])
+    c, x_bits = condition.to(integer), x.view(integer)
     if not isinstance(y, Tensor):
-        return (x_bits * condition).view(x.dtype)
-    y_bits = y.view(x_bits.dtype)
-    return (y_bits + (x_bits - y_bits) * condition).view(x.dtype)
+        return _product(c, x_bits).view(x.dtype)
+    y_bits = y.view(integer)
+    return _product(c, x_bits - y_bits).add_(y_bits).view(x.dtype)
 
 
-def _has_bits(t: Tensor) -> bool:
-    """Whether its bits may be read as integers."""
-    return t.dtype in _INTEGER and plain(t)
+def _product(c: Tensor, x: Tensor) -> Tensor:
+    """c x, in the memory of c where that is enough: to ask for more takes longer than to multiply."""
+    return c.mul_(x) if c.shape == x.shape else c * x

@@ -46,6 +46,8 @@ def public(
                     f"{function.__name__}: expected a real tensor, got {input.dtype}; "
                     "the backward is derived for real numbers only"
                 )
+            if not torch._C._is_any_autocast_enabled():
+                return function(*args, **kwargs)
             device = input.device.type
             precision = policy.get(device)
             if precision is None or not torch.is_autocast_enabled(device):

@@ -1,6 +1,7 @@
 """The command and its gate; no time is ever asserted."""
 
 import json
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -24,6 +25,18 @@ def in_no_time(monkeypatch):
     monkeypatch.setattr("compare.speed.in_turn._SECONDS", 1e-4)
     monkeypatch.setattr("compare.speed.in_turn._PAUSE", 0)
     monkeypatch.setattr("compare.speed.in_turn._PAUSE_AFTER_OTHERS", 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "most"),
+    [([], 1), (["--batch-size", "1024"], 1), (["--loop"], 1), (["--sweep"], None)],
+)
+def test_steps_are_compared_on_one_thread(monkeypatch, arguments, most):
+    asked = []
+    monkeypatch.setattr(speed, "kept_to", lambda *of: asked.append(of) or nullcontext(1))
+    monkeypatch.setattr(speed, "exit_code", lambda *_, threads: threads)
+    assert speed.main(arguments) == 1
+    assert asked == [(None, most)]
 
 
 def test_command(tmp_path, capsys):

@@ -34,6 +34,8 @@ def test_shapes_broadcast():
     x, y = torch.arange(6.0).view(2, 3).T.contiguous().T, torch.tensor([7.0, 8.0, 9.0])
     expected = torch.tensor([[0.0, 1.0, 2.0], [7.0, 8.0, 9.0]])
     assert torch.equal(where(c, x, y), expected)
+    assert torch.equal(where(c, y, 0), torch.tensor([[7.0, 8.0, 9.0], [0.0, 0.0, 0.0]]))
+    assert torch.equal(where(c.expand(2, 3), x, y), expected)
 
 
 @pytest.mark.parametrize(
