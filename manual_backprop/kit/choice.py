@@ -34,10 +34,9 @@ def where(condition: Tensor, x: Tensor, y: Tensor | float) -> Tensor:
     Raises:
         RuntimeError: (by PyTorch) for a condition that is not boolean, or shapes that do not fit.
     """
-    if isinstance(y, Tensor):
-        fits = y.dtype == x.dtype and plain(y)
-    else:
-        fits = type(y) is int and y == 0
+    fits = (
+        y.dtype == x.dtype and plain(y) if isinstance(y, Tensor) else type(y) is int and y == 0
+    )
     integer = _INTEGER.get(x.dtype)
     if integer is None or not fits or condition.dtype != torch.bool or not plain(x):
         return torch.where(condition, x, y)
@@ -49,5 +48,5 @@ def where(condition: Tensor, x: Tensor, y: Tensor | float) -> Tensor:
 
 
 def _product(c: Tensor, x: Tensor) -> Tensor:
-    """c x, in the memory of c where that is enough: to ask for more takes longer than to multiply."""
+    """c x, in the memory of c where that is enough: to ask for more takes longer."""
     return c.mul_(x) if c.shape == x.shape else c * x
