@@ -34,9 +34,7 @@ def where(condition: Tensor, x: Tensor, y: Tensor | float) -> Tensor:
     Raises:
         RuntimeError: (by PyTorch) for a condition that is not boolean, or shapes that do not fit.
     """
-    fits = (
-        y.dtype == x.dtype and plain(y) if isinstance(y, Tensor) else type(y) is int and y == 0
-    )
+    fits = y.dtype == x.dtype and plain(y) if isinstance(y, Tensor) else type(y) is int and y == 0
     integer = _INTEGER.get(x.dtype)
     if integer is None or not fits or condition.dtype != torch.bool or not plain(x):
         return torch.where(condition, x, y)
