@@ -21,9 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 measured, 1 a wrong gradient, 2 bad input)."""
     parser = speed_parser()
     options = checked_speed(parser, parser.parse_args(arguments))
-    large = options.sweep or options.pays
-    # On one, what the ways to take a step cost depends least on the machine.
-    with kept_to(options.threads, None if large else 1) as threads:
+    # Steps on one: what the ways to take them cost depends least on the machine there.
+    with kept_to(options.threads, None if options.pays else 1) as threads:
         # From here on it takes seconds to import; --help and wrong options have been answered.
         return exit_code(parser.prog, lambda: _measure(options), threads=threads)
 
@@ -114,7 +113,7 @@ def speed_parser() -> OneLineParser:
         "torch_models.train, by a bare loop, and by Lightning with torchvision's transforms "
         "(takes minutes)",
     )
-    add_threads_option(parser, "1; with --sweep or --pays the number of idle cores")
+    add_threads_option(parser, "1; with --pays the number of idle cores")
     parser.add_argument(
         "--json", type=new_file, metavar="FILE", help="write the result to FILE as JSON"
     )

@@ -29,7 +29,7 @@ def in_no_time(monkeypatch):
 
 @pytest.mark.parametrize(
     ("arguments", "most"),
-    [([], 1), (["--batch-size", "1024"], 1), (["--loop"], 1), (["--sweep"], None)],
+    [([], 1), (["--batch-size", "1024"], 1), (["--sweep"], 1), (["--pays"], None)],
 )
 def test_steps_are_compared_on_one_thread(monkeypatch, arguments, most):
     asked = []
