@@ -11,7 +11,7 @@ from compare.speed.candidates import candidates, matrix_products
 from compare.speed.gate import wrong_gradients
 from compare.speed.in_turn import Timing, in_turn, rounds_within, turn_of
 from compare.speed.pays import pays
-from compare.speed.setting import Setting
+from compare.speed.setting import Setting, where
 from compare.speed.sweep import draw, sweep
 from compare.trial.errors import ComparisonError
 from torch_models import extras
@@ -120,7 +120,8 @@ def _sweep(options: argparse.Namespace, out: Any) -> bool:
     points = sweep(options, out)
     title = (
         f"time of a step / autograd's; otherwise batch {options.batch_size}, width "
-        f"{options.hidden}, depth {options.depth}; {options.activation}, {options.rounds} rounds"
+        f"{options.hidden}, depth {options.depth}; {options.activation}, {where(options.device)}, "
+        f"{options.rounds} rounds"
     )
     console.say(out, title, "bold")
     out.print(tables.of_sweep(points))

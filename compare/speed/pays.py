@@ -22,7 +22,7 @@ from compare.speed import pays_plot
 from compare.speed.in_turn import Candidate, peak_bytes
 from compare.speed.pays_cases import SMALL, Dimensions, InThreeWays, cases, ways
 from compare.speed.pays_step import saved_bytes, step_of
-from compare.speed.setting import Setting
+from compare.speed.setting import Setting, where
 
 SIZES = Dimensions()
 
@@ -71,13 +71,6 @@ def pays(options: argparse.Namespace, out: Any) -> bool:
         content = {"setting": where(device), "pays": {n: as_json(*of) for n, of in found.items()}}
         write_json(options.json, content | ({"sweep": asdict(sweep)} if sweep else {}))
     return True
-
-
-def where(device: torch.device) -> str:
-    """What computes."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{torch.get_num_threads()} threads"
 
 
 def wrong_gradients(device: torch.device) -> list[str]:

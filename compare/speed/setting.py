@@ -15,6 +15,11 @@ LR, MOMENTUM = 1e-3, 0.9
 CPU = torch.device("cpu")
 
 
+def where(device: torch.device) -> str:
+    """What computes."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else threads.number()
+
+
 @dataclass(frozen=True)
 class Setting:
     """A network with cross entropy, and batches of random data of the shape that it takes."""
@@ -30,8 +35,7 @@ class Setting:
         sizes = "-".join(map(str, self.sizes))
         mlp = f"{sizes} {self.activation}"
         network = f"{mlp if self.network == 'mlp' else self.network}, cross-entropy"
-        where = torch.cuda.get_device_name(self.device) if self.on_gpu else threads.number()
-        return f"{network}, batch of {self.batch}, float32, {where}"
+        return f"{network}, batch of {self.batch}, float32, {where(self.device)}"
 
     @property
     def on_gpu(self) -> bool:

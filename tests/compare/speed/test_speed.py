@@ -85,6 +85,7 @@ def test_sweep(tmp_path, monkeypatch, capsys):
     ]
     table = capsys.readouterr().out
     assert "autograd's; otherwise batch" in table
+    assert "1 thread, " in table
     assert "depth 3" in table
 
 
