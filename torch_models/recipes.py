@@ -29,8 +29,6 @@ class Recipe:
     """The longest that all gradients together may be; 0 for as long as they are."""
     classes: int = 10
     """What it chooses from."""
-    threads: int | None = None
-    """The most that share a step; None for all."""
     compared: int = 128
     """Samples that two ways are compared on."""
 
@@ -45,7 +43,7 @@ PIXELS, IMAGE, ROWS, TEXT = (784,), (1, 28, 28), (28, 28), (128,)
 #: By the name that ``--network`` takes.
 RECIPES = {
     # With the five epochs of MNIST, digits would stop at about 94 %.
-    "mlp": Recipe("multilayer perceptron", PIXELS, _images(5, 20), lr=0.1, threads=1),
+    "mlp": Recipe("multilayer perceptron", PIXELS, _images(5, 20), lr=0.1),
     "lenet": Recipe("LeNet-5", IMAGE, _images(8, 20), lr=0.05, half_life=860, compared=32),
     "resnet": Recipe(
         "small residual network", IMAGE, _images(4, 20), lr=0.05, half_life=430, compared=16
@@ -89,20 +87,20 @@ OF_THE_PERCEPTRON = {"hidden": _HIDDEN, "activation": "relu", "loss": "cross-ent
 
 
 def most_threads(network: str, batch_size: int | str | None, hidden: Sequence[int]) -> int | None:
-    """As many threads as share a step of this network: its recipe's, more for larger steps.
+    """The most threads that share a step of this network; None for all that there are.
+
+    Only the perceptron's steps are too small for all: one takes as much as a step of its recipe.
 
     Args:
         network: its name.
         batch_size: its own where None; "full" for all samples.
         hidden: of the perceptron, the sizes of its hidden layers.
     """
-    recipe = RECIPES[network]
-    if recipe.threads is None or isinstance(batch_size, str):
+    if network != "mlp" or isinstance(batch_size, str):
         return None
-    work = (batch_size or recipe.batch_size) / recipe.batch_size
-    if network == "mlp":
-        work *= _weights(hidden, recipe) / _weights(_HIDDEN, recipe)
-    return max(1, int(recipe.threads * work))
+    recipe = RECIPES[network]
+    samples = (batch_size or recipe.batch_size) / recipe.batch_size
+    return max(1, int(samples * _weights(hidden, recipe) / _weights(_HIDDEN, recipe)))
 
 
 def _weights(hidden: Sequence[int], recipe: Recipe) -> int:

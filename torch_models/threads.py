@@ -3,9 +3,9 @@
 A small step hands its work to threads and waits for them some twenty times. OpenMP's threads spin
 while they wait: on a machine that does other work they keep the processor from the very thread that
 they wait for, and a step takes ten times as long. Those that sleep give it back, but have to be
-woken twenty times a step, which takes longer than what they are woken for. So they spin for about
-as long as waking takes, and then sleep: no wait costs more than twice what the better of the two
-would (Karlin et al. 1990, "Competitive randomized algorithms for nonuniform problems"). OpenMP
+woken twenty times a step, which takes longer than what they are woken for. So they spin for
+somewhat longer than waking takes, and then sleep: no wait costs much more than the better of the
+two would (Karlin et al. 1990, "Competitive randomized algorithms for nonuniform problems"). OpenMP
 reads this when it is loaded, so it has to be set before torch is imported.
 """
 
@@ -25,7 +25,7 @@ MOST_THREADS = 4_096
 
 #: By which a user has said how threads are to wait.
 _WAIT = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
-#: Looks for work before a thread sleeps: some 100 µs, about what it takes to wake one.
+#: Looks for work before a thread sleeps: some 0.1 ms; to wake one takes about half of that.
 _SPINS = 5_000
 #: By which a user has said how many threads there are to be.
 _NUMBER = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")

@@ -75,7 +75,7 @@ def show(report: Report) -> None:
 def table(report: Report, out: Console) -> Table:
     """The rows in backward order; of those that fail the first ones.
 
-    Where there is no room, the columns go that can be told from the name and the verdict.
+    Where there is no room, columns are dropped that the name and the verdict already tell.
     """
     for optional in (("kind", "exact"), ("kind",), ()):
         view = _table(report, optional)

@@ -46,7 +46,7 @@ def public(
                     f"{function.__name__}: expected a real tensor, got {input.dtype}; "
                     "the backward is derived for real numbers only"
                 )
-            if not torch._C._is_any_autocast_enabled():
+            if not torch._C._is_any_autocast_enabled():  # the quickest to ask, and usual
                 return function(*args, **kwargs)
             device = input.device.type
             precision = policy.get(device)
