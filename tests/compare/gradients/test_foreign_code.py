@@ -140,7 +140,9 @@ def test_ended_in_a_forward(run):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15)])
 def test_signals_reach_it(number, code, tmp_path):
-    (tmp_path / "mine.py").write_text(f"{MODELS}\nprint('here', flush=True)\ntime.sleep(60)\n")
+    # Python looks for signals between operations: a long sleep can miss one that came just before.
+    sleeps = "print('here', flush=True)\nfor _ in range(600):\n    time.sleep(0.1)\n"
+    (tmp_path / "mine.py").write_text(f"{MODELS}\n{sleeps}")
     words = ["-m", "compare.gradients", "mine:wrong", "mine:right", "--shape", "7,6"]
     with subprocess.Popen(
         [sys.executable, *words],
